@@ -1,0 +1,83 @@
+/**
+ * A ticket is one caller's place in a wait list. The skin that parks the caller makes it, a core moves it.
+ *
+ * State: a ticket is *new*, *waiting* (it has a lane), or *settled* (it has a result). It is used once.
+ *
+ * Invariants:
+ *
+ * - I1 A waiting ticket is in exactly one list, and that list is the lane it names.
+ * - I2 A settled ticket is in no list. Its links belong to the chain that the settling transition returned, until the
+ *   skin has woken it.
+ *
+ * Transitions: `settle` gives a result and appends the ticket to a chain; `wake` is called by skins, after the commit.
+ *
+ * @internal
+ */
+import type { Lane } from "./waitList.js"
+
+/**
+ * What a transition returns: the first of the tickets to wake, or nothing. The chain is made of the tickets' own links, and its
+ * first ticket's `previous` is its last, so that appending needs neither an allocation nor a walk.
+ */
+export type Chain = AnyTicket | undefined
+
+export type AnyTicket = Ticket<any, any>
+
+export abstract class Ticket<out Request, in out Result> {
+  previous: AnyTicket | undefined = undefined
+  next: AnyTicket | undefined = undefined
+  lane: Lane | undefined = undefined
+  settled = false
+  result: Result | undefined = undefined
+
+  constructor(
+    readonly request: Request,
+    readonly priority: number
+  ) {}
+
+  /** Resumes whoever is parked. Never called by a core: user code could run inside it. */
+  abstract wake(): void
+}
+
+/** Gives a waiting ticket, already out of its list, its result, and appends it to the chain. */
+export const settle = <Result>(chain: Chain, ticket: Ticket<unknown, Result>, result: Result): Chain => {
+  ticket.result = result
+  ticket.settled = true
+  return append(chain, ticket)
+}
+
+/** Appends a ticket that is in no list. */
+const append = (chain: Chain, ticket: AnyTicket): Chain => {
+  if (chain === undefined) {
+    ticket.previous = ticket
+    return ticket
+  }
+  chain.previous!.next = ticket
+  chain.previous = ticket
+  return chain
+}
+
+/** The tickets of `first`, then those of `second`. */
+export const concat = (first: Chain, second: Chain): Chain => {
+  if (first === undefined) return second
+  if (second === undefined) return first
+  const last = second.previous!
+  first.previous!.next = second
+  first.previous = last
+  return first
+}
+
+/**
+ * Wakes a chain in order. For skins only, and only after the state is committed: what is woken may call straight back into
+ * the same core, so each ticket is unlinked before it is woken.
+ */
+export const wake = (chain: Chain): void => {
+  let ticket = chain
+  while (ticket !== undefined) {
+    const next: Chain = ticket.next
+    ticket.previous = undefined
+    ticket.next = undefined
+    ticket.wake()
+    ticket = next
+  }
+}

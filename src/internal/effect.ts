@@ -1,0 +1,39 @@
+/**
+ * Every name of Effect 3 that Effect 4 renamed or removed, as far as this library uses them: a move to Effect 4 touches this file.
+ *
+ * @internal
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+
+/** Effect 4: `Effect.callback`. */
+export const callback: <A, E = never>(register: (resume: (effect: Effect.Effect<A, E>) => void) => void) => Effect.Effect<A, E> =
+  Effect.async
+
+/** Effect 4: `Effect.catchCause`. */
+export const catchCause = Effect.catchAllCause
+
+/** Effect 4: `Effect.withFiber`. */
+export const withFiber = Effect.withFiberRuntime
+
+/** Effect 4: `Layer.effect`, which closes the scope there. */
+export const layerScoped = Layer.scoped
+
+/** Effect 4: `Context.Service<Self, Shape>()(id)`. */
+export const tagClass = <Self, Shape>(id: string): Context.TagClass<Self, string, Shape> => Context.Tag(id)<Self, Shape>()
+
+/** Effect 4: `fiber.addObserver` returns what removes it. */
+export const onFiberEnd = (fiber: Fiber.RuntimeFiber<any, any>, f: () => void): (() => void) => {
+  fiber.addObserver(f)
+  return () => fiber.removeObserver(f)
+}
+
+/** Effect 4: a search in `cause.reasons`. */
+export const isDieWith = (cause: Cause.Cause<unknown>, defect: unknown): boolean =>
+  cause._tag === "Die" && cause.defect === defect
+
+/** Effect 4: `Cause.hasInterruptsOnly`. */
+export const isInterruptedOnly = Cause.isInterruptedOnly

@@ -1,0 +1,121 @@
+/**
+ * The only place where a ticket becomes a suspended fiber.
+ *
+ * The rule: taking a resource and installing its release are one uninterruptible step; the wait before it is interruptible and not
+ * part of that step. What is granted to a fiber that was interrupted meanwhile goes back through the core's `cancel`.
+ *
+ * @internal
+ */
+import * as Effect from "effect/Effect"
+import type { Chain } from "../core/ticket.js"
+import { Ticket, wake } from "../core/ticket.js"
+import { callback, catchCause, isDieWith, onFiberEnd, withFiber } from "./effect.js"
+
+/** The place of a fiber in a wait list. */
+export class FiberTicket<out Request, in out Result> extends Ticket<Request, Result> {
+  private resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
+
+  /** Suspends until the ticket is settled. May be awaited again after an interruption. */
+  readonly settlement: Effect.Effect<void> = callback((resume) => {
+    if (this.settled) resume(Effect.void)
+    else this.resume = resume
+  })
+
+  wake(): void {
+    this.resume?.(Effect.void)
+  }
+}
+
+/** What `Effect.uninterruptibleMask` hands to its body: the caller's own interruptibility. */
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Waits for an enqueued ticket, then goes on in the uninterruptible region that it was called in. */
+export const park = <Request, Result, A, E, R>(
+  restore: Restore,
+  ticket: FiberTicket<Request, Result>,
+  cancel: () => Chain,
+  settled: (result: Result) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.matchCauseEffect(restore(ticket.settlement), {
+    onFailure: (cause) => {
+      wake(cancel())
+      return Effect.failCause(cause)
+    },
+    onSuccess: () => settled(ticket.result!)
+  })
+
+/** Runs an effect that holds something and lets go of it, however the effect ends. For uninterruptible regions. */
+export const holding = <A, E, R>(self: Effect.Effect<A, E, R>, release: () => void): Effect.Effect<A, E, R> =>
+  Effect.matchCauseEffect(self, {
+    onFailure: (cause) => {
+      release()
+      return Effect.failCause(cause)
+    },
+    onSuccess: (value) => {
+      release()
+      return Effect.succeed(value)
+    }
+  })
+
+/** How something that a caller takes away is taken; see `deliver`. */
+export interface Delivery<Request, Result, A, E> {
+  /** Whether `now` would succeed. */
+  readonly ready: () => boolean
+  readonly now: () => A
+  /** A failure that waiting cannot mend; asked before the wait, and with its result after it. */
+  readonly failure: (result: Result | undefined) => Effect.Effect<never, E> | undefined
+  readonly enqueue: () => FiberTicket<Request, Result>
+  readonly cancel: (ticket: FiberTicket<Request, Result>) => Chain
+  readonly collect: (ticket: FiberTicket<Request, Result>) => A
+}
+
+/**
+ * Takes something and hands it to the caller, who is from then on responsible for it. `now` and `collect` run in the very step
+ * that calls the caller's continuation, so no interruption finds what was taken in nobody's hands.
+ *
+ * Why it is not simply returned from `park`: handlers see an interruption only inside an uninterruptible region, and leaving that
+ * region is a step of its own. What was granted to a fiber that had to wait therefore stays in its ticket across that step,
+ * and should the fiber end right there, its end gives it back.
+ */
+export const deliver = <Request, Result, A, E>(delivery: Delivery<Request, Result, A, E>): Effect.Effect<A, E> => {
+  const takeNow = catchCause(
+    Effect.sync(() => {
+      if (!delivery.ready()) throw lostRace
+      return delivery.now()
+    }),
+    (cause) => (isDieWith(cause, lostRace) ? take : Effect.failCause(cause))
+  )
+  const wait = Effect.flatten(
+    Effect.uninterruptibleMask((restore) => {
+      if (delivery.ready()) return Effect.succeed(takeNow)
+      const failure = delivery.failure(undefined)
+      if (failure !== undefined) return failure
+      const ticket = delivery.enqueue()
+      return park(
+        restore,
+        ticket,
+        () => delivery.cancel(ticket),
+        (result) => delivery.failure(result) ?? keepUntilCollected(ticket, delivery)
+      )
+    })
+  )
+  const take: Effect.Effect<A, E> = Effect.suspend(() => (delivery.ready() ? takeNow : wait))
+  return take
+}
+
+/** What was ready is not any more: another fiber ran between the look and the step that takes. */
+const lostRace = { lostRace: true }
+
+const keepUntilCollected = <Request, Result, A, E>(
+  ticket: FiberTicket<Request, Result>,
+  delivery: Delivery<Request, Result, A, E>
+): Effect.Effect<Effect.Effect<A>> =>
+  withFiber((fiber) => {
+    const forget = onFiberEnd(fiber, () => wake(delivery.cancel(ticket)))
+    return Effect.succeed(
+      Effect.sync(() => {
+        forget()
+        return delivery.collect(ticket)
+      })
+    )
+  })

@@ -1,0 +1,140 @@
+/**
+ * Taking permits of a semaphore from an `async` function: what the facade's Semaphore, and everything with a lock inside,
+ * translates to.
+ *
+ * @internal
+ */
+import { callable } from "../core/arguments.js"
+import type { RequestOptions, State } from "../core/semaphore.js"
+import * as core from "../core/semaphore.js"
+import { wake } from "../core/ticket.js"
+import { Lease } from "./Lease.js"
+import { checkWait, park, PromiseTicket, settlement, type WaitOptions } from "./park.js"
+
+export interface Options extends RequestOptions, WaitOptions {}
+
+/** The place of a function that will run with permits. It carries what it needs, so that waiting allocates no closure. */
+class RunTicket<A> extends PromiseTicket<number, number> {
+  constructor(
+    readonly state: State,
+    permits: number,
+    priority: number,
+    readonly f: () => A | PromiseLike<A>
+  ) {
+    super(permits, priority)
+  }
+}
+
+/** Runs a function with permits. With what is free it starts before this returns. */
+export const run = <A>(
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined,
+  f: () => A | PromiseLike<A>
+): Promise<A> => {
+  if (options !== undefined || typeof f !== "function") return runWith(where, state, permits, options, f)
+  if (permits !== 1) return runWith(where, state, permits, options, f)
+  if (core.tryTake(state, 1, 0)) return runHeld(state, 1, state.epoch, f)
+  const ticket = new RunTicket(state, 1, 0, f)
+  core.enqueue(state, ticket)
+  return settlement(ticket).then(runGranted<A>)
+}
+
+/** A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's. */
+const runGranted = <A>({ f, request, result, state }: RunTicket<A>): Promise<A> => {
+  if (result === core.Refused) throw core.refusalOf(state, request)
+  return runHeld(state, request, result!, f)
+}
+
+const runHeld = async <A>(state: State, permits: number, epoch: number, f: () => A | PromiseLike<A>): Promise<A> => {
+  try {
+    return await f()
+  } finally {
+    wake(core.giveBack(state, permits, epoch))
+  }
+}
+
+/** The general form of `run`. */
+const runWith = async <A>(
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined,
+  f: () => A | PromiseLike<A>
+): Promise<A> => {
+  callable(where, "the function", f)
+  return await runHeld(state, permits, await take(where, state, permits, options), f)
+}
+
+/** Runs a function with permits, or not at all. */
+export const runIfAvailable = async <A>(
+  where: string,
+  state: State,
+  permits: number,
+  options: RequestOptions | undefined,
+  f: () => A | PromiseLike<A>
+): Promise<A | undefined> => {
+  callable(where, "the function", f)
+  const taken = core.tryTake(state, permits, core.checkRequest(where, state, permits, options))
+  return taken ? await runHeld(state, permits, state.epoch, f) : undefined
+}
+
+/** Takes permits. */
+export const acquire = (
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined
+): Promise<Lease> => {
+  if (options !== undefined || permits !== 1) return acquireWith(where, state, permits, options)
+  if (core.tryTake(state, 1, 0)) return Promise.resolve(new Lease(state, 1, state.epoch))
+  const ticket = new PromiseTicket<number, number>(1, 0)
+  core.enqueue(state, ticket)
+  return settlement(ticket).then((ticket) => granted(state, 1, ticket.result!))
+}
+
+/** The general form of `acquire`. */
+const acquireWith = async (where: string, state: State, permits: number, options: Options | undefined) =>
+  granted(state, permits, await take(where, state, permits, options))
+
+export const tryAcquire = (
+  where: string,
+  state: State,
+  permits: number,
+  options: RequestOptions | undefined
+): Lease | undefined =>
+  core.tryTake(state, permits, core.checkRequest(where, state, permits, options))
+    ? granted(state, permits, state.epoch)
+    : undefined
+
+/** Takes permits and returns the epoch of the grant. */
+const take = async (where: string, state: State, permits: number, options: Options | undefined): Promise<number> => {
+  const priority = core.checkRequest(where, state, permits, options)
+  checkWait(where, options)
+  if (core.tryTake(state, permits, priority)) return state.epoch
+  const ticket = new PromiseTicket<number, number>(permits, priority)
+  core.enqueue(state, ticket)
+  await park(where, ticket, options, () => core.cancel(state, ticket))
+  if (ticket.result === core.Refused) throw core.refusalOf(state, permits)
+  return ticket.result!
+}
+
+const granted = (state: State, permits: number, epoch: number): Lease => {
+  if (epoch === core.Refused) throw core.refusalOf(state, permits)
+  return new Lease(state, permits, epoch)
+}
+
+/** A function that runs each of its calls with permits. */
+export const wrap = <This, Args extends Array<unknown>, A>(
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined,
+  f: (this: This, ...args: Args) => A | PromiseLike<A>
+): ((this: This, ...args: Args) => Promise<A>) => {
+  callable(where, "the function", f)
+  return function (...args) {
+    return run(where, state, permits, options, () => f.apply(this, args))
+  }
+}
