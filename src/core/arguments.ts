@@ -45,6 +45,9 @@ export const record = <A extends object>(where: string, options: A): A => {
   throw refusal(where, "options", "an object", options)
 }
 
+/** An operation that makes no sense in the state that it finds. */
+export const misuse = (where: string, why: string): Error => new Error(`${where}: ${why}`)
+
 /** Wrong kind of value: TypeError. Right kind, outside what is allowed: RangeError. */
 export const refusal = (where: string, name: string, allowed: string, got: unknown): Error => {
   const message = `${where}: ${name} must be ${allowed}, got ${show(got)}`

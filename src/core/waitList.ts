@@ -16,13 +16,15 @@
  *
  * @internal
  */
-import type { AnyTicket } from "./ticket.js"
+import type { AnyTicket, Chain, Ticket } from "./ticket.js"
+import { settle } from "./ticket.js"
 
 export class Lane {
   head: AnyTicket | undefined = undefined
   tail: AnyTicket | undefined = undefined
 
   constructor(
+    readonly list: WaitList<any>,
     readonly priority: number,
     readonly rank: number
   ) {}
@@ -30,7 +32,7 @@ export class Lane {
 
 export class WaitList<T extends AnyTicket> {
   size = 0
-  private readonly ordinary = new Lane(0, 0)
+  private readonly ordinary = new Lane(this, 0, 0)
   private others: Array<Lane> | undefined = undefined
 
   /** The ticket whose turn is next. */
@@ -73,6 +75,17 @@ export class WaitList<T extends AnyTicket> {
     return head
   }
 
+  /** Whether a ticket waits here. */
+  has(ticket: T): boolean {
+    return ticket.lane !== undefined && ticket.lane.list === this
+  }
+
+  /** Takes out all tickets and settles them with one result. */
+  settleAll(chain: Chain, result: T extends Ticket<any, infer Result> ? Result : never): Chain {
+    for (let ticket = this.shift(); ticket !== undefined; ticket = this.shift()) chain = settle(chain, ticket, result)
+    return chain
+  }
+
   /** The first ticket, in lane order, that satisfies a predicate on lane heads. Costs one step a lane, not one a ticket. */
   firstHead(predicate: (ticket: T) => boolean): T | undefined {
     for (const lane of this.lanes()) {
@@ -105,7 +118,7 @@ export class WaitList<T extends AnyTicket> {
     const index = search(others, priority, rank)
     const found = others[index]
     if (found !== undefined && found.priority === priority && found.rank === rank) return found
-    const lane = new Lane(priority, rank)
+    const lane = new Lane(this, priority, rank)
     others.splice(index, 0, lane)
     return lane
   }

@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 
 /** Effect 4: `Effect.callback`. */
 export const callback: <A, E = never>(register: (resume: (effect: Effect.Effect<A, E>) => void) => void) => Effect.Effect<A, E> =
@@ -35,5 +36,18 @@ export const onFiberEnd = (fiber: Fiber.RuntimeFiber<any, any>, f: () => void): 
 export const isDieWith = (cause: Cause.Cause<unknown>, defect: unknown): boolean =>
   cause._tag === "Die" && cause.defect === defect
 
-/** Effect 4: `Cause.hasInterruptsOnly`. */
-export const isInterruptedOnly = Cause.isInterruptedOnly
+/** The failure of a cause that has neither a defect nor an interruption in it. Effect 4: a search in `cause.reasons`. */
+export const failureOf = <E>(cause: Cause.Cause<E>): Option.Option<E> =>
+  Cause.isDie(cause) || Cause.isInterrupted(cause) ? Option.none() : Cause.failureOption(cause)
+
+/**
+ * An effect as a function that returns a promise, for plain code that comes upon it inside one of our primitives. It rejects with the
+ * original error. Effect 4: `Effect.runPromise` does so by itself.
+ */
+export const runnable =
+  <A, E>(effect: Effect.Effect<A, E>): (() => Promise<A>) =>
+  async () => {
+    const exit = await Effect.runPromiseExit(effect)
+    if (exit._tag === "Success") return exit.value
+    throw Cause.squash(exit.cause)
+  }

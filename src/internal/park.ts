@@ -78,13 +78,7 @@ export interface Delivery<Request, Result, A, E> {
  * and should the fiber end right there, its end gives it back.
  */
 export const deliver = <Request, Result, A, E>(delivery: Delivery<Request, Result, A, E>): Effect.Effect<A, E> => {
-  const takeNow = catchCause(
-    Effect.sync(() => {
-      if (!delivery.ready()) throw lostRace
-      return delivery.now()
-    }),
-    (cause) => (isDieWith(cause, lostRace) ? take : Effect.failCause(cause))
-  )
+  const takeNow = deliverNow(delivery.ready, delivery.now, () => take)
   const wait = Effect.flatten(
     Effect.uninterruptibleMask((restore) => {
       if (delivery.ready()) return Effect.succeed(takeNow)
@@ -102,6 +96,20 @@ export const deliver = <Request, Result, A, E>(delivery: Delivery<Request, Resul
   const take: Effect.Effect<A, E> = Effect.suspend(() => (delivery.ready() ? takeNow : wait))
   return take
 }
+
+/** Takes something that is ready, in the step that calls the caller's continuation; if it is not ready any more, does something else. */
+export const deliverNow = <A, E>(
+  ready: () => boolean,
+  now: () => A,
+  otherwise: () => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  catchCause(
+    Effect.sync(() => {
+      if (!ready()) throw lostRace
+      return now()
+    }),
+    (cause) => (isDieWith(cause, lostRace) ? otherwise() : Effect.failCause(cause))
+  )
 
 /** What was ready is not any more: another fiber ran between the look and the step that takes. */
 const lostRace = { lostRace: true }

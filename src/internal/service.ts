@@ -26,12 +26,14 @@ export interface Accessors {
   readonly wrapper?: ReadonlyArray<string>
   /** A function that returns a function from effect to effect. */
   readonly wrappers?: ReadonlyArray<string>
+  /** Anything else, made from the tag. */
+  readonly others?: Record<string, (tag: Effect.Effect<any, never, any>) => unknown>
 }
 
 export const make = <Class>(
   id: string,
   instance: Effect.Effect<unknown, unknown, unknown>,
-  { methods = [], properties = [], wrapper = [], wrappers = [] }: Accessors
+  { methods = [], others = {}, properties = [], wrapper = [], wrappers = [] }: Accessors
 ): Class => {
   const tag = tagClass<any, any>(id) as any
   const use = (f: (self: any) => Effect.Effect<unknown>) => Effect.flatMap(tag, f)
@@ -44,6 +46,7 @@ export const make = <Class>(
   for (const name of wrappers) {
     define(name, (...args: Array<unknown>) => (effect: unknown) => use((self) => self[name](...args)(effect)))
   }
+  for (const name of Object.keys(others)) define(name, others[name]!(tag))
   return tag as Class
 }
 

@@ -102,10 +102,10 @@ class Watch<T extends PromiseTicket<any, any>> {
 
   private end(reason: unknown): void {
     this.unwatch()
+    // Some waits take something back before they end (a condition, its lock): then the ticket is woken once more.
+    this.ticket.resume = () => this.reject(reason)
     wake(this.cancel())
-    // Some waits take something back before they end (a condition, its lock): then the ticket has another wait to finish.
     if (this.ticket.lane === undefined) this.reject(reason)
-    else this.ticket.resume = () => this.reject(reason)
   }
 
   private unwatch(): void {

@@ -4,7 +4,7 @@
  *
  * @internal
  */
-import { callable } from "../core/arguments.js"
+import { callable, refusal } from "../core/arguments.js"
 import type { RequestOptions, State } from "../core/semaphore.js"
 import * as core from "../core/semaphore.js"
 import { wake } from "../core/ticket.js"
@@ -64,7 +64,7 @@ const runWith = async <A>(
   f: () => A | PromiseLike<A>
 ): Promise<A> => {
   callable(where, "the function", f)
-  return await runHeld(state, permits, await take(where, state, permits, options), f)
+  return await runHeld(state, permits, await takeEpoch(where, state, permits, options), f)
 }
 
 /** Runs a function with permits, or not at all. */
@@ -96,7 +96,7 @@ export const acquire = (
 
 /** The general form of `acquire`. */
 const acquireWith = async (where: string, state: State, permits: number, options: Options | undefined) =>
-  granted(state, permits, await take(where, state, permits, options))
+  granted(state, permits, await takeEpoch(where, state, permits, options))
 
 export const tryAcquire = (
   where: string,
@@ -108,8 +108,19 @@ export const tryAcquire = (
     ? granted(state, permits, state.epoch)
     : undefined
 
+/** Takes permits for a caller who gives them back. */
+export const take = async (
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined
+): Promise<number> => {
+  await takeEpoch(where, state, permits, options)
+  return permits
+}
+
 /** Takes permits and returns the epoch of the grant. */
-const take = async (where: string, state: State, permits: number, options: Options | undefined): Promise<number> => {
+const takeEpoch = async (where: string, state: State, permits: number, options: Options | undefined): Promise<number> => {
   const priority = core.checkRequest(where, state, permits, options)
   checkWait(where, options)
   if (core.tryTake(state, permits, priority)) return state.epoch
@@ -137,4 +148,65 @@ export const wrap = <This, Args extends Array<unknown>, A>(
   return function (...args) {
     return run(where, state, permits, options, () => f.apply(this, args))
   }
+}
+
+/** Applies a function to many inputs, each with permits. */
+export const map = async <A, B>(
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined,
+  inputs: Iterable<A | PromiseLike<A>> | AsyncIterable<A>,
+  f: (input: A, index: number) => B | PromiseLike<B>
+): Promise<Array<B>> => {
+  callable(where, "the function", f)
+  const iterator = iterate<A>(where, inputs)
+  const results: Array<B> = []
+  const errors: Array<unknown> = []
+  const running: Array<Promise<void>> = []
+
+  const apply = async (lease: Lease, input: A | PromiseLike<A>, index: number) => {
+    try {
+      results[index] = await f(await input, index)
+    } catch (error) {
+      errors.push(error)
+    } finally {
+      lease.release()
+    }
+  }
+
+  let exhausted = false
+  try {
+    for (let index = 0; errors.length === 0 && !exhausted; index++) {
+      const lease = await acquire(where, state, permits, options)
+      let started = false
+      try {
+        if (errors.length > 0) break
+        const next = await iterator.next()
+        exhausted = next.done === true
+        if (next.done === true || errors.length > 0) break
+        started = true
+        running.push(apply(lease, next.value, index))
+      } finally {
+        if (!started) lease.release()
+      }
+    }
+    if (!exhausted) await iterator.return?.()
+  } catch (error) {
+    errors.push(error)
+  }
+  await Promise.all(running)
+  if (errors.length > 1) throw new AggregateError(errors, `${where}: ${errors.length} calls failed`)
+  if (errors.length === 1) throw errors[0]
+  return results
+}
+
+const iterate = <A>(
+  where: string,
+  inputs: Iterable<A | PromiseLike<A>> | AsyncIterable<A>
+): Iterator<A | PromiseLike<A>> | AsyncIterator<A> => {
+  const source = Object(inputs) as Partial<Iterable<A> & AsyncIterable<A>>
+  const iterator = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]?.()
+  if (iterator === undefined) throw refusal(where, "inputs", "an iterable or an async iterable", inputs)
+  return iterator
 }

@@ -1,0 +1,103 @@
+/** What the user asked for: the command line, checked before anything starts. */
+import { Context, Effect } from "effect"
+import { realpath, stat } from "node:fs/promises"
+import { resolve } from "node:path"
+import { parseArgs } from "node:util"
+
+export const usage = `Usage: npm start [-- [FOLDER] [options]]
+
+Checks every link of every Markdown file under FOLDER (default: node_modules).
+
+Options:
+  --concurrency N   how many files are read, and links checked, at a time (default 16)
+  --requests N      how many HTTP requests are under way at a time (default 8)
+  --capacity N      how many items a queue holds before its producer waits (default 64)
+  --json FILE       write the whole report to FILE, external links included
+  --strict          exit with 1 if a link is broken
+  --help            print this
+
+Exit codes: 0 it did its work, 1 --strict and a link is broken, 2 it could not do its work, 130 interrupted.`
+
+/** The settings as a service: whoever needs one asks for it, and no function passes them along. */
+export class Options extends Context.Tag("link-check/Options")<
+  Options,
+  {
+    /** The folder as the user wrote it. */
+    readonly folder: string
+    /** The same as an absolute path without symbolic links, so that "inside" can be decided by comparing paths. */
+    readonly root: string
+    readonly concurrency: number
+    readonly requests: number
+    readonly capacity: number
+    readonly json: string | undefined
+    readonly strict: boolean
+  }
+>() {}
+
+/** Something that the user can put right; the message is for them. */
+export class UserError {
+  readonly _tag = "UserError"
+  constructor(readonly message: string) {}
+}
+
+/** The settings from the command line, or `"help"`. */
+export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"] | "help", UserError> =>
+  Effect.gen(function* () {
+    const { positionals, values } = yield* Effect.try({
+      try: () =>
+        parseArgs({
+          args: [...args],
+          allowPositionals: true,
+          options: {
+            concurrency: { type: "string", default: "16" },
+            requests: { type: "string", default: "8" },
+            capacity: { type: "string", default: "64" },
+            json: { type: "string" },
+            strict: { type: "boolean", default: false },
+            help: { type: "boolean", default: false }
+          }
+        }),
+      catch: (error) => new UserError(error instanceof Error ? error.message : String(error))
+    })
+    if (values.help) return "help"
+    if (positionals.length > 1) {
+      return yield* Effect.fail(
+        new UserError(`one folder at a time, got ${positionals.length}: ${positionals.join(", ")}`)
+      )
+    }
+    const folder = positionals[0] ?? "node_modules"
+    return {
+      folder,
+      root: yield* existingFolder(folder),
+      concurrency: yield* positive("--concurrency", values.concurrency),
+      requests: yield* positive("--requests", values.requests),
+      capacity: yield* positive("--capacity", values.capacity),
+      json: values.json,
+      strict: values.strict
+    }
+  })
+
+const positive = (option: string, value: string): Effect.Effect<number, UserError> =>
+  /^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= 10_000
+    ? Effect.succeed(Number(value))
+    : Effect.fail(new UserError(`${option} must be a whole number from 1 to 10000, got "${value}"`))
+
+const existingFolder = (folder: string): Effect.Effect<string, UserError> =>
+  Effect.tryPromise({
+    try: async () => {
+      const root = await realpath(resolve(folder))
+      return { root, isFolder: (await stat(root)).isDirectory() }
+    },
+    catch: (error) =>
+      new UserError(
+        (error as NodeJS.ErrnoException).code === "ENOENT"
+          ? `there is no folder "${folder}"`
+          : `cannot open the folder "${folder}": ${(error as Error).message}`
+      )
+  }).pipe(
+    Effect.filterOrFail(
+      ({ isFolder }) => isFolder,
+      () => new UserError(`"${folder}" is not a folder`)
+    ),
+    Effect.map(({ root }) => root)
+  )

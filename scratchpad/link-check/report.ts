@@ -1,0 +1,107 @@
+/** What came out, on the terminal and as JSON. */
+import { Effect } from "effect"
+import { writeFile } from "node:fs/promises"
+import { type Options, UserError } from "./options.js"
+import type { Unreadable } from "./walk.js"
+
+export interface Broken {
+  readonly file: string
+  readonly line: number
+  readonly href: string
+  readonly reason: string
+}
+
+export interface External {
+  readonly file: string
+  readonly line: number
+  readonly href: string
+}
+
+export interface Results {
+  readonly phase: "starting" | "reading" | "checking" | "done"
+  /** Files read. */
+  readonly files: number
+  /** Links found: those to check and those that leave the machine. */
+  readonly links: number
+  readonly local: number
+  /** Of the local ones, how many are done. */
+  readonly checked: number
+  /** Fewer than links, since what two links ask for is asked for once. */
+  readonly requests: number
+  readonly broken: ReadonlyArray<Broken>
+  readonly external: ReadonlyArray<External>
+  readonly unreadable: ReadonlyArray<Unreadable>
+  readonly peakInFlight: number
+  readonly peakQueue: number
+}
+
+export const emptyResults: Results = {
+  phase: "starting",
+  files: 0,
+  links: 0,
+  local: 0,
+  checked: 0,
+  requests: 0,
+  broken: [],
+  external: [],
+  unreadable: [],
+  peakInFlight: 0,
+  peakQueue: 0
+}
+
+/** How a run ended. */
+export interface Outcome {
+  readonly results: Results
+  readonly milliseconds: number
+  readonly interrupted: boolean
+}
+
+/** One line, for the terminal to be rewritten in place. */
+export const progressLine = (results: Results): string =>
+  results.phase === "checking" || results.phase === "done"
+    ? `checking: ${results.checked} of ${results.local} links, ${results.requests} requests, ${results.broken.length} broken`
+    : `reading: ${results.files} files, ${results.links} links`
+
+/** The broken links, then the figures: what matters most stands last, next to the prompt. */
+export const summary = ({ folder }: Options["Type"], { interrupted, milliseconds, results }: Outcome): string => {
+  const unchecked = results.local - results.checked
+  return [
+    ...[...results.broken].sort(byPlace).map(({ file, href, line, reason }) => `${file}:${line}  ${href}  ${reason}`),
+    ...results.unreadable.map(({ file, reason }) => `${file}  could not be read: ${reason}`),
+    "",
+    `${interrupted ? "Interrupted. So far, in" : "Checked"} ${folder}:`,
+    `  files          ${results.files}`,
+    `  links          ${results.links}`,
+    `  broken         ${results.broken.length}${unchecked > 0 ? `, with ${unchecked} links still to check` : ""}`,
+    `  external       ${results.external.length}, listed by --json, not fetched`,
+    `  requests       ${results.requests} for ${results.checked} local links (a target is asked for once)`,
+    `  peak in flight ${results.peakInFlight} requests`,
+    `  peak queue     ${results.peakQueue} items`,
+    `  time           ${(milliseconds / 1000).toFixed(2)} s`
+  ].join("\n")
+}
+
+/** The report as JSON. */
+export const writeJson = (
+  file: string,
+  { folder }: Options["Type"],
+  { interrupted, milliseconds, results }: Outcome
+): Effect.Effect<void, UserError> =>
+  Effect.tryPromise({
+    try: () => {
+      const { broken, external, phase: _, unreadable, ...figures } = results
+      const report = {
+        folder,
+        interrupted,
+        milliseconds,
+        ...figures,
+        broken: [...broken].sort(byPlace),
+        external: [...external].sort(byPlace),
+        unreadable
+      }
+      return writeFile(file, JSON.stringify(report, undefined, 2) + "\n")
+    },
+    catch: (error) => new UserError(`cannot write the report: ${(error as Error).message}`)
+  })
+
+const byPlace = (a: External, b: External): number => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line)

@@ -1,0 +1,358 @@
+/**
+ * A work queue for `async` functions.
+ *
+ * @since 0.1.0
+ */
+import { callable, integer, oneOf, record, refusal } from "../core/arguments.js"
+import { QueueClosed, QueueFull } from "../core/errors.js"
+import type { Node } from "../core/itemStore.js"
+import { wake } from "../core/ticket.js"
+import * as core from "../core/workQueue.js"
+import type * as Effects from "../WorkQueue.js"
+import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
+
+/**
+ * How a queue is made.
+ *
+ * @since 0.1.0
+ */
+export interface WorkQueueOptions<A> extends core.Options<A> {}
+
+/**
+ * What to do with an item whose handler failed: `"fail"`, the default, puts it back and ends the consumption with the error; `"requeue"`
+ * puts it behind all others and goes on; `"drop"` counts it as done and goes on. A function chooses for each failure, and is the place to
+ * report it.
+ *
+ * @since 0.1.0
+ */
+export type OnFailure<A> = core.OnFailure | ((error: unknown, item: A) => core.OnFailure)
+
+/**
+ * How a queue is consumed.
+ *
+ * @since 0.1.0
+ */
+export interface ConsumeOptions<A> {
+  /** How many items are worked on at a time: an integer, 1 or more. Default 1. */
+  readonly concurrency?: number | undefined
+  /** What to do with an item whose handler failed. Default `"fail"`. */
+  readonly onFailure?: OnFailure<A> | undefined
+  /** Ends the consumption with `signal.reason`: no more items are taken, and it rejects when the handlers that run have ended. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * A queue of items. The same machine as the Effect module's `WorkQueue`; `WorkQueue.from` shares one.
+ *
+ * **When to use**: between those who find work and those who do it. `consume` is the usual way to take: it works off items, several at a
+ * time if you like, and keeps account of what is done, so that `join` can wait for it. `for await` takes items too; then call `taskDone`
+ * if you use `join`. Leaving that loop leaves the queue open, and no item is lost.
+ *
+ * **Details**: `end` lets takers drain what is left, and then rejects them with `QueueClosed`; `fail` does so with an error of yours;
+ * `shutdown` empties the queue into your hands. Offers to a closed queue reject with `QueueClosed`, also those that wait for room.
+ *
+ * **Interruption**: no item is lost. One that was delivered to a wait that was aborted in the same tick goes back to the head, and on to
+ * the next taker. An offer that is aborted while it waits for room is not made.
+ *
+ * **Fairness**: takers are served in order of arrival, and offers get in in order of arrival, whatever order their items are then
+ * taken in. Nobody overtakes.
+ *
+ * @example
+ * import { WorkQueue } from "effect-concurrency/promise"
+ *
+ * const queue = new WorkQueue<number>({ capacity: 2 })
+ * let sum = 0
+ * const worker = queue.consume(async (n) => void (sum += n), { concurrency: 3 })
+ * await queue.offerAll([1, 2, 3, 4, 5])
+ * await queue.join()
+ * queue.end()
+ * await worker
+ *
+ * console.log(sum) // => 15
+ *
+ * @since 0.1.0
+ */
+export class WorkQueue<A> implements AsyncIterable<A> {
+  /** @internal */
+  readonly [core.TypeId]: core.State<A>
+
+  constructor(options?: WorkQueueOptions<A>) {
+    this[core.TypeId] = core.make(options)
+  }
+
+  /** A view of the queue that an Effect program, or other plain code, uses. */
+  static from<A, E, Full>(queue: Effects.WorkQueue<A, E, Full> | WorkQueue<A>): WorkQueue<A> {
+    const state = (queue as WorkQueue<A> | undefined)?.[core.TypeId]
+    if (state === undefined) throw refusal("WorkQueue.from", "queue", "a WorkQueue", queue)
+    return Object.assign(Object.create(WorkQueue.prototype) as WorkQueue<A>, { [core.TypeId]: state })
+  }
+
+  /** Puts an item in; waits for room if that is the strategy. Gives false when the item was dropped. */
+  async offer(item: A, options?: WaitOptions): Promise<boolean> {
+    const state = this[core.TypeId]
+    checkWait("WorkQueue.offer", options)
+    switch (core.admission(state)) {
+      case "accept":
+        wake(core.accept(state, item))
+        return true
+      case "wait":
+        await this.enter("WorkQueue.offer", [item], options)
+        return true
+      case "drop":
+        core.drop(state)
+        return false
+      case "refuse":
+        throw new QueueFull(state.capacity)
+      case "closed":
+        throw new QueueClosed()
+    }
+  }
+
+  /**
+   * Puts items in, in order and without others between them; waits for room if that is the strategy. Gives those that were dropped. With
+   * the strategy "reject", all go in or none.
+   */
+  async offerAll(items: Iterable<A>, options?: WaitOptions): Promise<Array<A>> {
+    const state = this[core.TypeId]
+    const all = core.checkItems("WorkQueue.offerAll", items)
+    checkWait("WorkQueue.offerAll", options)
+    if (state.strategy === "suspend") {
+      if (all.length > 0) await this.enter("WorkQueue.offerAll", all, options)
+      return []
+    }
+    if (state.closed !== undefined) throw new QueueClosed()
+    if (state.strategy === "reject" && all.length > core.room(state)) throw new QueueFull(state.capacity)
+    const left: Array<A> = []
+    for (const item of all) if (!(await this.offer(item))) left.push(item)
+    return left
+  }
+
+  /** Puts an item in if that needs no wait; says whether it is in. */
+  tryOffer(item: A): boolean {
+    const state = this[core.TypeId]
+    const admission = core.admission(state)
+    if (admission === "closed") throw new QueueClosed()
+    if (admission !== "accept") return false
+    wake(core.accept(state, item))
+    return true
+  }
+
+  /** Takes an item out; waits for one. */
+  async take(options?: WaitOptions): Promise<A> {
+    return (await this.takeNode("WorkQueue.take", options)).item
+  }
+
+  /** Takes up to n items out; waits for the first. */
+  async takeUpTo(n: number, options?: WaitOptions): Promise<Array<A>> {
+    core.checkCount("WorkQueue.takeUpTo", n)
+    return items(await this.takeNodes("WorkQueue.takeUpTo", n, options))
+  }
+
+  /** Takes all items out; waits for the first. */
+  async takeAll(options?: WaitOptions): Promise<Array<A>> {
+    return items(await this.takeNodes("WorkQueue.takeAll", Infinity, options))
+  }
+
+  /** Takes an item out if there is one; otherwise gives undefined, or throws when the queue is closed. */
+  tryTake(): A | undefined {
+    const state = this[core.TypeId]
+    if (!core.available(state) && state.closed !== undefined) throw this.failure()
+    const node = core.shift(state)
+    wake(core.match(state))
+    return node?.item
+  }
+
+  /** The item that would be taken next. */
+  peek(): A | undefined {
+    return this[core.TypeId].store.first?.item
+  }
+
+  /** Closes the queue to offers; takers drain it. Says whether it was open. */
+  end(): boolean {
+    return this.close()
+  }
+
+  /** Closes the queue to offers; takers drain it and then reject with the error. Says whether it was open. */
+  fail(error: unknown): boolean {
+    return this.close({ error })
+  }
+
+  /** Closes the queue and gives what was left in it. */
+  shutdown(): Array<A> {
+    const left: Array<A> = []
+    this.close()
+    wake(core.drain(this[core.TypeId], left))
+    return left
+  }
+
+  /** Waits until every item that was offered is done. */
+  async join(options?: WaitOptions): Promise<void> {
+    const state = this[core.TypeId]
+    checkWait("WorkQueue.join", options)
+    if (state.unfinished === 0) return
+    const ticket = new PromiseTicket<undefined, undefined>(undefined, 0)
+    core.enqueueJoin(state, ticket)
+    await park("WorkQueue.join", ticket, options, () => core.cancelJoin(state, ticket))
+  }
+
+  /** Says that one item that was taken is done. `consume` does so by itself. */
+  taskDone(): void {
+    wake(core.finish("WorkQueue.taskDone", this[core.TypeId]))
+  }
+
+  /**
+   * Works items off until the queue has ended and is empty. A handler gets a signal that aborts when the consumption ends early: by
+   * `options.signal`, or because another handler failed.
+   */
+  async consume(
+    handler: (item: A, context: { readonly signal: AbortSignal }) => unknown,
+    options: ConsumeOptions<A> = {}
+  ): Promise<void> {
+    callable("WorkQueue.consume", "handler", handler)
+    const { concurrency = 1, onFailure = "fail", signal } = record("WorkQueue.consume", options)
+    integer("WorkQueue.consume", "concurrency", concurrency, 1)
+    checkWait("WorkQueue.consume", { signal })
+
+    const controller = new AbortController()
+    const stop = () => controller.abort(signal!.reason)
+    signal?.addEventListener("abort", stop)
+    const errors: Array<unknown> = []
+    const choose = typeof onFailure === "function" ? onFailure : () => onFailure
+    const worker = async () => {
+      try {
+        while (await this.consumeOne(handler, choose, controller.signal));
+      } catch (error) {
+        if (!controller.signal.aborted || error !== controller.signal.reason) errors.push(error)
+        controller.abort(error)
+      }
+    }
+    try {
+      await Promise.all(Array.from({ length: concurrency }, worker))
+    } finally {
+      signal?.removeEventListener("abort", stop)
+    }
+    if (signal?.aborted === true && errors.length === 0) throw signal.reason
+    if (errors.length > 1) throw new AggregateError(errors, `WorkQueue.consume: ${errors.length} handlers failed`)
+    if (errors.length === 1) throw errors[0]
+  }
+
+  /** Works one item off; says whether there was one. */
+  private async consumeOne(
+    handler: (item: A, context: { readonly signal: AbortSignal }) => unknown,
+    choose: (error: unknown, item: A) => core.OnFailure,
+    signal: AbortSignal
+  ): Promise<boolean> {
+    const state = this[core.TypeId]
+    if (!core.available(state) && state.closed !== undefined && state.closed.failure === undefined) return false
+    let node: Node<A>
+    try {
+      node = await this.takeNode("WorkQueue.consume", { signal })
+    } catch (error) {
+      if (error instanceof QueueClosed) return false
+      throw error
+    }
+    try {
+      await handler(node.item, { signal })
+    } catch (error) {
+      let choice: core.OnFailure = "fail"
+      try {
+        choice = oneOf("WorkQueue.consume", "onFailure", choose(error, node.item), ["fail", "requeue", "drop"])
+      } finally {
+        wake(core.afterFailure("WorkQueue.consume", state, node, choice))
+      }
+      if (choice === "fail") throw error
+      return true
+    }
+    wake(core.finish("WorkQueue.consume", state))
+    return true
+  }
+
+  /** How many items it holds. */
+  get size(): number {
+    return this[core.TypeId].store.size
+  }
+
+  /** A frozen snapshot. */
+  stats(): core.Stats {
+    return core.stats(this[core.TypeId])
+  }
+
+  /** The items, one at a time, until the queue has ended and is empty. Leaving the loop ends the iterator and not the queue. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<A> {
+    const controller = new AbortController()
+    const { signal } = controller
+    const done = { done: true, value: undefined } as const
+    return {
+      next: async () => {
+        if (signal.aborted) return done
+        try {
+          return { done: false, value: await this.take({ signal }) }
+        } catch (error) {
+          if (signal.aborted || error instanceof QueueClosed) return done
+          throw error
+        }
+      },
+      return: async () => {
+        controller.abort()
+        return done
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      }
+    }
+  }
+
+  private async takeNode(where: string, options: WaitOptions | undefined): Promise<Node<A>> {
+    const state = this[core.TypeId]
+    checkWait(where, options)
+    const node = core.shift(state)
+    if (node === undefined) return (await this.waitForNodes(where, 1, options))[0]!
+    wake(core.match(state))
+    return node
+  }
+
+  private async takeNodes(where: string, n: number, options: WaitOptions | undefined): Promise<Array<Node<A>>> {
+    const state = this[core.TypeId]
+    checkWait(where, options)
+    const nodes = core.take(state, n)
+    if (nodes.length === 0) return await this.waitForNodes(where, n, options)
+    wake(core.match(state))
+    return nodes
+  }
+
+  private async waitForNodes(where: string, n: number, options: WaitOptions | undefined): Promise<Array<Node<A>>> {
+    const state = this[core.TypeId]
+    if (state.closed !== undefined) throw this.failure()
+    const ticket = new PromiseTicket<number, Array<Node<A>> | core.Closed>(n, 0)
+    core.enqueueTake(state, ticket)
+    await park(where, ticket, options, () => core.cancelTake(state, ticket))
+    if (ticket.result === core.Closed) throw this.failure()
+    return ticket.result!
+  }
+
+  /** Waits until all of the items are in. */
+  private async enter(where: string, all: ReadonlyArray<A>, options: WaitOptions | undefined): Promise<void> {
+    const state = this[core.TypeId]
+    if (state.closed !== undefined) throw new QueueClosed()
+    const ticket = new PromiseTicket<core.Offer<A>, true | core.Closed | core.Thrown>(core.offer(all), 0)
+    wake(core.enqueueOffer(state, ticket))
+    await park(where, ticket, options, () => core.cancelOffer(state, ticket))
+    if (ticket.result === core.Closed) throw new QueueClosed()
+    if (ticket.result instanceof core.Thrown) throw ticket.result.error
+  }
+
+  private close(failure?: { readonly error: unknown }): boolean {
+    const state = this[core.TypeId]
+    const open = state.closed === undefined
+    wake(core.close(state, failure))
+    return open
+  }
+
+  /** What a taker of an empty, closed queue gets. */
+  private failure(): unknown {
+    const failure = this[core.TypeId].closed?.failure
+    return failure === undefined ? new QueueClosed() : failure.error
+  }
+}
+
+const items = <A>(nodes: ReadonlyArray<Node<A>>): Array<A> => nodes.map((node) => node.item)

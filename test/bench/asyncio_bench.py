@@ -1,0 +1,202 @@
+"""The same workloads in Python's asyncio. Prints nanoseconds (or bytes) for an operation.
+
+usage: python3 asyncio_bench.py WORKLOAD OPERATIONS WARM_UP_MS MEASURE_MS
+
+(The file cannot be called asyncio.py: it would import itself.)
+"""
+
+import asyncio
+import statistics
+import sys
+import time
+import tracemalloc
+
+CAPACITY = 100
+END = -1
+
+
+async def quiet():
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+# A workload prepares a round, untimed, and returns the coroutine function that is timed; that returns how much it counted.
+
+
+async def lock_alone(n):
+    lock = asyncio.Lock()
+
+    async def run():
+        done = 0
+        for _ in range(n):
+            async with lock:
+                done += 1
+        return done
+
+    return run
+
+
+def limited(make):
+    async def prepare(n):
+        lock = make()
+        done = 0
+
+        async def one():
+            nonlocal done
+            async with lock:
+                await asyncio.sleep(0)
+                done += 1
+
+        async def run():
+            await asyncio.gather(*(one() for _ in range(n)))
+            return done
+
+        return run
+
+    return prepare
+
+
+def queue(consumers):
+    async def prepare(n):
+        items = asyncio.Queue(CAPACITY)
+        taken = 0
+
+        async def produce():
+            for i in range(n):
+                await items.put(i)
+            for _ in range(consumers):
+                await items.put(END)
+
+        async def consume():
+            nonlocal taken
+            while await items.get() != END:
+                taken += 1
+
+        async def run():
+            await asyncio.gather(produce(), *(consume() for _ in range(consumers)))
+            return taken
+
+        return run
+
+    return prepare
+
+
+async def parked(n, wait, go):
+    done = 0
+
+    async def one():
+        nonlocal done
+        await wait()
+        done += 1
+
+    tasks = [asyncio.ensure_future(one()) for _ in range(n)]
+    await quiet()
+
+    async def run():
+        await go()
+        await asyncio.gather(*tasks)
+        return done
+
+    return run
+
+
+async def event(n):
+    it = asyncio.Event()
+
+    async def go():
+        it.set()
+
+    return await parked(n, it.wait, go)
+
+
+async def condition(n):
+    it = asyncio.Condition()
+
+    async def wait():
+        async with it:
+            await it.wait()
+
+    async def go():
+        async with it:
+            it.notify_all()
+
+    return await parked(n, wait, go)
+
+
+async def barrier(n):
+    it = asyncio.Barrier(n + 1)
+    return await parked(n, it.wait, it.wait)
+
+
+async def abort(n):
+    lock = asyncio.Lock()
+    await lock.acquire()
+    tasks = [asyncio.ensure_future(lock.acquire()) for _ in range(n)]
+    await quiet()
+
+    async def run():
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        return sum(isinstance(result, asyncio.CancelledError) for result in results)
+
+    return run
+
+
+async def memory(n):
+    lock = asyncio.Lock()
+    await lock.acquire()
+
+    async def one():
+        async with lock:
+            pass
+
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    tasks = [asyncio.ensure_future(one()) for _ in range(n)]
+    await quiet()
+    bytes_each = (tracemalloc.get_traced_memory()[0] - before) / n
+    tracemalloc.stop()
+    lock.release()
+    await asyncio.gather(*tasks)
+    return bytes_each
+
+
+WORKLOADS = {
+    "lock-alone": lock_alone,
+    "lock-contended": limited(asyncio.Lock),
+    "limit": limited(lambda: asyncio.Semaphore(5)),
+    "queue-1": queue(1),
+    "queue-3": queue(3),
+    "event": event,
+    "condition": condition,
+    "barrier": barrier,
+    "abort": abort,
+}
+
+
+async def main(workload, n, warm_up_ms, measure_ms):
+    if workload == "memory":
+        print(await memory(n))
+        return
+    prepare = WORKLOADS[workload]
+    samples = []
+    spent = 0
+    warm = 0
+    while spent < measure_ms or len(samples) < 3:
+        run = await prepare(n)
+        start = time.perf_counter_ns()
+        counted = await run()
+        elapsed = time.perf_counter_ns() - start
+        if counted != n:
+            sys.exit(f"did {counted} operations instead of {n}")
+        if warm < warm_up_ms:
+            warm += elapsed / 1e6
+            continue
+        spent += elapsed / 1e6
+        samples.append(elapsed / n)
+    print(statistics.median(samples))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])))

@@ -1,0 +1,77 @@
+/** From measurements to rows, and from rows to text. */
+import type { Workload } from "./workload.js"
+
+export interface Row {
+  readonly workload: string
+  readonly size: number
+  readonly contender: string
+  /** Nanoseconds for an operation; for the memory workloads, bytes for a waiter. */
+  readonly nsPerOp: number
+  /** Theirs / ours: above 1, ours is ahead. */
+  readonly ratio: number
+  readonly aim: string
+  readonly met: boolean | undefined
+}
+
+/** Two runs of one thing differ by this much on a shared machine; who is nearer than that is level. */
+const noise = 0.05
+
+type Measured = ReadonlyMap<string, ReadonlyMap<number, number>>
+
+export const compare = (workload: Workload, measured: Measured): ReadonlyArray<Row> => {
+  const names = Object.keys(workload.contenders)
+  const ours = measured.get(names[0]!)
+  if (ours === undefined) return []
+  return workload.sizes.flatMap((size) =>
+    names.flatMap((contender): ReadonlyArray<Row> => {
+      const nsPerOp = measured.get(contender)?.get(size)
+      const base = ours.get(size)
+      if (nsPerOp === undefined || base === undefined) return []
+      const row = { workload: workload.name, size, contender, nsPerOp, ratio: nsPerOp / base }
+      const aim = contender === names[0] ? flatAim(workload, ours, size) : ratioAim(workload, contender, row.ratio)
+      return [{ ...row, ...(aim ?? { aim: "", met: undefined }) }]
+    })
+  )
+}
+
+const ratioAim = ({ aims }: Workload, contender: string, ratio: number) => {
+  const aim = aims?.[contender] ?? 1
+  return aim === 0 ? undefined : { aim: `ratio >= ${Number(aim.toFixed(2))}`, met: ratio >= aim * (1 - noise) }
+}
+
+const flatAim = ({ flat }: Workload, ours: ReadonlyMap<number, number>, size: number) => {
+  const base = flat === undefined || size <= flat.from ? undefined : ours.get(flat.from)
+  if (flat === undefined || base === undefined) return undefined
+  return {
+    aim: `<= ${flat.factor} x at ${count(flat.from)} (${(ours.get(size)! / base).toFixed(2)})`,
+    met: ours.get(size)! <= base * flat.factor * (1 + noise)
+  }
+}
+
+const count = (value: number): string => value.toLocaleString("en-US")
+
+const cells = (row: Row): ReadonlyArray<string> => [
+  row.workload,
+  count(row.size),
+  row.contender,
+  count(Math.round(row.nsPerOp)),
+  row.ratio.toFixed(2),
+  row.aim,
+  row.met === undefined ? "" : row.met ? "met" : "missed"
+]
+
+const titles = ["workload", "size", "contender", "ns/op", "ratio", "aim", ""]
+
+/** The heading of the text table, as a row. */
+export const widths = titles
+
+export const text = (row: Row | ReadonlyArray<string>): string => {
+  const [workload, size, contender, ns, ratio, aim, met] = "workload" in row ? cells(row) : row
+  const columns = [workload!.padEnd(36), size!.padStart(7), contender!.padEnd(26), ns!.padStart(11), ratio!.padStart(8)]
+  return [...columns, aim!.padEnd(28), met].join("  ").trimEnd()
+}
+
+export const markdown = (rows: ReadonlyArray<Row>): string =>
+  [titles, ["---", "---:", "---", "---:", "---:", "---", "---"], ...rows.map(cells)]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n")

@@ -1,0 +1,111 @@
+/** N wait; then all are let go at once. Timed from letting go until the last has run. */
+import type { Effect } from "effect"
+import { type Contender, ours, quiet, type Round, type Workload } from "./workload.js"
+
+const sizes = [10, 1_000, 10_000]
+const flat = { from: 1_000, factor: 1.5 }
+
+/** Parks N fibers in `wait`. */
+const fibers = async (count: number, wait: Effect.Effect<unknown, unknown>, go: Effect.Effect<unknown, unknown>): Promise<Round> => {
+  const { Effect, Fiber } = await import("effect")
+  let started = 0
+  let done = 0
+  const one = Effect.suspend(() => {
+    started++
+    return Effect.map(wait, () => {
+      done++
+    })
+  })
+  const all = Effect.runFork(
+    Effect.forEach(Array.from({ length: count }), () => one, { concurrency: "unbounded", discard: true })
+  )
+  while (started < count) await quiet()
+  await quiet()
+  const end = Effect.zipRight(go, Fiber.join(all))
+  return async () => {
+    await Effect.runPromise(end)
+    return done
+  }
+}
+
+/** Parks N promises of `wait`. */
+const promises = async (count: number, wait: () => Promise<unknown>, go: () => unknown): Promise<Round> => {
+  let done = 0
+  const one = async () => {
+    await wait()
+    done++
+  }
+  const all = Promise.all(Array.from({ length: count }, one))
+  await quiet()
+  return async () => {
+    await go()
+    await all
+    return done
+  }
+}
+
+const pair = (
+  what: string,
+  effect: Record<string, Contender>,
+  promise: Contender
+): ReadonlyArray<Workload> => [
+  { name: `${what}, N waiting, Effect`, sizes, flat, contenders: { ...effect, asyncio: { python: what } } },
+  { name: `${what}, N waiting, promise`, sizes, flat, contenders: { [ours]: promise, asyncio: { python: what } } }
+]
+
+export const workloads: ReadonlyArray<Workload> = [
+  ...pair(
+    "event",
+    {
+      [ours]: async (count) => {
+        const { Event } = await import("effect-concurrency")
+        const event = Event.makeUnsafe()
+        return fibers(count, event.wait, event.set)
+      },
+      "Effect Latch": async (count) => {
+        const { Effect } = await import("effect")
+        const latch = Effect.unsafeMakeLatch()
+        return fibers(count, latch.await, latch.open)
+      }
+    },
+    async (count) => {
+      const { Event } = await import("effect-concurrency/promise")
+      const event = new Event()
+      return promises(count, () => event.wait(), () => event.set())
+    }
+  ),
+  ...pair(
+    "condition",
+    {
+      [ours]: async (count) => {
+        const { Condition } = await import("effect-concurrency")
+        const condition = Condition.makeUnsafe()
+        return fibers(count, condition.withLock(condition.wait), condition.withLock(condition.notifyAll))
+      }
+    },
+    async (count) => {
+      const { Condition } = await import("effect-concurrency/promise")
+      const condition = new Condition()
+      return promises(
+        count,
+        () => condition.run(() => condition.wait()),
+        () => condition.run(() => condition.notifyAll())
+      )
+    }
+  ),
+  ...pair(
+    "barrier",
+    {
+      [ours]: async (count) => {
+        const { Barrier } = await import("effect-concurrency")
+        const barrier = Barrier.makeUnsafe(count + 1)
+        return fibers(count, barrier.await, barrier.await)
+      }
+    },
+    async (count) => {
+      const { Barrier } = await import("effect-concurrency/promise")
+      const barrier = new Barrier(count + 1)
+      return promises(count, () => barrier.wait(), () => barrier.wait())
+    }
+  )
+]

@@ -1,0 +1,7 @@
+import assert from "node:assert/strict"
+
+const internals = ["core/semaphore", "internal/park", "promise/park", "promise/Mutex", "dist/index.js", "index"]
+for (const path of internals) {
+  await assert.rejects(import(`effect-concurrency/${path}`), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" }, path)
+}
+console.log("ok")
