@@ -41,7 +41,7 @@ const producer = Effect.gen(function* () {
   for (const [file, { links }] of yield* Pages.get) {
     for (const link of links) {
       if (isExternal(link)) continue
-      yield* LocalLinks.offer(toLocalLink(file, link))
+      yield* LocalLinks.offer(toLocalLink(root, file, link))
       yield* Effect.flatMap(LocalLinks.size, notePeakQueue)
     }
   }
@@ -89,15 +89,20 @@ const read = (root: string, file: string) =>
 /** Anything with a scheme, and `//host/path`. */
 const isExternal = ({ href }: Link): boolean => /^([a-z][a-z0-9+.-]*:|\/\/)/i.test(href)
 
-/** `/a.md` is relative to the folder, as it is to the repository on GitHub; anything else to the file that it stands in. */
-const toLocalLink = (file: string, { href, line }: Link): LocalLink => {
+/** Where a link leads. `/a.md` starts at the repository, as on GitHub; anything else at the folder that the file stands in. */
+const toLocalLink = (root: string, file: string, { href, line }: Link): LocalLink => {
   const [, path = "", anchor] = /^([^?#]*)(?:\?[^#]*)?(?:#(.*))?$/s.exec(href) ?? []
   const decoded = decode(path)
-  const target =
-    decoded === ""
-      ? file
-      : posix.normalize(decoded.startsWith("/") ? `.${decoded}` : posix.join(posix.dirname(file), decoded))
+  const from = decoded.startsWith("/") ? repositoryOf(root, file) : posix.dirname(file)
+  const target = decoded === "" ? file : posix.join(from, decoded)
   return { file, line, href, target, anchor: anchor === undefined ? undefined : decode(anchor) }
+}
+
+/** The folder that is checked; but in `node_modules` each package comes from a repository of its own. */
+const repositoryOf = (root: string, file: string): string => {
+  const above = `${posix.basename(root)}/`
+  const [repository] = /^.*\bnode_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(above + file) ?? []
+  return repository === undefined ? "." : repository.slice(above.length)
 }
 
 /** A lone `%` is no escape; it stands for itself. */

@@ -13,7 +13,7 @@ const showProgress = Effect.gen(function* () {
   const { stdout } = process
   const show = Effect.map(Progress.get, (results) => {
     const line = progressLine(results)
-    stdout.write(stdout.isTTY ? `\r\x1b[2K${line.slice(0, stdout.columns - 1)}` : `${line}\n`)
+    stdout.write(stdout.isTTY ? `\r\x1b[2K${line.slice(0, (stdout.columns || 80) - 1)}` : `${line}\n`)
   })
   yield* Effect.addFinalizer(() => Effect.sync(() => stdout.isTTY && stdout.write("\r\x1b[2K")))
   yield* Effect.forkScoped(Effect.repeat(show, Schedule.spaced(stdout.isTTY ? "100 millis" : "1 second")))
@@ -26,8 +26,12 @@ const run = Effect.gen(function* () {
 
   const tell = (interrupted: boolean) =>
     Effect.gen(function* () {
+      // Empty after a whole run. After an interrupted one, an item that was being worked on is back in its queue and counts as well.
+      const unread = yield* Files.shutdown
+      yield* LocalLinks.shutdown
       const outcome = {
         results: yield* Progress.get,
+        unread: unread.length,
         milliseconds: (yield* Clock.currentTimeMillis) - started,
         interrupted
       }
@@ -37,12 +41,13 @@ const run = Effect.gen(function* () {
 
   yield* Effect.gen(function* () {
     yield* showProgress
-    yield* Effect.zipRight(Start.set, check, { concurrent: true })
+    // By now the server listens and the progress line stands: they may go.
+    yield* Effect.all([check, Start.set], { concurrency: "unbounded" })
   }).pipe(
     Effect.scoped,
-    Effect.onInterrupt(() => Effect.ignore(tell(true)))
+    Effect.onInterrupt(() => Effect.catchAll(tell(true), ({ message }) => Console.error(`link-check: ${message}`)))
   )
-  yield* tell(false)
+  yield* Effect.uninterruptible(tell(false))
 
   const { broken } = yield* Progress.get
   return options.strict && broken.length > 0 ? 1 : 0
@@ -67,16 +72,14 @@ const program = Effect.gen(function* () {
     return 0
   }
   return yield* run.pipe(Effect.provide(Live), Effect.provideService(Options, options))
-}).pipe(
-  Effect.catchTag("UserError", ({ message }) => Effect.as(Console.error(`link-check: ${message}\nTry --help.`), 2))
-)
+}).pipe(Effect.catchTag("UserError", ({ message }) => Effect.as(Console.error(`link-check: ${message}`), 2)))
 
 // `npm start` passes Ctrl-C on although the terminal has told us already. Effect listens for the first signal only, and a second that
 // nobody listens for would kill us in the middle of the summary.
 process.on("SIGINT", () => {})
 
-// `npm start | head` closes the pipe before we are done.
-process.stdout.on("error", () => process.exit(0))
+// `npm start -- --json FILE | head` closes the pipe early. Nobody reads what comes then, but the report is still wanted.
+process.stdout.on("error", () => {})
 
 NodeRuntime.runMain(program, {
   disableErrorReporting: true,

@@ -57,7 +57,7 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
             help: { type: "boolean", default: false }
           }
         }),
-      catch: (error) => new UserError(error instanceof Error ? error.message : String(error))
+      catch: (error) => new UserError(`${(error as Error).message}\nTry --help.`)
     })
     if (values.help) return "help"
     if (positionals.length > 1) {

@@ -52,6 +52,8 @@ export const emptyResults: Results = {
 /** How a run ended. */
 export interface Outcome {
   readonly results: Results
+  /** Files that were found, but not read before it ended. */
+  readonly unread: number
   readonly milliseconds: number
   readonly interrupted: boolean
 }
@@ -63,16 +65,19 @@ export const progressLine = (results: Results): string =>
     : `reading: ${results.files} files, ${results.links} links`
 
 /** The broken links, then the figures: what matters most stands last, next to the prompt. */
-export const summary = ({ folder }: Options["Type"], { interrupted, milliseconds, results }: Outcome): string => {
+export const summary = (
+  { folder }: Options["Type"],
+  { interrupted, milliseconds, results, unread }: Outcome
+): string => {
   const unchecked = results.local - results.checked
   return [
     ...[...results.broken].sort(byPlace).map(({ file, href, line, reason }) => `${file}:${line}  ${href}  ${reason}`),
     ...results.unreadable.map(({ file, reason }) => `${file}  could not be read: ${reason}`),
     "",
     `${interrupted ? "Interrupted. So far, in" : "Checked"} ${folder}:`,
-    `  files          ${results.files}`,
+    `  files          ${results.files}${unread > 0 ? `, with ${unread} found and not yet read` : ""}`,
     `  links          ${results.links}`,
-    `  broken         ${results.broken.length}${unchecked > 0 ? `, with ${unchecked} links still to check` : ""}`,
+    `  broken         ${results.broken.length}${unchecked > 0 ? `, with ${unchecked} links not yet checked` : ""}`,
     `  external       ${results.external.length}, listed by --json, not fetched`,
     `  requests       ${results.requests} for ${results.checked} local links (a target is asked for once)`,
     `  peak in flight ${results.peakInFlight} requests`,
@@ -85,7 +90,7 @@ export const summary = ({ folder }: Options["Type"], { interrupted, milliseconds
 export const writeJson = (
   file: string,
   { folder }: Options["Type"],
-  { interrupted, milliseconds, results }: Outcome
+  { interrupted, milliseconds, results, unread }: Outcome
 ): Effect.Effect<void, UserError> =>
   Effect.tryPromise({
     try: () => {
@@ -95,6 +100,7 @@ export const writeJson = (
         interrupted,
         milliseconds,
         ...figures,
+        unread,
         broken: [...broken].sort(byPlace),
         external: [...external].sort(byPlace),
         unreadable

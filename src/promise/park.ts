@@ -21,17 +21,22 @@ export interface WaitOptions {
 
 /** The place of a promise in a wait list. */
 export class PromiseTicket<out Request, in out Result> extends Ticket<Request, Result> {
-  /** What waits; the ticket itself is handed to it. */
-  resume: ((ticket: any) => void) | undefined = undefined
+  /** What waits for the claim. */
+  resume: ((claim: any) => void) | undefined = undefined
+
+  /** What the wait gives: the ticket itself, unless a subclass has something better. */
+  claim(): unknown {
+    return this
+  }
 
   wake(): void {
-    this.resume?.(this)
+    this.resume?.(this.claim())
   }
 }
 
-/** A promise of the ticket, for when it is settled: for waits that nothing ends early. */
-export const settlement = <T extends PromiseTicket<any, any>>(ticket: T): Promise<T> => {
-  if (ticket.settled) return Promise.resolve(ticket)
+/** A promise of the ticket's claim, for waits that nothing ends early. */
+export const settlement = <T = unknown>(ticket: PromiseTicket<any, any>): Promise<T> => {
+  if (ticket.settled) return Promise.resolve(ticket.claim() as T)
   const promise = new Promise<T>(catchResolve)
   ticket.resume = caught
   return promise
@@ -59,27 +64,27 @@ export const checkWait = (where: string, options: WaitOptions | undefined): void
  * Waits for an enqueued ticket to be settled. When the wait ends early the ticket is cancelled: it leaves its list at once, and what
  * it was granted in the same tick goes back.
  */
-export const park = <T extends PromiseTicket<any, any>>(
+export const park = (
   where: string,
-  ticket: T,
+  ticket: PromiseTicket<any, any>,
   options: WaitOptions | undefined,
   cancel: () => Chain
-): Promise<T> =>
+): Promise<unknown> =>
   options === undefined || (options.signal === undefined && options.timeout === undefined)
     ? settlement(ticket)
     : new Promise((resolve, reject) => new Watch(where, ticket, options, cancel, resolve, reject))
 
 /** What ends a wait early, and takes away its listener and its timer whichever way it ends. */
-class Watch<T extends PromiseTicket<any, any>> {
+class Watch {
   private timer: ReturnType<typeof setTimeout> | undefined = undefined
   private readonly signal: AbortSignal | undefined
 
   constructor(
     private readonly where: string,
-    private readonly ticket: T,
+    private readonly ticket: PromiseTicket<any, any>,
     options: WaitOptions,
     private readonly cancel: () => Chain,
-    private readonly resolve: (ticket: T) => void,
+    private readonly resolve: (claim: unknown) => void,
     private readonly reject: (reason: unknown) => void
   ) {
     this.signal = options.signal
@@ -95,9 +100,9 @@ class Watch<T extends PromiseTicket<any, any>> {
 
   private settled(): void {
     this.unwatch()
-    if (this.signal === undefined) this.resolve(this.ticket)
+    if (this.signal === undefined) this.resolve(this.ticket.claim())
     // The caller runs a tick from now. An abort that comes before then still counts, and returns the grant.
-    else queueMicrotask(() => (this.signal!.aborted ? this.end(this.signal!.reason) : this.resolve(this.ticket)))
+    else queueMicrotask(() => (this.signal!.aborted ? this.end(this.signal!.reason) : this.resolve(this.ticket.claim())))
   }
 
   private end(reason: unknown): void {

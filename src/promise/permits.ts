@@ -25,6 +25,23 @@ class RunTicket<A> extends PromiseTicket<number, number> {
   }
 }
 
+/** The place of a caller who will get a lease. */
+class LeaseTicket extends PromiseTicket<number, number> {
+  constructor(
+    readonly state: State,
+    permits: number,
+    priority: number
+  ) {
+    super(permits, priority)
+  }
+
+  override claim(): Lease | Promise<never> {
+    const { request, result, state } = this
+    if (result === core.Refused) return Promise.reject(core.refusalOf(state, request))
+    return new Lease(state, request, result!)
+  }
+}
+
 /** Runs a function with permits. With what is free it starts before this returns. */
 export const run = <A>(
   where: string,
@@ -38,7 +55,7 @@ export const run = <A>(
   if (core.tryTake(state, 1, 0)) return runHeld(state, 1, state.epoch, f)
   const ticket = new RunTicket(state, 1, 0, f)
   core.enqueue(state, ticket)
-  return settlement(ticket).then(runGranted<A>)
+  return settlement<RunTicket<A>>(ticket).then(runGranted<A>)
 }
 
 /** A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's. */
@@ -89,9 +106,9 @@ export const acquire = (
 ): Promise<Lease> => {
   if (options !== undefined || permits !== 1) return acquireWith(where, state, permits, options)
   if (core.tryTake(state, 1, 0)) return Promise.resolve(new Lease(state, 1, state.epoch))
-  const ticket = new PromiseTicket<number, number>(1, 0)
+  const ticket = new LeaseTicket(state, 1, 0)
   core.enqueue(state, ticket)
-  return settlement(ticket).then((ticket) => granted(state, 1, ticket.result!))
+  return settlement<Lease>(ticket)
 }
 
 /** The general form of `acquire`. */

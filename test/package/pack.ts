@@ -25,8 +25,9 @@ const step = async (name: string, body: () => Promise<string | void>): Promise<v
     console.log(`  ok    ${name}${detail ? `: ${detail}` : ""}`)
   } catch (error) {
     failed++
-    const { message, stderr = "", stdout = "" } = error as Error & { stdout?: string; stderr?: string }
-    console.log(`  FAIL  ${name}\n${[message, stdout, stderr].join("\n").trimEnd()}`)
+    // A command's message ends with what it wrote to stderr.
+    const { message, stdout = "" } = error as Error & { stdout?: string }
+    console.log(`  FAIL  ${name}\n${message}\n${stdout}`.trimEnd())
   }
 }
 

@@ -15,9 +15,7 @@ describe("WorkQueue", () => {
 
   it("can be full with the strategy that refuses, and with no other", () => {
     const refusing = WorkQueue.makeUnsafe<Job>({ capacity: 1, strategy: "reject" })
-    expect(refusing.offer({ id: 1 })).type.toBe<
-      Effect.Effect<boolean, WorkQueue.QueueClosed | WorkQueue.QueueFull>
-    >()
+    expect(refusing.offer({ id: 1 })).type.toBe<Effect.Effect<boolean, WorkQueue.QueueClosed | WorkQueue.QueueFull>>()
     const dropping = WorkQueue.makeUnsafe<Job>({ capacity: 1, strategy: "dropping" })
     expect(dropping.offer({ id: 1 })).type.toBe<Effect.Effect<boolean, WorkQueue.QueueClosed>>()
   })
