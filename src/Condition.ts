@@ -135,7 +135,7 @@ class ConditionImpl implements Condition {
     this.stats = Effect.sync(() => core.stats(state))
   }
 
-  waitFor<E = never, R = never>(predicate: Predicate<E, R>): Effect.Effect<void, E, R> {
+  readonly waitFor = <E = never, R = never>(predicate: Predicate<E, R>): Effect.Effect<void, E, R> => {
     const look: Effect.Effect<boolean, E, R> = Effect.isEffect(predicate)
       ? predicate
       : Effect.sync(predicate as () => boolean)
@@ -145,7 +145,7 @@ class ConditionImpl implements Condition {
     return loop
   }
 
-  notify(n = 1): Effect.Effect<void> {
+  readonly notify = (n = 1): Effect.Effect<void> => {
     const state = this[TypeId]
     return Effect.sync(() => {
       integer("Condition.notify", "n", n, 0)

@@ -108,23 +108,23 @@ class GuardedImpl<in out A> implements Guarded<A> {
     this.stats = Effect.sync(() => core.stats(state))
   }
 
-  set(value: A): Effect.Effect<void> {
+  readonly set = (value: A): Effect.Effect<void> => {
     return this.change("Guarded.set", () => Effect.succeed([undefined, value]))
   }
 
-  update(f: (value: A) => A): Effect.Effect<void> {
+  readonly update = (f: (value: A) => A): Effect.Effect<void> => {
     return this.change("Guarded.update", (value) => Effect.sync(() => [undefined, f(value)]))
   }
 
-  modify<B>(f: (value: A) => readonly [B, A]): Effect.Effect<B> {
+  readonly modify = <B>(f: (value: A) => readonly [B, A]): Effect.Effect<B> => {
     return this.change("Guarded.modify", (value) => Effect.sync(() => f(value)))
   }
 
-  updateEffect<E, R>(f: (value: A) => Effect.Effect<A, E, R>): Effect.Effect<void, E, R> {
+  readonly updateEffect = <E, R>(f: (value: A) => Effect.Effect<A, E, R>): Effect.Effect<void, E, R> => {
     return this.change("Guarded.updateEffect", (value) => Effect.map(f(value), (next) => [undefined, next]))
   }
 
-  modifyEffect<B, E, R>(f: (value: A) => Effect.Effect<readonly [B, A], E, R>): Effect.Effect<B, E, R> {
+  readonly modifyEffect = <B, E, R>(f: (value: A) => Effect.Effect<readonly [B, A], E, R>): Effect.Effect<B, E, R> => {
     return this.change("Guarded.modifyEffect", f)
   }
 

@@ -105,7 +105,9 @@ export interface Mutex {
 class MutexImpl implements Mutex {
   readonly [TypeId]: core.State
   readonly withLock: Mutex["withLock"]
+  readonly withLockPriority: Mutex["withLockPriority"]
   readonly withLockIfAvailable: Mutex["withLockIfAvailable"]
+  readonly acquire: Mutex["acquire"]
   readonly isLocked: Mutex["isLocked"]
   readonly stats: Mutex["stats"]
 
@@ -113,17 +115,11 @@ class MutexImpl implements Mutex {
     this[TypeId] = state
     this.withLock = (self) => permits.hold("Mutex.withLock", state, 1, undefined, self)
     this.withLockIfAvailable = (self) => permits.holdIfAvailable("Mutex.withLockIfAvailable", state, 1, undefined, self)
+    this.withLockPriority = (priority) => (self) =>
+      permits.hold("Mutex.withLockPriority", state, 1, { priority }, self)
+    this.acquire = (options) => permits.acquire("Mutex.acquire", state, 1, options)
     this.isLocked = Effect.sync(() => core.isLocked(state))
     this.stats = Effect.sync(() => semaphore.stats(state))
-  }
-
-  withLockPriority(priority: number) {
-    return <A, E, R>(self: Effect.Effect<A, E, R>) =>
-      permits.hold("Mutex.withLockPriority", this[TypeId], 1, { priority }, self)
-  }
-
-  acquire(options?: RequestOptions): Effect.Effect<void, never, Scope.Scope> {
-    return permits.acquire("Mutex.acquire", this[TypeId], 1, options)
   }
 }
 

@@ -133,58 +133,46 @@ export interface Semaphore {
   readonly stats: Effect.Effect<Stats>
 }
 
+/** Its operations are closures, so that they can be passed around by themselves, as those of an `Effect.Semaphore` can. */
 class SemaphoreImpl implements Semaphore {
   readonly [TypeId]: core.State
+  readonly withPermits: Semaphore["withPermits"]
   readonly withPermit: Semaphore["withPermit"]
+  readonly withPermitsIfAvailable: Semaphore["withPermitsIfAvailable"]
+  readonly take: Semaphore["take"]
+  readonly tryTake: Semaphore["tryTake"]
+  readonly release: Semaphore["release"]
   readonly releaseAll: Semaphore["releaseAll"]
+  readonly acquire: Semaphore["acquire"]
+  readonly resize: Semaphore["resize"]
   readonly stats: Semaphore["stats"]
 
   constructor(state: core.State) {
     this[TypeId] = state
+    this.withPermits = (count, options) => (self) =>
+      permits.hold("Semaphore.withPermits", state, count, options, self)
     this.withPermit = (self) => permits.hold("Semaphore.withPermit", state, 1, undefined, self)
+    this.withPermitsIfAvailable = (count, options) => (self) =>
+      permits.holdIfAvailable("Semaphore.withPermitsIfAvailable", state, count, options, self)
+    this.take = (count, options) => permits.take("Semaphore.take", state, count, options)
+    this.tryTake = (count, options) => permits.tryTake("Semaphore.tryTake", state, count, options)
+    this.release = (count) =>
+      Effect.sync(() => {
+        integer("Semaphore.release", "permits", count, 0, state.taken)
+        wake(core.release(state, count))
+        return core.free(state)
+      })
     this.releaseAll = Effect.sync(() => {
       wake(core.releaseAll(state))
       return core.free(state)
     })
+    this.acquire = (count, options) => permits.acquire("Semaphore.acquire", state, count, options)
+    this.resize = (count) =>
+      Effect.sync(() => {
+        integer("Semaphore.resize", "permits", count, 0)
+        wake(core.resize(state, count))
+      })
     this.stats = Effect.sync(() => core.stats(state))
-  }
-
-  withPermits(count: number, options?: RequestOptions) {
-    return <A, E, R>(self: Effect.Effect<A, E, R>) =>
-      permits.hold("Semaphore.withPermits", this[TypeId], count, options, self)
-  }
-
-  withPermitsIfAvailable(count: number, options?: RequestOptions) {
-    return <A, E, R>(self: Effect.Effect<A, E, R>) =>
-      permits.holdIfAvailable("Semaphore.withPermitsIfAvailable", this[TypeId], count, options, self)
-  }
-
-  take(count: number, options?: RequestOptions): Effect.Effect<number> {
-    return permits.take("Semaphore.take", this[TypeId], count, options)
-  }
-
-  tryTake(count: number, options?: RequestOptions): Effect.Effect<boolean> {
-    return permits.tryTake("Semaphore.tryTake", this[TypeId], count, options)
-  }
-
-  release(count: number): Effect.Effect<number> {
-    const state = this[TypeId]
-    return Effect.sync(() => {
-      integer("Semaphore.release", "permits", count, 0, state.taken)
-      wake(core.release(state, count))
-      return core.free(state)
-    })
-  }
-
-  acquire(count: number, options?: RequestOptions): Effect.Effect<void, never, Scope.Scope> {
-    return permits.acquire("Semaphore.acquire", this[TypeId], count, options)
-  }
-
-  resize(count: number): Effect.Effect<void> {
-    return Effect.sync(() => {
-      integer("Semaphore.resize", "permits", count, 0)
-      wake(core.resize(this[TypeId], count))
-    })
   }
 }
 

@@ -246,7 +246,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
     this.stats = Effect.sync(() => core.stats(state))
   }
 
-  offer(item: A): Effect.Effect<boolean, QueueClosed | QueueFull> {
+  readonly offer = (item: A): Effect.Effect<boolean, QueueClosed | QueueFull> => {
     const state = this[TypeId]
     return Effect.suspend((): Effect.Effect<boolean, QueueClosed | QueueFull> => {
       switch (core.admission(state)) {
@@ -266,7 +266,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
     })
   }
 
-  offerAll(items: Iterable<A>): Effect.Effect<Array<A>, QueueClosed | QueueFull> {
+  readonly offerAll = (items: Iterable<A>): Effect.Effect<Array<A>, QueueClosed | QueueFull> => {
     const state = this[TypeId]
     return Effect.suspend((): Effect.Effect<Array<A>, QueueClosed | QueueFull> => {
       const all = core.checkItems("WorkQueue.offerAll", items)
@@ -277,7 +277,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
     })
   }
 
-  tryOffer(item: A): Effect.Effect<boolean, QueueClosed> {
+  readonly tryOffer = (item: A): Effect.Effect<boolean, QueueClosed> => {
     const state = this[TypeId]
     return Effect.suspend(() => {
       switch (core.admission(state)) {
@@ -292,18 +292,18 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
     })
   }
 
-  takeUpTo(n: number): Effect.Effect<Array<A>, QueueClosed | E> {
+  readonly takeUpTo = (n: number): Effect.Effect<Array<A>, QueueClosed | E> => {
     return Effect.suspend(() => this.takeMany(core.checkCount("WorkQueue.takeUpTo", n)))
   }
 
-  fail(error: E): Effect.Effect<boolean> {
+  readonly fail = (error: E): Effect.Effect<boolean> => {
     return Effect.sync(() => this.close({ error }))
   }
 
-  consume<X, E2, R>(
+  readonly consume = <X, E2, R>(
     handler: (item: A) => Effect.Effect<X, E2, R>,
     options: ConsumeOptions<A, E2> = {}
-  ): Effect.Effect<void, E | E2, R> {
+  ): Effect.Effect<void, E | E2, R> => {
     return Effect.suspend(() => {
       callable("WorkQueue.consume", "handler", handler)
       const { concurrency = 1, onFailure = "fail" } = record("WorkQueue.consume", options)

@@ -9,7 +9,7 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Cache, Effect, HashMap, Stream } from "effect"
 import { readFile } from "node:fs/promises"
 import { posix } from "node:path"
-import { hasAnchor, type Link, parseMarkdown } from "./markdown.js"
+import { hasAnchor, isExternal, type Link, parseMarkdown } from "./markdown.js"
 import { Options } from "./options.js"
 import { Anchors, ServerUrl } from "./server.js"
 import { AllRead, Files, type LocalLink, LocalLinks, Pages, Progress, RequestSlots, Start } from "./services.js"
@@ -70,14 +70,14 @@ const read = (root: string, file: string) =>
       catch: (error) => error as Error
     })
     const page = parseMarkdown(text)
-    const external = page.links.filter(isExternal)
+    const external = page.links.filter(isExternal).length
     yield* Pages.update(HashMap.set(file, page))
     yield* Progress.update((results) => ({
       ...results,
       files: results.files + 1,
       links: results.links + page.links.length,
-      local: results.local + page.links.length - external.length,
-      external: [...results.external, ...external.map(({ href, line }) => ({ file, line, href }))]
+      external: results.external + external,
+      local: results.local + page.links.length - external
     }))
   }).pipe(
     // One file that cannot be read is a line in the report, not the end of the run.
@@ -85,9 +85,6 @@ const read = (root: string, file: string) =>
       Progress.update((results) => ({ ...results, unreadable: [...results.unreadable, { file, reason: message }] }))
     )
   )
-
-/** Anything with a scheme, and `//host/path`. */
-const isExternal = ({ href }: Link): boolean => /^([a-z][a-z0-9+.-]*:|\/\/)/i.test(href)
 
 /** Where a link leads. `/a.md` starts at the repository, as on GitHub; anything else at the folder that the file stands in. */
 const toLocalLink = (root: string, file: string, { href, line }: Link): LocalLink => {

@@ -1,10 +1,11 @@
 /** Checks the links of the Markdown files in a folder: `npm start -- --help`. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Cause, Clock, Console, Effect, Exit, Layer, Schedule } from "effect"
+import { Cause, Clock, Console, Effect, Exit, type HashMap, Layer, Schedule } from "effect"
 import { check } from "./check.js"
+import { isExternal, type Page } from "./markdown.js"
 import { Options, parse, usage } from "./options.js"
-import { progressLine, summary, writeJson } from "./report.js"
+import { type Place, progressLine, summary, writeJson } from "./report.js"
 import { ServerLive } from "./server.js"
 import { AllRead, Files, LocalLinks, Pages, Progress, RequestSlots, Start } from "./services.js"
 
@@ -31,6 +32,7 @@ const run = Effect.gen(function* () {
       yield* LocalLinks.shutdown
       const outcome = {
         results: yield* Progress.get,
+        external: externalLinks(yield* Pages.get),
         unread: unread.length,
         milliseconds: (yield* Clock.currentTimeMillis) - started,
         interrupted
@@ -53,6 +55,10 @@ const run = Effect.gen(function* () {
   return options.strict && broken.length > 0 ? 1 : 0
 })
 
+const externalLinks = (pages: HashMap.HashMap<string, Page>): Array<Place> =>
+  [...pages].flatMap(([file, { links }]) => links.filter(isExternal).map(({ href, line }) => ({ file, line, href })))
+
+/** One of each for the whole program. */
 const Coordination = Layer.mergeAll(
   Files.layer,
   LocalLinks.layer,

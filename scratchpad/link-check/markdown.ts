@@ -80,6 +80,9 @@ export const parseHtml = (text: string): Page => {
   return { links, anchors }
 }
 
+/** Whether a link leaves the machine: anything with a scheme, and `//host/path`. */
+export const isExternal = ({ href }: Link): boolean => /^([a-z][a-z0-9+.-]*:|\/\/)/i.test(href)
+
 /** Whether a page has an anchor, by the rules of GitHub: upper and lower case are the same, and the top is always there. */
 export const hasAnchor = (anchors: ReadonlyArray<string>, wanted: string): boolean => {
   const name = canonical(wanted)

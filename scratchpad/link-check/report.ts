@@ -4,17 +4,15 @@ import { writeFile } from "node:fs/promises"
 import { type Options, UserError } from "./options.js"
 import type { Unreadable } from "./walk.js"
 
-export interface Broken {
+/** A link and where it stands. */
+export interface Place {
   readonly file: string
   readonly line: number
   readonly href: string
-  readonly reason: string
 }
 
-export interface External {
-  readonly file: string
-  readonly line: number
-  readonly href: string
+export interface Broken extends Place {
+  readonly reason: string
 }
 
 export interface Results {
@@ -23,13 +21,13 @@ export interface Results {
   readonly files: number
   /** Links found: those to check and those that leave the machine. */
   readonly links: number
+  readonly external: number
   readonly local: number
   /** Of the local ones, how many are done. */
   readonly checked: number
   /** Fewer than links, since what two links ask for is asked for once. */
   readonly requests: number
   readonly broken: ReadonlyArray<Broken>
-  readonly external: ReadonlyArray<External>
   readonly unreadable: ReadonlyArray<Unreadable>
   readonly peakInFlight: number
   readonly peakQueue: number
@@ -39,11 +37,11 @@ export const emptyResults: Results = {
   phase: "starting",
   files: 0,
   links: 0,
+  external: 0,
   local: 0,
   checked: 0,
   requests: 0,
   broken: [],
-  external: [],
   unreadable: [],
   peakInFlight: 0,
   peakQueue: 0
@@ -52,6 +50,8 @@ export const emptyResults: Results = {
 /** How a run ended. */
 export interface Outcome {
   readonly results: Results
+  /** The links that leave the machine. */
+  readonly external: ReadonlyArray<Place>
   /** Files that were found, but not read before it ended. */
   readonly unread: number
   readonly milliseconds: number
@@ -78,7 +78,7 @@ export const summary = (
     `  files          ${results.files}${unread > 0 ? `, with ${unread} found and not yet read` : ""}`,
     `  links          ${results.links}`,
     `  broken         ${results.broken.length}${unchecked > 0 ? `, with ${unchecked} links not yet checked` : ""}`,
-    `  external       ${results.external.length}, listed by --json, not fetched`,
+    `  external       ${results.external}, listed by --json, not fetched`,
     `  requests       ${results.requests} for ${results.checked} local links (a target is asked for once)`,
     `  peak in flight ${results.peakInFlight} requests`,
     `  peak queue     ${results.peakQueue} items`,
@@ -90,11 +90,11 @@ export const summary = (
 export const writeJson = (
   file: string,
   { folder }: Options["Type"],
-  { interrupted, milliseconds, results, unread }: Outcome
+  { external, interrupted, milliseconds, results, unread }: Outcome
 ): Effect.Effect<void, UserError> =>
   Effect.tryPromise({
     try: () => {
-      const { broken, external, phase: _, unreadable, ...figures } = results
+      const { broken, phase: _, unreadable, ...figures } = results
       const report = {
         folder,
         interrupted,
@@ -102,7 +102,7 @@ export const writeJson = (
         ...figures,
         unread,
         broken: [...broken].sort(byPlace),
-        external: [...external].sort(byPlace),
+        externalLinks: [...external].sort(byPlace),
         unreadable
       }
       return writeFile(file, JSON.stringify(report, undefined, 2) + "\n")
@@ -110,4 +110,6 @@ export const writeJson = (
     catch: (error) => new UserError(`cannot write the report: ${(error as Error).message}`)
   })
 
-const byPlace = (a: External, b: External): number => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line)
+const byPlace = (a: Place, b: Place): number => compare(a.file, b.file) || a.line - b.line || compare(a.href, b.href)
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

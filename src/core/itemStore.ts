@@ -27,9 +27,9 @@ export interface Node<A> {
   queued: boolean
   previous: Node<A> | undefined
   next: Node<A> | undefined
-  /** Where it is in the heap, and in the heap of the reverse order. */
-  index: number
-  reverseIndex: number
+  /** Where it is in the heap, and in the heap of the reverse order, for a store that has them. */
+  index?: number
+  reverseIndex?: number
 }
 
 export const node = <A>(item: A, sequence: number): Node<A> => ({
@@ -37,9 +37,7 @@ export const node = <A>(item: A, sequence: number): Node<A> => ({
   sequence,
   queued: false,
   previous: undefined,
-  next: undefined,
-  index: 0,
-  reverseIndex: 0
+  next: undefined
 })
 
 export interface ItemStore<A> {
@@ -171,7 +169,14 @@ class OrderedStore<A> implements ItemStore<A> {
   }
 
   restore(node: Node<A>): void {
-    this.add(node)
+    try {
+      this.add(node)
+    } catch {
+      // An order that throws must not lose what was accepted long ago: it goes first, as if it were still being handed out.
+      this.heap.insert(node, 0)
+      this.reverse?.insert(node, this.size - 1)
+      node.queued = true
+    }
   }
 
   remove(node: Node<A>): void {
@@ -214,7 +219,7 @@ class Heap<A> {
 
   /** Fills the gap with the last node, which then rises or sinks to its place. */
   remove(node: Node<A>): void {
-    const gap = node[this.key]
+    const gap = node[this.key]!
     const last = this.nodes[this.nodes.length - 1]!
     if (last === node) {
       this.nodes.pop()

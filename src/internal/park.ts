@@ -78,10 +78,9 @@ export interface Delivery<Request, Result, A, E> {
  * and should the fiber end right there, its end gives it back.
  */
 export const deliver = <Request, Result, A, E>(delivery: Delivery<Request, Result, A, E>): Effect.Effect<A, E> => {
-  const takeNow = deliverNow(delivery.ready, delivery.now, () => take)
   const wait = Effect.flatten(
     Effect.uninterruptibleMask((restore) => {
-      if (delivery.ready()) return Effect.succeed(takeNow)
+      if (delivery.ready()) return Effect.succeed(take)
       const failure = delivery.failure(undefined)
       if (failure !== undefined) return failure
       const ticket = delivery.enqueue()
@@ -93,11 +92,14 @@ export const deliver = <Request, Result, A, E>(delivery: Delivery<Request, Resul
       )
     })
   )
-  const take: Effect.Effect<A, E> = Effect.suspend(() => (delivery.ready() ? takeNow : wait))
+  const take: Effect.Effect<A, E> = deliverNow(delivery.ready, delivery.now, () => wait)
   return take
 }
 
-/** Takes something that is ready, in the step that calls the caller's continuation; if it is not ready any more, does something else. */
+/**
+ * Takes something that is ready in the step that calls the caller's continuation; if it is not, does something else. It throws to
+ * get out of that step, and so costs those who will wait a little, and those who need not, nothing.
+ */
 export const deliverNow = <A, E>(
   ready: () => boolean,
   now: () => A,
@@ -105,14 +107,13 @@ export const deliverNow = <A, E>(
 ): Effect.Effect<A, E> =>
   catchCause(
     Effect.sync(() => {
-      if (!ready()) throw lostRace
+      if (!ready()) throw notReady
       return now()
     }),
-    (cause) => (isDieWith(cause, lostRace) ? otherwise() : Effect.failCause(cause))
+    (cause) => (isDieWith(cause, notReady) ? otherwise() : Effect.failCause(cause))
   )
 
-/** What was ready is not any more: another fiber ran between the look and the step that takes. */
-const lostRace = { lostRace: true }
+const notReady = { notReady: true }
 
 const keepUntilCollected = <Request, Result, A, E>(
   ticket: FiberTicket<Request, Result>,

@@ -256,7 +256,10 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     } catch (error) {
       let choice: core.OnFailure = "fail"
       try {
-        choice = oneOf("WorkQueue.consume", "onFailure", choose(error, node.item), ["fail", "requeue", "drop"])
+        // A handler that ends because it was told to has not failed: its item stays.
+        if (!signal.aborted) {
+          choice = oneOf("WorkQueue.consume", "onFailure", choose(error, node.item), ["fail", "requeue", "drop"])
+        }
       } finally {
         wake(core.afterFailure("WorkQueue.consume", state, node, choice))
       }

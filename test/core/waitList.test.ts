@@ -1,0 +1,226 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { WaitList } from "../../src/core/waitList.js"
+import { TestTicket, ticketsOf } from "../utils/tickets.js"
+
+type Entry = TestTicket<number, string>
+type Step = (list: WaitList<Entry>, model: Model) => void
+
+/** The sequential model: entries in one sorted array. */
+class Model {
+  private arrivals = 0
+  readonly entries: Array<{ readonly ticket: Entry; readonly rank: number; readonly arrival: number }> = []
+
+  push(ticket: Entry, rank: number): void {
+    this.entries.push({ ticket, rank, arrival: this.arrivals++ })
+    this.entries.sort(
+      (a, b) =>
+        Number(b.ticket.priority > a.ticket.priority) - Number(b.ticket.priority < a.ticket.priority) ||
+        a.rank - b.rank ||
+        a.arrival - b.arrival
+    )
+  }
+
+  get tickets(): ReadonlyArray<Entry> {
+    return this.entries.map(({ ticket }) => ticket)
+  }
+
+  /** The first entry of each lane. */
+  get heads(): ReadonlyArray<Entry> {
+    return this.entries
+      .filter(({ rank, ticket }, index) => {
+        const previous = this.entries[index - 1]
+        return previous === undefined || previous.rank !== rank || previous.ticket.priority !== ticket.priority
+      })
+      .map(({ ticket }) => ticket)
+  }
+}
+
+const priorities = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(0) },
+  { weight: 3, arbitrary: fc.integer({ min: -2, max: 2 }) },
+  { weight: 1, arbitrary: fc.constantFrom(-Infinity, Infinity, -0, 0.5) },
+  { weight: 2, arbitrary: fc.double({ noNaN: true }) }
+)
+
+const ranks = fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.nat(3))
+
+const push = fc.tuple(priorities, ranks).map(([priority, rank]): Step => (list, model) => {
+  const ticket: Entry = new TestTicket(rank, priority)
+  assert.isFalse(list.has(ticket))
+  list.push(ticket, rank)
+  model.push(ticket, rank)
+  assert.isTrue(list.has(ticket))
+})
+
+const remove = fc.nat(1_000).map((pick): Step => (list, model) => {
+  if (model.entries.length === 0) return
+  const [removed] = model.entries.splice(pick % model.entries.length, 1)
+  list.remove(removed!.ticket)
+  assert.isFalse(list.has(removed!.ticket))
+  assert.deepStrictEqual([removed!.ticket.previous, removed!.ticket.next], [undefined, undefined])
+})
+
+const shift = fc.constant<Step>((list, model) => {
+  assert.strictEqual(list.shift(), model.entries.shift()?.ticket)
+})
+
+const settleAll = fc.constant<Step>((list, model) => {
+  const expected = model.tickets
+  model.entries.length = 0
+  assert.isTrue(sameTickets(ticketsOf(list.settleAll(undefined, "over")) as Array<Entry>, expected))
+  assert.isTrue(expected.every(({ result, settled }) => settled && result === "over"))
+})
+
+const firstHead = fc.nat(3).map((limit): Step => (list, model) => {
+  const asked: Array<Entry> = []
+  const found = list.firstHead((ticket) => {
+    asked.push(ticket)
+    return ticket.request <= limit
+  })
+  const index = model.heads.findIndex((ticket) => ticket.request <= limit)
+  assert.strictEqual(found, model.heads[index])
+  assert.isTrue(sameTickets(asked, index === -1 ? model.heads : model.heads.slice(0, index + 1)), "asks lane heads only")
+})
+
+/** Identity: a deep comparison of linked tickets would walk the whole list each time. */
+const sameTickets = (actual: ReadonlyArray<Entry>, expected: ReadonlyArray<Entry>): boolean =>
+  actual.length === expected.length && actual.every((ticket, index) => ticket === expected[index])
+
+const listOf = (...tickets: ReadonlyArray<readonly [priority: number, rank?: number]>) => {
+  const list = new WaitList<Entry>()
+  const pushed = tickets.map(([priority, rank = 0]) => {
+    const ticket: Entry = new TestTicket(rank, priority)
+    list.push(ticket, rank)
+    return ticket
+  })
+  return { list, pushed }
+}
+
+/** The private state, to break it by hand. */
+const inside = (list: WaitList<Entry>) => list as unknown as { others: Array<{ head: unknown; tail: unknown }> }
+
+describe("wait list", () => {
+  it("does what a sorted array does, step by step (I1, I2, I3)", () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            { weight: 8, arbitrary: push },
+            { weight: 4, arbitrary: remove },
+            { weight: 3, arbitrary: shift },
+            { weight: 2, arbitrary: firstHead },
+            { weight: 1, arbitrary: settleAll }
+          ),
+          { maxLength: 60 }
+        ),
+        (steps) => {
+          const list = new WaitList<Entry>()
+          const model = new Model()
+          for (const step of steps) {
+            step(list, model)
+            list.check()
+            assert.strictEqual(list.size, model.entries.length)
+            assert.strictEqual(list.head, model.entries[0]?.ticket)
+            assert.isTrue(sameTickets([...list], model.tickets), "the order is that of the model")
+          }
+        }
+      ),
+      { numRuns: 400 }
+    )
+  })
+
+  it("keeps a thousand distinct priorities in order, however they come and go (I2)", () => {
+    const list = new WaitList<Entry>()
+    const tickets = Array.from({ length: 1_000 }, (_, i): Entry => new TestTicket(i, (i * 617) % 1_000))
+    for (const ticket of tickets) list.push(ticket)
+    for (const ticket of tickets) if (ticket.request % 3 === 0) list.remove(ticket)
+    list.check()
+    const left = [...list].map(({ priority }) => priority)
+    assert.strictEqual(left.length, 666)
+    assert.deepStrictEqual(left, left.toSorted((a, b) => b - a))
+  })
+
+  it("orders equals by rank, lower first, and equals of a rank by arrival", () => {
+    const { list, pushed } = listOf([0, 2], [0, 1], [1, 3], [0, 0], [0, 1])
+    assert.isTrue(sameTickets([...list], [pushed[2]!, pushed[3]!, pushed[1]!, pushed[4]!, pushed[0]!]))
+  })
+
+  it("treats a priority of -0 as 0", () => {
+    const { list, pushed } = listOf([0], [-0], [0])
+    assert.isTrue(sameTickets([...list], pushed))
+    list.check()
+  })
+
+  it("may lose the ticket that an iteration has just given", () => {
+    const { list, pushed } = listOf([0], [2], [0], [2], [1])
+    const seen: Array<Entry> = []
+    for (const ticket of list) {
+      seen.push(ticket)
+      list.remove(ticket)
+    }
+    assert.isTrue(sameTickets(seen, [pushed[1]!, pushed[3]!, pushed[4]!, pushed[0]!, pushed[2]!]))
+    assert.strictEqual(list.size, 0)
+    list.check()
+  })
+
+  it("does not take the ticket of another list for its own", () => {
+    const { list } = listOf([0])
+    const { pushed } = listOf([0])
+    assert.isFalse(list.has(pushed[0]!))
+  })
+
+  it("appends to a chain when it settles all", () => {
+    const first = listOf([0])
+    const second = listOf([0], [1])
+    const chain = second.list.settleAll(first.list.settleAll(undefined, "a"), "b")
+    assert.isTrue(
+      sameTickets(ticketsOf(chain) as Array<Entry>, [first.pushed[0]!, second.pushed[1]!, second.pushed[0]!])
+    )
+    assert.deepStrictEqual(ticketsOf(chain).map(({ result }) => result), ["a", "b", "b"])
+  })
+})
+
+describe("wait list: check sees", () => {
+  it("a size that is not the number of tickets (I1)", () => {
+    const { list } = listOf([0], [1])
+    list.size = 3
+    assert.throws(() => list.check(), /I1: size 3, but 2 tickets/)
+  })
+
+  it("an empty lane that was left behind (I2)", () => {
+    const { list } = listOf([1], [2])
+    inside(list).others[0]!.head = undefined
+    assert.throws(() => list.check(), /I2: an empty lane/)
+  })
+
+  it("lanes out of order (I2)", () => {
+    const { list } = listOf([1], [2], [3])
+    inside(list).others.reverse()
+    assert.throws(() => list.check(), /I2: lanes out of order/)
+  })
+
+  it("two lanes of one priority and rank (I2)", () => {
+    const { list } = listOf([1], [1, 1])
+    Object.assign(inside(list).others[1]!, { rank: 0 })
+    assert.throws(() => list.check(), /I2: lanes out of order/)
+  })
+
+  it("a link that goes one way only (I3)", () => {
+    const { list, pushed } = listOf([0], [0])
+    pushed[1]!.previous = undefined
+    assert.throws(() => list.check(), /I3: links disagree/)
+  })
+
+  it("a ticket that names another lane (I3)", () => {
+    const { list, pushed } = listOf([0], [1])
+    pushed[0]!.lane = pushed[1]!.lane
+    assert.throws(() => list.check(), /I3: links disagree/)
+  })
+
+  it("a tail that is not the last ticket (I3)", () => {
+    const { list, pushed } = listOf([1], [1])
+    inside(list).others[0]!.tail = pushed[0]
+    assert.throws(() => list.check(), /I3: the tail is not the last ticket/)
+  })
+})
