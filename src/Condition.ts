@@ -10,6 +10,7 @@ import { dual } from "effect/Function"
 import { integer, refusal } from "./core/arguments.js"
 import * as core from "./core/condition.js"
 import * as mutex from "./core/mutex.js"
+import type { Grant } from "./core/semaphore.js"
 import { wake } from "./core/ticket.js"
 import { FiberTicket, park } from "./internal/park.js"
 import * as permits from "./internal/permits.js"
@@ -116,7 +117,7 @@ class ConditionImpl implements Condition {
     this.withLock = (self) => permits.hold("Condition.withLock", state.lock, 1, undefined, self)
     this.wait = Effect.uninterruptibleMask((restore) => {
       core.checkLocked("Condition.wait", state)
-      const ticket = new FiberTicket<number, number>(1, 0)
+      const ticket = new FiberTicket<number, Grant>(1, 0)
       wake(core.wait(state, ticket))
       return Effect.onError(
         park(

@@ -78,8 +78,8 @@ describe("Guarded: a change that does not succeed", () => {
       ...changes(Effect.die(defect))(guarded),
       guarded.update(broken),
       guarded.modify(broken),
-      guarded.updateEffect(broken),
-      guarded.modifyEffect(broken)
+      guarded.updateEffect<never, never>(broken),
+      guarded.modifyEffect<never, never, never>(broken)
     ]
     for (const change of all) assert.strictEqual(dieWith(await Effect.runPromise(Effect.exit(change))), defect)
     assert.deepStrictEqual([Effect.runSync(guarded.get), statsOf(guarded)], [1, free])

@@ -21,8 +21,11 @@ import { sweepIsClean } from "./utils/sweep.js"
 
 for (const skin of skins) workQueueLaws(skin)
 
-const filled = <A>(options: WorkQueue.Options<A>, ...items: Array<A>): WorkQueue.WorkQueue<A, string> => {
-  const queue = WorkQueue.makeUnsafe<A, string>(options)
+/** Numbers and strings rather than the literals that were passed. */
+type Widen<A> = A extends number ? number : A extends string ? string : A
+
+const filled = <A>(options: WorkQueue.Options<Widen<A>>, ...items: Array<A>): WorkQueue.WorkQueue<Widen<A>, string> => {
+  const queue = WorkQueue.makeUnsafe<any, string>(options as WorkQueue.Options<any>)
   for (const item of items) Effect.runSync(queue.tryOffer(item))
   return queue
 }
@@ -34,7 +37,8 @@ const rest = <A>(queue: WorkQueue.WorkQueue<A, any, any>): Array<A> => {
   return items
 }
 
-const stats = (queue: WorkQueue.WorkQueue<any, any, any>): WorkQueue.Stats => Effect.runSync(queue.stats)
+const stats = (queue: { readonly stats: Effect.Effect<WorkQueue.Stats> }): WorkQueue.Stats =>
+  Effect.runSync(queue.stats)
 
 const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   if (Exit.isSuccess(exit)) throw new Error("it succeeded")
@@ -48,14 +52,19 @@ describe("WorkQueue: interrupted at any operation", () => {
     take: ({ queue, reached }) => Effect.flatMap(queue.take, (item) => Effect.succeed(void reached.push(item))),
     "takeUpTo(2)": ({ queue, reached }) =>
       Effect.flatMap(queue.takeUpTo(2), (items) => Effect.succeed(void reached.push(...items))),
-    takeAll: ({ queue, reached }) => Effect.flatMap(queue.takeAll, (items) => Effect.succeed(void reached.push(...items))),
+    takeAll: ({ queue, reached }) =>
+      Effect.flatMap(queue.takeAll, (items) => Effect.succeed(void reached.push(...items))),
     tryTake: ({ queue, reached }) =>
       Effect.flatMap(queue.tryTake, (item) => Effect.succeed(void reached.push(...Option.toArray(item)))),
     "stream, one item,": ({ queue, reached }) =>
       Stream.runForEach(Stream.take(queue.stream, 1), (item) => Effect.sync(() => void reached.push(item))),
     "stream, with a yield at each item,": ({ queue, reached }) =>
       Stream.runForEach(Stream.take(queue.stream, 2), (item) =>
-        Effect.zipRight(Effect.sync(() => void reached.push(item)), Effect.yieldNow()))
+        Effect.zipRight(
+          Effect.sync(() => void reached.push(item)),
+          Effect.yieldNow()
+        )
+      )
   }
 
   for (const order of ["fifo", "lifo", Order.number] as const) {
@@ -73,7 +82,8 @@ describe("WorkQueue: interrupted at any operation", () => {
               const left = rest(queue)
               const all = [...reached, ...left].sort((a, b) => a - b)
               if (all.join() !== "1,2,3") return `reached ${reached}, left ${left}`
-              if (inUse !== reached.length || unfinished !== 3 || takers !== 0) return `in use ${inUse}, of ${unfinished}`
+              if (inUse !== reached.length || unfinished !== 3 || takers !== 0)
+                return `in use ${inUse}, of ${unfinished}`
               const inOrder = [...left].sort((a, b) => (order === "lifo" ? b - a : a - b))
               return left.join() === inOrder.join() ? undefined : `out of order: ${left}`
             }
@@ -88,9 +98,16 @@ describe("WorkQueue: interrupted at any operation", () => {
         sweepIsClean({
           setup: () => ({ queue: waits ? filled<number>({}) : filled({}, 1, 2, 3), done: [] as Array<number> }),
           victim: ({ done, queue }) =>
-            queue.consume((item) => Effect.zipRight(Effect.yieldNow(), Effect.sync(() => void done.push(item))), {
-              concurrency
-            }),
+            queue.consume(
+              (item) =>
+                Effect.zipRight(
+                  Effect.yieldNow(),
+                  Effect.sync(() => void done.push(item))
+                ),
+              {
+                concurrency
+              }
+            ),
           meanwhile: ({ queue }) => Effect.zipRight(waits ? queue.offerAll([1, 2, 3]) : Effect.void, queue.end),
           verify: ({ done, queue }) => {
             const { inUse, takers, unfinished } = stats(queue)
@@ -156,7 +173,9 @@ describe("WorkQueue: interrupted at any operation", () => {
       meanwhile: (queue) => Effect.zipRight(queue.take, queue.taskDone),
       verify: (queue) => {
         const next = Effect.runFork(queue.join).unsafePoll()
-        return next !== null && Exit.isSuccess(next) && stats(queue).unfinished === 0 ? undefined : "it is not at its end"
+        return next !== null && Exit.isSuccess(next) && stats(queue).unfinished === 0
+          ? undefined
+          : "it is not at its end"
       }
     }))
 })
@@ -181,7 +200,11 @@ describe("WorkQueue.consume (Effect)", () => {
       )
     )
     assert.deepEqual(exit, Exit.fail("no 3"))
-    assert.deepEqual(asked, [["no 1", 1], ["no 2", 2], ["no 3", 3]])
+    assert.deepEqual(asked, [
+      ["no 1", 1],
+      ["no 2", 2],
+      ["no 3", 3]
+    ])
     assert.deepEqual(rest(queue), [3, 2])
     assert.strictEqual(stats(queue).unfinished, 2)
   })
@@ -202,7 +225,11 @@ describe("WorkQueue.consume (Effect)", () => {
   })
 
   it("with an onFailure that answers nonsense dies and keeps the item at the head", async () => {
-    for (const [answer, got] of [["retry", "\"retry\""], [undefined, "undefined"], [0, "0"]] as const) {
+    for (const [answer, got] of [
+      ["retry", '"retry"'],
+      [undefined, "undefined"],
+      [0, "0"]
+    ] as const) {
       const queue = filled({}, 1, 2)
       const exit = await Effect.runPromiseExit(
         queue.consume(() => Effect.fail("bad item"), { onFailure: () => answer as never })
@@ -219,11 +246,12 @@ describe("WorkQueue.consume (Effect)", () => {
   it("keeps the item of a handler with a defect, whatever onFailure says", async () => {
     for (const onFailure of ["drop", "requeue", () => "drop" as const] as const) {
       const error = new Error("a bug")
-      for (
-        const handler of [() => Effect.die(error), () => {
+      for (const handler of [
+        () => Effect.die(error),
+        () => {
           throw error
-        }]
-      ) {
+        }
+      ]) {
         const queue = filled({}, 1, 2)
         const exit = await Effect.runPromiseExit(queue.consume(handler, { onFailure }))
         assert.strictEqual(defectOf(exit), error)
@@ -237,7 +265,14 @@ describe("WorkQueue.consume (Effect)", () => {
       const queue = filled({}, 1, 2, 3, 4)
       let running = 0
       const consumer = Effect.runFork(
-        queue.consume(() => Effect.zipRight(Effect.sync(() => running++), Effect.never), { concurrency: 3, onFailure })
+        queue.consume(
+          () =>
+            Effect.zipRight(
+              Effect.sync(() => running++),
+              Effect.never
+            ),
+          { concurrency: 3, onFailure }
+        )
       )
       await settle()
       assert.strictEqual(running, 3)
@@ -282,7 +317,12 @@ describe("WorkQueue.consume (Effect)", () => {
     const queue = filled<number>({})
     const seen: Array<string> = []
     const first = Effect.runFork(
-      queue.consume((item) => Effect.zipRight(Effect.sync(() => seen.push(`first ${item}`)), Effect.never))
+      queue.consume((item) =>
+        Effect.zipRight(
+          Effect.sync(() => seen.push(`first ${item}`)),
+          Effect.never
+        )
+      )
     )
     const second = Effect.runFork(queue.consume((item) => Effect.sync(() => seen.push(`second ${item}`))))
     await settle()
@@ -301,7 +341,12 @@ describe("WorkQueue.consume (Effect)", () => {
     for (let before = 1980; before < 2060; before++) {
       const queue = filled<number>({})
       const steps = Effect.forEach(Array.from({ length: before }), () => Effect.void, { discard: true })
-      const fiber = Effect.runFork(Effect.zipRight(steps, queue.consume(() => Effect.void, { concurrency: 3 })))
+      const fiber = Effect.runFork(
+        Effect.zipRight(
+          steps,
+          queue.consume(() => Effect.void, { concurrency: 3 })
+        )
+      )
       fiber.unsafeInterruptAsFork(fiber.id())
       await settle()
       if (fiber.unsafePoll() === null) hung.push(before)
@@ -362,7 +407,11 @@ describe("WorkQueue.stream", () => {
     Effect.runSync(queue.end)
     await Effect.runPromise(
       Stream.runForEach(queue.stream, () =>
-        Effect.zipRight(Effect.yieldNow(), Effect.map(queue.size, (size) => void sizes.push(size))))
+        Effect.zipRight(
+          Effect.yieldNow(),
+          Effect.map(queue.size, (size) => void sizes.push(size))
+        )
+      )
     )
     assert.deepEqual(sizes, [2, 1, 0])
   })
@@ -382,7 +431,9 @@ describe("WorkQueue.stream", () => {
     const queue = filled({}, 1)
     Effect.runSync(queue.fail("no more"))
     const seen: Array<number> = []
-    const exit = await Effect.runPromiseExit(Stream.runForEach(queue.stream, (item) => Effect.sync(() => void seen.push(item))))
+    const exit = await Effect.runPromiseExit(
+      Stream.runForEach(queue.stream, (item) => Effect.sync(() => void seen.push(item)))
+    )
     assert.deepEqual(exit, Exit.fail("no more"))
     assert.deepEqual(seen, [1])
   })

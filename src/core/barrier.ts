@@ -18,7 +18,8 @@
 import { integer, oneOf } from "./arguments.js"
 import type { Chain, Ticket } from "./ticket.js"
 import { settle } from "./ticket.js"
-import { WaitList } from "./waitList.js"
+import type { WaitList } from "./waitList.js"
+import * as waitList from "./waitList.js"
 
 export const TypeId = "~effect-concurrency/Barrier"
 
@@ -56,7 +57,7 @@ export interface State {
   broken: boolean
 }
 
-const makeGeneration = (): Generation => ({ arrived: 0, status: "filling", returned: [], waiting: new WaitList() })
+const makeGeneration = (): Generation => ({ arrived: 0, status: "filling", returned: [], waiting: waitList.make() })
 
 export const make = (parties: number, onInterrupt: OnInterrupt = "withdraw"): State => ({
   parties: integer("Barrier.make", "parties", parties, 1),
@@ -82,7 +83,7 @@ export const arrive = (state: State): Arrival | undefined => {
 }
 
 /** The arrival was not the last of its generation. */
-export const enqueue = (ticket: Waiting): void => ticket.request.generation.waiting.push(ticket)
+export const enqueue = (ticket: Waiting): void => waitList.push(ticket.request.generation.waiting, ticket)
 
 /** The action of a full generation has succeeded. Nothing happens when it was broken meanwhile. */
 export const pass = (state: State, { generation }: Arrival): Chain => {
@@ -90,7 +91,7 @@ export const pass = (state: State, { generation }: Arrival): Chain => {
   generation.status = "passed"
   state.acting.delete(generation)
   let chain: Chain = undefined
-  for (let ticket = generation.waiting.shift(); ticket !== undefined; ticket = generation.waiting.shift()) {
+  for (let ticket = waitList.shift(generation.waiting); ticket !== undefined; ticket = waitList.shift(generation.waiting)) {
     chain = settle(chain, ticket, ticket.request.index)
   }
   return chain
@@ -110,7 +111,7 @@ export const result = ({ generation, index }: Arrival): number => (generation.st
 export const cancel = (state: State, ticket: Waiting): Chain => {
   if (ticket.settled) return undefined
   const { generation, index } = ticket.request
-  generation.waiting.remove(ticket)
+  waitList.remove(ticket)
   if (generation.status !== "filling") return undefined
   if (state.onInterrupt === "break") return abort(state)
   generation.arrived--
@@ -132,7 +133,7 @@ export const abort = (state: State): Chain => {
   let chain: Chain = undefined
   for (const generation of [...state.acting, state.filling]) {
     generation.status = "broken"
-    chain = generation.waiting.settleAll(chain, Broken)
+    chain = waitList.settleAll(generation.waiting, chain, Broken)
   }
   state.acting.clear()
   state.filling = makeGeneration()
@@ -158,8 +159,8 @@ export const check = (state: State): void => {
   if (filling.arrived >= parties) throw new Error(`I1: ${filling.arrived} of ${parties} have arrived and none passed`)
   if (state.broken && filling.arrived > 0) throw new Error("I3: somebody waits at a broken barrier")
   for (const generation of [...state.acting, filling]) {
-    generation.waiting.check()
-    const indices = [...generation.waiting].map((ticket) => ticket.request.index)
+    waitList.check(generation.waiting)
+    const indices = waitList.tickets(generation.waiting).map((ticket) => ticket.request.index)
     if (new Set(indices).size !== indices.length) throw new Error(`I2: indices ${indices.join()} are not distinct`)
     if (indices.some((index) => index < 0 || index >= parties)) throw new Error(`I2: indices ${indices.join()} of ${parties}`)
     if (generation.status === "passed" || generation.status === "broken") throw new Error("I4: an ended generation is kept")

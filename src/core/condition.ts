@@ -19,7 +19,8 @@ import * as Mutex from "./mutex.js"
 import * as Semaphore from "./semaphore.js"
 import type { Chain } from "./ticket.js"
 import { settle } from "./ticket.js"
-import { WaitList } from "./waitList.js"
+import type { WaitList } from "./waitList.js"
+import * as waitList from "./waitList.js"
 
 export const TypeId = "~effect-concurrency/Condition"
 
@@ -33,7 +34,7 @@ export interface State {
   readonly waiting: WaitList<Waiting>
 }
 
-export const make = (lock: Mutex.State): State => ({ lock, waiting: new WaitList() })
+export const make = (lock: Mutex.State): State => ({ lock, waiting: waitList.make() })
 
 /** Refuses what only the holder of the lock may do, when nobody holds it. */
 export const checkLocked = (where: string, state: State): void => {
@@ -42,7 +43,7 @@ export const checkLocked = (where: string, state: State): void => {
 
 /** Gives up the lock and waits, in one step: no notification can fall between the two. */
 export const wait = (state: State, ticket: Waiting): Chain => {
-  state.waiting.push(ticket)
+  waitList.push(state.waiting, ticket)
   return Semaphore.release(state.lock, 1)
 }
 
@@ -51,11 +52,11 @@ export const wait = (state: State, ticket: Waiting): Chain => {
  * lock now, and one that was passes its notification on (I3); either way it has to be waited for once more.
  */
 export const cancel = (state: State, ticket: Waiting): Chain => {
-  if (!state.waiting.has(ticket)) {
+  if (!waitList.has(state.waiting, ticket)) {
     notify(state, 1)
     return undefined
   }
-  state.waiting.remove(ticket)
+  waitList.remove(ticket)
   if (Semaphore.tryTake(state.lock, 1, ticket.priority)) return settle(undefined, ticket, state.lock.epoch)
   Semaphore.enqueue(state.lock, ticket)
   return undefined
@@ -67,7 +68,7 @@ export const cancel = (state: State, ticket: Waiting): Chain => {
  */
 export const notify = (state: State, n: number): void => {
   for (; n > 0; n--) {
-    const ticket = state.waiting.shift()
+    const ticket = waitList.shift(state.waiting)
     if (ticket === undefined) return
     Semaphore.enqueue(state.lock, ticket)
   }
@@ -92,6 +93,6 @@ export const stats = (state: State): Stats =>
 /** Throws when an invariant does not hold. For tests. */
 export const check = (state: State): void => {
   Semaphore.check(state.lock)
-  state.waiting.check()
-  for (const ticket of state.waiting) if (ticket.settled) throw new Error("I1: settled without the lock")
+  waitList.check(state.waiting)
+  for (const ticket of waitList.tickets(state.waiting)) if (ticket.settled) throw new Error("I1: settled without the lock")
 }

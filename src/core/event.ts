@@ -13,7 +13,8 @@
  * @internal
  */
 import type { Chain, Ticket } from "./ticket.js"
-import { WaitList } from "./waitList.js"
+import type { WaitList } from "./waitList.js"
+import * as waitList from "./waitList.js"
 
 export const TypeId = "~effect-concurrency/Event"
 
@@ -26,14 +27,14 @@ export interface State {
   readonly waiting: WaitList<Waiting>
 }
 
-export const make = (): State => ({ isSet: false, waiting: new WaitList() })
+export const make = (): State => ({ isSet: false, waiting: waitList.make() })
 
 /** The flag is not set. */
-export const enqueue = (state: State, ticket: Waiting): void => state.waiting.push(ticket)
+export const enqueue = (state: State, ticket: Waiting): void => waitList.push(state.waiting, ticket)
 
 /** The caller of a ticket is gone. A wake-up that it was given is nobody else's business. */
 export const cancel = (state: State, ticket: Waiting): Chain => {
-  if (!ticket.settled) state.waiting.remove(ticket)
+  if (!ticket.settled) waitList.remove(ticket)
   return undefined
 }
 
@@ -48,7 +49,7 @@ export const clear = (state: State): void => {
 }
 
 /** Wakes all who wait now and leaves the flag as it is. */
-export const pulse = (state: State): Chain => state.waiting.settleAll(undefined, undefined)
+export const pulse = (state: State): Chain => waitList.settleAll(state.waiting, undefined, undefined)
 
 export interface Stats {
   /** Whether the flag is set. */
@@ -61,6 +62,6 @@ export const stats = (state: State): Stats => Object.freeze({ isSet: state.isSet
 
 /** Throws when an invariant does not hold. For tests. */
 export const check = (state: State): void => {
-  state.waiting.check()
+  waitList.check(state.waiting)
   if (state.isSet && state.waiting.size > 0) throw new Error(`I1: ${state.waiting.size} wait for a flag that is set`)
 }

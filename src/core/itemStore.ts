@@ -53,8 +53,6 @@ export interface ItemStore<A> {
   remove(node: Node<A>): void
   /** Takes out the one that can best be done without: the oldest; in an order, the oldest of those that come last. */
   evict(): Node<A> | undefined
-  /** Throws when an invariant does not hold. For tests. */
-  check(): void
 }
 
 export const make = <A>(order: Order<A>, evicts: boolean): ItemStore<A> =>
@@ -62,7 +60,7 @@ export const make = <A>(order: Order<A>, evicts: boolean): ItemStore<A> =>
 
 class LinkedStore<A> implements ItemStore<A> {
   size = 0
-  private head: Node<A> | undefined = undefined
+  head: Node<A> | undefined = undefined
   private tail: Node<A> | undefined = undefined
 
   constructor(private readonly lifo: boolean) {}
@@ -122,22 +120,12 @@ class LinkedStore<A> implements ItemStore<A> {
     node.queued = true
     this.size++
   }
-
-  check(): void {
-    let count = 0
-    for (let node = this.head; node !== undefined; node = node.next) {
-      count++
-      if (!node.queued) throw new Error("I1: a node in the list that does not say so")
-      if (node.next !== undefined && node.next.sequence <= node.sequence) throw new Error("I3: out of sequence")
-    }
-    if (count !== this.size) throw new Error(`I2: size ${this.size}, but ${count} nodes`)
-  }
 }
 
 class OrderedStore<A> implements ItemStore<A> {
-  private readonly heap: Heap<A>
+  readonly heap: Heap<A>
   /** The same nodes, last one first; kept only for a queue that evicts. */
-  private readonly reverse: Heap<A> | undefined
+  readonly reverse: Heap<A> | undefined
 
   constructor(compare: Compare<A>, evicts: boolean) {
     this.heap = new Heap("index", (a, b) => compare(a.item, b.item) || a.sequence - b.sequence)
@@ -190,21 +178,14 @@ class OrderedStore<A> implements ItemStore<A> {
     if (last !== undefined) this.remove(last)
     return last
   }
-
-  check(): void {
-    for (const heap of this.reverse === undefined ? [this.heap] : [this.heap, this.reverse]) {
-      heap.check()
-      if (heap.nodes.length !== this.size) throw new Error("I2: the heaps hold different numbers of nodes")
-    }
-  }
 }
 
 class Heap<A> {
   readonly nodes: Array<Node<A>> = []
 
   constructor(
-    private readonly key: "index" | "reverseIndex",
-    private readonly compare: Compare<Node<A>>
+    readonly key: "index" | "reverseIndex",
+    readonly compare: Compare<Node<A>>
   ) {}
 
   /** Where a new node would come to stand. */
@@ -280,12 +261,29 @@ class Heap<A> {
     this.nodes[index] = node
     node[this.key] = index
   }
-
-  check(): void {
-    this.nodes.forEach((node, index) => {
-      if (node[this.key] !== index || !node.queued) throw new Error("I1: a node does not know where it is")
-      const parent = this.nodes[(index - 1) >>> 1]!
-      if (index > 0 && this.compare(node, parent) < 0) throw new Error("I3: a node before its parent")
-    })
-  }
 }
+
+/** Throws when an invariant does not hold. For tests. */
+export const check = <A>(store: ItemStore<A>): void => {
+  if (store instanceof OrderedStore) {
+    for (const heap of store.reverse === undefined ? [store.heap] : [store.heap, store.reverse]) {
+      checkHeap(heap)
+      if (heap.nodes.length !== store.size) throw new Error("I2: the heaps hold different numbers of nodes")
+    }
+    return
+  }
+  let count = 0
+  for (let node = (store as LinkedStore<A>).head; node !== undefined; node = node.next) {
+    count++
+    if (!node.queued) throw new Error("I1: a node in the list that does not say so")
+    if (node.next !== undefined && node.next.sequence <= node.sequence) throw new Error("I3: out of sequence")
+  }
+  if (count !== store.size) throw new Error(`I2: size ${store.size}, but ${count} nodes`)
+}
+
+const checkHeap = <A>({ compare, key, nodes }: Heap<A>): void =>
+  nodes.forEach((node, index) => {
+    if (node[key] !== index || !node.queued) throw new Error("I1: a node does not know where it is")
+    const parent = nodes[(index - 1) >>> 1]!
+    if (index > 0 && compare(node, parent) < 0) throw new Error("I3: a node before its parent")
+  })

@@ -20,13 +20,13 @@
 import { integer, oneOf, orderable, record, refusal } from "./arguments.js"
 import type { Chain, Ticket } from "./ticket.js"
 import { concat, settle } from "./ticket.js"
-import { WaitList } from "./waitList.js"
+import type { WaitList } from "./waitList.js"
+import * as waitList from "./waitList.js"
 
-/** The request is a number of permits; the result is the epoch of the grant, or `Refused`. */
-export type Waiting = Ticket<number, number>
+/** The request is a number of permits; the result is the epoch of the grant, or why a later `resize` made it impossible. */
+export type Waiting = Ticket<number, Grant>
 
-/** The result of a request that a later `resize` made impossible. */
-export const Refused = -1
+export type Grant = number | Error
 
 export const TypeId = "~effect-concurrency/Semaphore"
 
@@ -38,8 +38,38 @@ export interface State {
   permits: number
   taken: number
   epoch: number
-  readonly fairness: Fairness
+  readonly policy: Policy
   readonly waiting: WaitList<Waiting>
+}
+
+/** Who goes first. */
+interface Policy {
+  /** Whether a newcomer that fits has to queue all the same. Asked only while somebody waits. */
+  readonly queues: (state: State, priority: number) => boolean
+  /** The rank of a request within its priority. */
+  readonly rank: (permits: number) => number
+  /** Who of those who wait is granted next, if anybody. */
+  readonly next: (state: State) => Waiting | undefined
+}
+
+/**
+ * Strict: a newcomer queues unless all who wait have a lower priority, and a head that does not fit keeps everybody waiting, or a stream
+ * of small requests would starve it.
+ */
+const fifo: Policy = {
+  queues: (state, priority) => waitList.head(state.waiting)!.priority >= priority,
+  rank: () => 0,
+  next: (state) => {
+    const head = waitList.head(state.waiting)
+    return head !== undefined && head.request <= state.permits - state.taken ? head : undefined
+  }
+}
+
+/** Whoever fits may go: lanes are ranked by size, so the first lane that fits is the smallest request of the highest priority. */
+const throughput: Policy = {
+  queues: () => false,
+  rank: (permits) => permits,
+  next: (state) => waitList.firstHead(state.waiting, ({ request }) => request <= state.permits - state.taken)
 }
 
 export interface Options {
@@ -61,25 +91,32 @@ export const fromOptions = (options: number | Options): State => {
   const { fairness = "fifo", permits } = record<Options>("Semaphore.make", typeof options === "number" ? { permits: options } : options)
   integer("Semaphore.make", "permits", permits, 0)
   oneOf("Semaphore.make", "fairness", fairness, ["fifo", "throughput"])
-  return make(permits, fairness)
+  return make(permits, fairness === "throughput" ? throughput : fifo)
 }
 
 /** Checks a request against the semaphore as it is now, and gives its priority. */
 export const checkRequest = (where: string, state: State, permits: number, options: RequestOptions | undefined): number => {
-  integer(where, "permits", permits, 0, state.permits === 0 ? Infinity : state.permits)
-  return options?.priority === undefined ? 0 : orderable(where, "priority", options.priority)
+  checkPermits(where, state, permits)
+  return priorityOf(where, options)
 }
 
+/** What can never be granted is refused at once; a closed semaphore refuses nobody. */
+export const checkPermits = (where: string, state: State, permits: number): number =>
+  integer(where, "permits", permits, 0, state.permits === 0 ? Infinity : state.permits)
+
+export const priorityOf = (where: string, options: RequestOptions | undefined): number =>
+  options?.priority === undefined ? 0 : orderable(where, "priority", options.priority)
+
 /** Why a waiting request ends when the semaphore was made smaller than it. */
-export const refusalOf = (state: State, permits: number): Error =>
+const refusalOf = (state: State, permits: number): Error =>
   refusal("Semaphore.resize", "permits of a request that waits", `an integer from 0 to ${state.permits}`, permits)
 
-export const make = (permits: number, fairness: Fairness = "fifo"): State => ({
+export const make = (permits: number, policy = fifo): State => ({
   permits,
   taken: 0,
   epoch: 0,
-  fairness,
-  waiting: new WaitList()
+  policy,
+  waiting: waitList.make()
 })
 
 export const free = (state: State): number => Math.max(0, state.permits - state.taken)
@@ -89,11 +126,7 @@ export const possible = (state: State, permits: number): boolean => permits <= s
 
 /** Whether a request would be granted now, without passing anybody whose turn is before it. */
 export const available = (state: State, permits: number, priority: number): boolean =>
-  permits <= state.permits - state.taken && (state.waiting.size === 0 || !yieldsTo(state, priority))
-
-/** "throughput" lets a newcomer that fits go at once; "fifo" only if everybody who waits has a lower priority. */
-const yieldsTo = (state: State, priority: number): boolean =>
-  state.fairness === "fifo" && state.waiting.head!.priority >= priority
+  permits <= state.permits - state.taken && (state.waiting.size === 0 || !state.policy.queues(state, priority))
 
 export const tryTake = (state: State, permits: number, priority: number): boolean => {
   if (!available(state, permits, priority)) return false
@@ -103,7 +136,7 @@ export const tryTake = (state: State, permits: number, priority: number): boolea
 
 /** The ticket's request was not available and is possible. */
 export const enqueue = (state: State, ticket: Waiting): void => {
-  state.waiting.push(ticket, state.fairness === "throughput" ? ticket.request : 0)
+  waitList.push(state.waiting, ticket, state.policy.rank(ticket.request))
 }
 
 /**
@@ -111,8 +144,8 @@ export const enqueue = (state: State, ticket: Waiting): void => {
  * permits back.
  */
 export const cancel = (state: State, ticket: Waiting): Chain => {
-  if (ticket.settled) return ticket.result === Refused ? undefined : giveBack(state, ticket.request, ticket.result!)
-  state.waiting.remove(ticket)
+  if (ticket.settled) return giveBack(state, ticket.request, ticket.result!)
+  waitList.remove(ticket)
   return grant(state)
 }
 
@@ -122,8 +155,8 @@ export const release = (state: State, permits: number): Chain => {
   return grant(state)
 }
 
-/** Returns the permits of one grant. A grant from before a `releaseAll` has nothing left to return. */
-export const giveBack = (state: State, permits: number, epoch: number): Chain =>
+/** Returns the permits of one grant. One from before a `releaseAll`, and one that was refused, has nothing to return. */
+export const giveBack = (state: State, permits: number, epoch: Grant): Chain =>
   epoch === state.epoch ? release(state, permits) : undefined
 
 export const releaseAll = (state: State): Chain => {
@@ -135,10 +168,10 @@ export const releaseAll = (state: State): Chain => {
 export const resize = (state: State, permits: number): Chain => {
   state.permits = permits
   let refused: Chain = undefined
-  for (const ticket of state.waiting) {
+  for (const ticket of waitList.tickets(state.waiting)) {
     if (possible(state, ticket.request)) continue
-    state.waiting.remove(ticket)
-    refused = settle(refused, ticket, Refused)
+    waitList.remove(ticket)
+    refused = settle(refused, ticket, refusalOf(state, ticket.request))
   }
   return concat(refused, grant(state))
 }
@@ -146,26 +179,14 @@ export const resize = (state: State, permits: number): Chain => {
 /** Permits go to tickets here, before anybody runs: whoever asks next finds them taken. */
 const grant = (state: State): Chain => {
   let chain: Chain = undefined
-  let ticket = next(state)
-  while (ticket !== undefined) {
-    state.waiting.remove(ticket)
+  while (state.waiting.size > 0) {
+    const ticket = state.policy.next(state)
+    if (ticket === undefined) break
+    waitList.remove(ticket)
     state.taken += ticket.request
     chain = settle(chain, ticket, state.epoch)
-    ticket = next(state)
   }
   return chain
-}
-
-/**
- * Who is granted next. In "fifo" a head that does not fit keeps everybody waiting, or a stream of small requests would starve
- * it. In "throughput" lanes are ranked by size, so the first lane that fits is the smallest request of the highest priority.
- */
-const next = (state: State): Waiting | undefined => {
-  if (state.waiting.size === 0) return undefined
-  const available = state.permits - state.taken
-  if (state.fairness === "throughput") return state.waiting.firstHead((ticket) => ticket.request <= available)
-  const head = state.waiting.head!
-  return head.request <= available ? head : undefined
 }
 
 export interface Stats {
@@ -182,11 +203,11 @@ export const stats = (state: State): Stats =>
 
 /** Throws when an invariant does not hold. For tests. */
 export const check = (state: State): void => {
-  state.waiting.check()
+  waitList.check(state.waiting)
   if (!Number.isInteger(state.taken) || state.taken < 0) throw new Error(`I1: taken is ${state.taken}`)
-  const head = next(state)
-  if (head !== undefined) throw new Error(`${state.fairness === "fifo" ? "I3" : "I4"}: a request of ${head.request} fits and waits`)
-  for (const ticket of state.waiting) {
+  const head = state.policy.next(state)
+  if (head !== undefined) throw new Error(`${state.policy === fifo ? "I3" : "I4"}: a request of ${head.request} fits and waits`)
+  for (const ticket of waitList.tickets(state.waiting)) {
     if (!possible(state, ticket.request)) throw new Error(`I5: a request of ${ticket.request} waits for ever`)
   }
 }

@@ -43,18 +43,10 @@ export abstract class Ticket<out Request, in out Result> {
 export const settle = <Result>(chain: Chain, ticket: Ticket<unknown, Result>, result: Result): Chain => {
   ticket.result = result
   ticket.settled = true
-  return append(chain, ticket)
-}
-
-/** Appends a ticket that is in no list. */
-const append = (chain: Chain, ticket: AnyTicket): Chain => {
-  if (chain === undefined) {
-    ticket.previous = ticket
-    return ticket
-  }
-  chain.previous!.next = ticket
-  chain.previous = ticket
-  return chain
+  const first = chain ?? ticket
+  if (chain !== undefined) chain.previous!.next = ticket
+  first.previous = ticket
+  return first
 }
 
 /** The tickets of `first`, then those of `second`. */

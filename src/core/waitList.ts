@@ -2,164 +2,144 @@
  * The wait list: tickets in lanes. A lane is first in, first out; lanes are ordered by priority (higher first), then by rank
  * (lower first; ranks are for a core that orders equals further, and are 0 elsewhere).
  *
- * State: the lane of the ordinary tickets (priority 0, rank 0), which exists always, and a sorted array of the other lanes, which
- * exists while there are any.
+ * State: a sorted array of lanes, of which nearly every list has one.
  *
  * Invariants:
  *
  * - I1 `size` is the number of tickets in all lanes.
- * - I2 The other lanes are sorted, distinct, and none is empty.
+ * - I2 The lanes are sorted and distinct, and none is empty unless it is the only one.
  * - I3 Links are symmetric: `a.next === b` exactly if `b.previous === a`, and each ticket names its lane.
  *
- * Transitions: `push`, `remove`, `shift` are O(1) in the number of tickets. `push` searches other lanes by bisection, so that even
+ * Transitions: `push`, `remove`, `shift` are O(1) in the number of tickets. `push` finds its lane by bisection, so that even
  * a priority for each ticket (a deadline, say) stays logarithmic.
+ *
+ * They are functions rather than methods so that a bundle holds those that it uses.
  *
  * @internal
  */
 import type { AnyTicket, Chain, Ticket } from "./ticket.js"
 import { settle } from "./ticket.js"
 
-export class Lane {
-  head: AnyTicket | undefined = undefined
-  tail: AnyTicket | undefined = undefined
-
-  constructor(
-    readonly list: WaitList<any>,
-    readonly priority: number,
-    readonly rank: number
-  ) {}
+export interface Lane {
+  readonly list: WaitList<any>
+  readonly priority: number
+  readonly rank: number
+  head: AnyTicket | undefined
+  tail: AnyTicket | undefined
 }
 
-export class WaitList<T extends AnyTicket> {
-  size = 0
-  private readonly ordinary = new Lane(this, 0, 0)
-  private others: Array<Lane> | undefined = undefined
-
-  /** The ticket whose turn is next. */
-  get head(): T | undefined {
-    const others = this.others
-    if (others === undefined) return this.ordinary.head as T | undefined
-    const first = others[0]!
-    return (this.ordinary.head !== undefined && before(this.ordinary, first) ? this.ordinary.head : first.head) as T
-  }
-
-  /** Appends a ticket to the end of its lane. */
-  push(ticket: T, rank = 0): void {
-    const lane = ticket.priority === 0 && rank === 0 ? this.ordinary : this.open(ticket.priority, rank)
-    ticket.lane = lane
-    ticket.previous = lane.tail
-    if (lane.tail === undefined) lane.head = ticket
-    else lane.tail.next = ticket
-    lane.tail = ticket
-    this.size++
-  }
-
-  /** Takes a ticket out, wherever it stands. */
-  remove(ticket: T): void {
-    const lane = ticket.lane!
-    if (ticket.previous === undefined) lane.head = ticket.next
-    else ticket.previous.next = ticket.next
-    if (ticket.next === undefined) lane.tail = ticket.previous
-    else ticket.next.previous = ticket.previous
-    ticket.previous = undefined
-    ticket.next = undefined
-    ticket.lane = undefined
-    this.size--
-    if (lane.head === undefined && lane !== this.ordinary) this.close(lane)
-  }
-
-  /** Takes out the ticket whose turn is next. */
-  shift(): T | undefined {
-    const head = this.head
-    if (head !== undefined) this.remove(head)
-    return head
-  }
-
-  /** Whether a ticket waits here. */
-  has(ticket: T): boolean {
-    return ticket.lane !== undefined && ticket.lane.list === this
-  }
-
-  /** Takes out all tickets and settles them with one result. */
-  settleAll(chain: Chain, result: T extends Ticket<any, infer Result> ? Result : never): Chain {
-    for (let ticket = this.shift(); ticket !== undefined; ticket = this.shift()) chain = settle(chain, ticket, result)
-    return chain
-  }
-
-  /** The first ticket, in lane order, that satisfies a predicate on lane heads. Costs one step a lane, not one a ticket. */
-  firstHead(predicate: (ticket: T) => boolean): T | undefined {
-    for (const lane of this.lanes()) {
-      if (predicate(lane.head as T)) return lane.head as T
-    }
-    return undefined
-  }
-
-  /** All tickets in order of their turn. For snapshots, checks and rare scans. */
-  *[Symbol.iterator](): IterableIterator<T> {
-    for (const lane of this.lanes()) {
-      let ticket = lane.head
-      while (ticket !== undefined) {
-        const next: AnyTicket | undefined = ticket.next
-        yield ticket as T
-        ticket = next
-      }
-    }
-  }
-
-  /** The lanes that hold tickets, in order. */
-  private lanes(): Array<Lane> {
-    const lanes = this.others === undefined ? [] : [...this.others]
-    if (this.ordinary.head !== undefined) lanes.splice(search(lanes, 0, 0), 0, this.ordinary)
-    return lanes
-  }
-
-  private open(priority: number, rank: number): Lane {
-    const others = (this.others ??= [])
-    const index = search(others, priority, rank)
-    const found = others[index]
-    if (found !== undefined && found.priority === priority && found.rank === rank) return found
-    const lane = new Lane(this, priority, rank)
-    others.splice(index, 0, lane)
-    return lane
-  }
-
-  private close(lane: Lane): void {
-    const others = this.others!
-    if (others.length === 1) this.others = undefined
-    else others.splice(search(others, lane.priority, lane.rank), 1)
-  }
-
-  /** @see the invariants above; for tests. */
-  check(): void {
-    let count = 0
-    const lanes = this.lanes()
-    for (const lane of this.others ?? []) if (lane.head === undefined) throw new Error("I2: an empty lane")
-    for (let i = 1; i < lanes.length; i++) if (!before(lanes[i - 1]!, lanes[i]!)) throw new Error("I2: lanes out of order")
-    for (const lane of lanes) {
-      let previous: AnyTicket | undefined = undefined
-      for (let ticket = lane.head; ticket !== undefined; ticket = ticket.next) {
-        if (ticket.previous !== previous || ticket.lane !== lane) throw new Error("I3: links disagree")
-        if (ticket.settled) throw new Error("I3: a settled ticket in a list")
-        previous = ticket
-        count++
-      }
-      if (lane.tail !== previous) throw new Error("I3: the tail is not the last ticket")
-    }
-    if (count !== this.size) throw new Error(`I1: size ${this.size}, but ${count} tickets`)
-  }
+export interface WaitList<out T extends AnyTicket> {
+  size: number
+  readonly lanes: Array<Lane>
+  /** Never used: it says what the lanes hold. */
+  readonly _T?: T
 }
 
-const before = (a: Lane, b: Lane): boolean => a.priority > b.priority || (a.priority === b.priority && a.rank < b.rank)
+export const make = <T extends AnyTicket>(): WaitList<T> => ({ size: 0, lanes: [] })
 
-/** The index of the lane, or where it belongs. */
+/** The ticket whose turn is next. */
+export const head = <T extends AnyTicket>(list: WaitList<T>): T | undefined => list.lanes[0]?.head as T | undefined
+
+/** Appends a ticket to the end of its lane. */
+export const push = <T extends AnyTicket>(list: WaitList<T>, ticket: T, rank = 0): void => {
+  const lane = open(list, ticket.priority, rank)
+  const { tail } = lane
+  ticket.lane = lane
+  ticket.previous = tail
+  if (tail === undefined) lane.head = ticket
+  else tail.next = ticket
+  lane.tail = ticket
+  list.size++
+}
+
+/** Takes a ticket out, wherever it stands. */
+export const remove = (ticket: AnyTicket): void => {
+  const { next, previous } = ticket
+  const lane = ticket.lane!
+  if (previous === undefined) lane.head = next
+  else previous.next = next
+  if (next === undefined) lane.tail = previous
+  else next.previous = previous
+  ticket.previous = ticket.next = ticket.lane = undefined
+  const { lanes } = lane.list
+  lane.list.size--
+  // The last lane stays, so that a list that fills and empties again and again makes one lane.
+  if (lane.head === undefined && lanes.length > 1) lanes.splice(search(lanes, lane.priority, lane.rank), 1)
+}
+
+/** Takes out the ticket whose turn is next. */
+export const shift = <T extends AnyTicket>(list: WaitList<T>): T | undefined => {
+  const first = head(list)
+  if (first !== undefined) remove(first)
+  return first
+}
+
+/** Whether a ticket waits here. */
+export const has = <T extends AnyTicket>(list: WaitList<T>, ticket: T): boolean => ticket.lane?.list === list
+
+/** Takes out all tickets and settles them with one result. */
+export const settleAll = <Result>(list: WaitList<Ticket<any, Result>>, chain: Chain, result: Result): Chain => {
+  for (let ticket = shift(list); ticket !== undefined; ticket = shift(list)) chain = settle(chain, ticket, result)
+  return chain
+}
+
+/** The first ticket, in lane order, that satisfies a predicate on lane heads. Costs one step a lane, not one a ticket. */
+export const firstHead = <T extends AnyTicket>(
+  list: WaitList<T>,
+  predicate: (ticket: T) => boolean
+): T | undefined => list.lanes.find(({ head }) => head !== undefined && predicate(head as T))?.head as T | undefined
+
+/** All tickets in order of their turn. For snapshots, checks and rare scans. */
+export const tickets = <T extends AnyTicket>(list: WaitList<T>): Array<T> => {
+  const all: Array<T> = []
+  for (const lane of list.lanes) {
+    for (let ticket = lane.head; ticket !== undefined; ticket = ticket.next) all.push(ticket as T)
+  }
+  return all
+}
+
+const open = (list: WaitList<any>, priority: number, rank: number): Lane => {
+  const { lanes } = list
+  const index = search(lanes, priority, rank)
+  const found = lanes[index]
+  if (found !== undefined && order(found, priority, rank) === 0) return found
+  const lane: Lane = { list, priority, rank, head: undefined, tail: undefined }
+  if (list.size === 0) lanes[0] = lane
+  else lanes.splice(index, 0, lane)
+  return lane
+}
+
+/** The index of a lane, or where it belongs. */
 const search = (lanes: ReadonlyArray<Lane>, priority: number, rank: number): number => {
   let low = 0
   let high = lanes.length
   while (low < high) {
-    const middle = (low + high) >>> 1
-    const lane = lanes[middle]!
-    if (lane.priority > priority || (lane.priority === priority && lane.rank < rank)) low = middle + 1
+    const middle = (low + high) >> 1
+    if (order(lanes[middle]!, priority, rank) > 0) low = middle + 1
     else high = middle
   }
   return low
+}
+
+/** Positive when a lane's turn is before that of a priority and rank. (Equal infinities differ by NaN, which is as false as 0.) */
+const order = (lane: Lane, priority: number, rank: number): number => lane.priority - priority || rank - lane.rank
+
+/** Throws when an invariant does not hold. For tests. */
+export const check = (list: WaitList<any>): void => {
+  const { lanes } = list
+  let count = 0
+  lanes.forEach((lane, index) => {
+    const next = lanes[index + 1]
+    if (lane.head === undefined && lanes.length > 1) throw new Error("I2: an empty lane beside others")
+    if (next !== undefined && order(lane, next.priority, next.rank) <= 0) throw new Error("I2: lanes out of order")
+    let previous: AnyTicket | undefined = undefined
+    for (let ticket = lane.head; ticket !== undefined; ticket = ticket.next) {
+      if (ticket.previous !== previous || ticket.lane !== lane) throw new Error("I3: links disagree")
+      if (ticket.settled) throw new Error("I3: a settled ticket in a list")
+      previous = ticket
+      count++
+    }
+    if (lane.tail !== previous) throw new Error("I3: the tail is not the last ticket")
+  })
+  if (count !== list.size) throw new Error(`I1: size ${list.size}, but ${count} tickets`)
 }

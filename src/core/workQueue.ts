@@ -24,7 +24,8 @@ import type { ItemStore, Node, Order } from "./itemStore.js"
 import * as itemStore from "./itemStore.js"
 import type { Chain, Ticket } from "./ticket.js"
 import { settle } from "./ticket.js"
-import { WaitList } from "./waitList.js"
+import type { WaitList } from "./waitList.js"
+import * as waitList from "./waitList.js"
 
 export const TypeId = "~effect-concurrency/WorkQueue"
 
@@ -93,9 +94,9 @@ export const make = <A>(options: Options<A> = {}): State<A> => {
     capacity,
     strategy,
     store: itemStore.make(order, strategy === "sliding"),
-    takers: new WaitList(),
-    offerers: new WaitList(),
-    joiners: new WaitList(),
+    takers: waitList.make(),
+    offerers: waitList.make(),
+    joiners: waitList.make(),
     sequence: 0,
     unfinished: 0,
     dropped: 0,
@@ -155,7 +156,7 @@ export const offer = <A>(items: ReadonlyArray<A>): Offer<A> => ({ items, accepte
 
 /** Waits for room; what fits goes in at once. */
 export const enqueueOffer = <A>(state: State<A>, ticket: Offerer<A>): Chain => {
-  state.offerers.push(ticket)
+  waitList.push(state.offerers, ticket)
   return match(state)
 }
 
@@ -163,7 +164,7 @@ export const enqueueOffer = <A>(state: State<A>, ticket: Offerer<A>): Chain => {
 export const available = <A>(state: State<A>): boolean => state.store.size > 0
 
 /** Nothing is available, and the queue is not closed. */
-export const enqueueTake = <A>(state: State<A>, ticket: Taker<A>): void => state.takers.push(ticket)
+export const enqueueTake = <A>(state: State<A>, ticket: Taker<A>): void => waitList.push(state.takers, ticket)
 
 /** Takes up to n items out. The caller goes on with `match`, in the same step. */
 export const take = <A>(state: State<A>, n: number): Array<Node<A>> => {
@@ -184,14 +185,14 @@ export const match = <A>(state: State<A>): Chain => {
   let chain: Chain = undefined
   for (;;) {
     while (state.takers.size > 0 && state.store.size > 0) {
-      const taker = state.takers.shift()!
+      const taker = waitList.shift(state.takers)!
       chain = settle(chain, taker, take(state, taker.request))
     }
-    const offerer = state.offerers.head
+    const offerer = waitList.head(state.offerers)
     if (offerer === undefined || state.store.size >= state.capacity) return chain
     const result = admit(state, offerer.request)
     if (result === undefined) continue
-    state.offerers.remove(offerer)
+    waitList.remove(offerer)
     chain = settle(chain, offerer, result)
   }
 }
@@ -219,8 +220,8 @@ const admit = <A>(state: State<A>, offer: Offer<A>): true | Thrown | undefined =
  * that came in before its caller could know is taken back, so that the caller may offer it again; unless somebody took it first.
  */
 export const cancelOffer = <A>(state: State<A>, ticket: Offerer<A>): Chain => {
-  if (state.offerers.has(ticket)) {
-    state.offerers.remove(ticket)
+  if (waitList.has(state.offerers, ticket)) {
+    waitList.remove(ticket)
     return match(state)
   }
   const node = ticket.request.node
@@ -232,7 +233,7 @@ export const cancelOffer = <A>(state: State<A>, ticket: Offerer<A>): Chain => {
 /** The caller of a take is gone. What was delivered to it goes back to where it was taken from, or on to the next taker. */
 export const cancelTake = <A>(state: State<A>, ticket: Taker<A>): Chain => {
   if (ticket.settled) return ticket.result === Closed ? undefined : giveBack(state, ticket.result!)
-  state.takers.remove(ticket)
+  waitList.remove(ticket)
   return undefined
 }
 
@@ -260,7 +261,7 @@ export const finish = <A>(where: string, state: State<A>): Chain => {
 
 const finishing = <A>(state: State<A>, chain: Chain): Chain => {
   state.unfinished--
-  return state.unfinished === 0 ? state.joiners.settleAll(chain, undefined) : chain
+  return state.unfinished === 0 ? waitList.settleAll(state.joiners, chain, undefined) : chain
 }
 
 /** What to do with an item whose handler failed, as a transition. "fail" keeps it at the head: it was not worked off. */
@@ -282,7 +283,7 @@ export const afterFailure = <A>(where: string, state: State<A>, node: Node<A>, o
 export const close = <A>(state: State<A>, failure?: { readonly error: unknown }): Chain => {
   if (state.closed !== undefined) return undefined
   state.closed = { failure }
-  return state.takers.settleAll(state.offerers.settleAll(undefined, Closed), Closed)
+  return waitList.settleAll(state.takers, waitList.settleAll(state.offerers, undefined, Closed), Closed)
 }
 
 /** Empties a closed queue into the caller's hands: those items are finished, as far as the queue can know. */
@@ -294,10 +295,10 @@ export const drain = <A>(state: State<A>, into: Array<A>): Chain => {
 }
 
 /** Waits for the end of all work; there is some. */
-export const enqueueJoin = <A>(state: State<A>, ticket: Joiner): void => state.joiners.push(ticket)
+export const enqueueJoin = <A>(state: State<A>, ticket: Joiner): void => waitList.push(state.joiners, ticket)
 
 export const cancelJoin = <A>(state: State<A>, ticket: Joiner): Chain => {
-  if (!ticket.settled) state.joiners.remove(ticket)
+  if (!ticket.settled) waitList.remove(ticket)
   return undefined
 }
 
@@ -348,7 +349,8 @@ export const stats = <A>(state: State<A>): Stats =>
 /** Throws when an invariant does not hold. For tests. */
 export const check = <A>(state: State<A>): void => {
   const { capacity, closed, joiners, offerers, store, takers, unfinished } = state
-  for (const part of [takers, offerers, joiners, store]) part.check()
+  for (const list of [takers, offerers, joiners]) waitList.check(list)
+  itemStore.check(store)
   if (takers.size > 0 && (store.size > 0 || closed !== undefined)) throw new Error(`I1: ${takers.size} wait to take in vain`)
   if (offerers.size > 0 && (store.size < capacity || closed !== undefined)) {
     throw new Error(`I2: ${offerers.size} wait to offer in vain`)

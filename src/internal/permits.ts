@@ -61,13 +61,13 @@ export const take = (
 ): Effect.Effect<number> =>
   Effect.suspend(() => {
     const priority = core.checkRequest(where, state, permits, options)
-    return deliver<number, number, number, never>({
+    return deliver<number, core.Grant, number, never>({
       ready: () => core.available(state, permits, priority),
       now: () => {
         core.tryTake(state, permits, priority)
         return permits
       },
-      failure: (result) => (result === core.Refused ? Effect.die(core.refusalOf(state, permits)) : undefined),
+      failure: (result) => (result instanceof Error ? Effect.die(result) : undefined),
       enqueue: () => enqueue(state, permits, priority),
       cancel: (ticket) => core.cancel(state, ticket),
       collect: () => permits
@@ -82,8 +82,8 @@ export const tryTake = (
 ): Effect.Effect<boolean> =>
   Effect.sync(() => core.tryTake(state, permits, core.checkRequest(where, state, permits, options)))
 
-const enqueue = (state: State, permits: number, priority: number): FiberTicket<number, number> => {
-  const ticket = new FiberTicket<number, number>(permits, priority)
+const enqueue = (state: State, permits: number, priority: number): FiberTicket<number, core.Grant> => {
+  const ticket = new FiberTicket<number, core.Grant>(permits, priority)
   core.enqueue(state, ticket)
   return ticket
 }
@@ -102,7 +102,7 @@ const taken = <A, E, R>(
     restore,
     ticket,
     () => core.cancel(state, ticket),
-    (epoch) => (epoch === core.Refused ? Effect.die(core.refusalOf(state, permits)) : granted(epoch))
+    (grant) => (grant instanceof Error ? Effect.die(grant) : granted(grant))
   )
 }
 

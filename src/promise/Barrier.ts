@@ -4,11 +4,12 @@
  * @since 0.1.0
  */
 import type * as Effects from "../Barrier.js"
-import { callable, record, refusal } from "../core/arguments.js"
+import { callable, record } from "../core/arguments.js"
 import * as core from "../core/barrier.js"
 import { BrokenBarrier } from "../core/errors.js"
 import { wake } from "../core/ticket.js"
 import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
+import { view } from "./view.js"
 
 /**
  * How a barrier is made.
@@ -70,12 +71,7 @@ export class Barrier {
 
   /** A view of the barrier that an Effect program, or other plain code, uses. */
   static from<E>(barrier: Effects.Barrier<E> | Barrier): Barrier {
-    const state = (barrier as Barrier | undefined)?.[core.TypeId]
-    if (state === undefined) throw refusal("Barrier.from", "barrier", "a Barrier", barrier)
-    return Object.assign(Object.create(Barrier.prototype) as Barrier, {
-      [core.TypeId]: state,
-      action: barrier.action
-    })
+    return view(Barrier, "Barrier", core.TypeId, barrier, { action: barrier.action })
   }
 
   /** Arrives, waits for the others, and gives the arrival index: 0 for the first, and so on. */

@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-import { callable, integer, refusal } from "../core/arguments.js"
+import { callable, integer } from "../core/arguments.js"
 import * as core from "../core/condition.js"
 import * as mutex from "../core/mutex.js"
+import type { Grant } from "../core/semaphore.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../Condition.js"
 import type * as EffectMutex from "../Mutex.js"
@@ -13,6 +14,7 @@ import type { Lease } from "./Lease.js"
 import type { Mutex } from "./Mutex.js"
 import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
 import * as permits from "./permits.js"
+import { stateOf, view } from "./view.js"
 
 /**
  * A lock, and those who wait inside it for a notification. The same machine as the Effect module's `Condition`; `Condition.from` shares one.
@@ -55,16 +57,14 @@ export class Condition {
   readonly [core.TypeId]: core.State
 
   constructor(lock?: Mutex | EffectMutex.Mutex) {
-    const state = lock === undefined ? mutex.make() : (lock as Mutex | null)?.[mutex.TypeId]
-    if (state === undefined) throw refusal("Condition", "mutex", "a Mutex", lock)
-    this[core.TypeId] = core.make(state)
+    this[core.TypeId] = core.make(
+      lock === undefined ? mutex.make() : stateOf("Condition", "Mutex", mutex.TypeId, lock)
+    )
   }
 
   /** A view of the condition that an Effect program, or other plain code, uses. */
   static from(condition: Effects.Condition | Condition): Condition {
-    const state = (condition as Condition | undefined)?.[core.TypeId]
-    if (state === undefined) throw refusal("Condition.from", "condition", "a Condition", condition)
-    return Object.assign(Object.create(Condition.prototype) as Condition, { [core.TypeId]: state })
+    return view(Condition, "Condition", core.TypeId, condition)
   }
 
   /** Runs a function with the lock. */
@@ -82,7 +82,7 @@ export class Condition {
     const state = this[core.TypeId]
     checkWait("Condition.wait", options)
     core.checkLocked("Condition.wait", state)
-    const ticket = new PromiseTicket<number, number>(1, 0)
+    const ticket = new PromiseTicket<number, Grant>(1, 0)
     wake(core.wait(state, ticket))
     await park("Condition.wait", ticket, options, () => core.cancel(state, ticket))
   }

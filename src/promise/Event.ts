@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
-import { refusal } from "../core/arguments.js"
 import * as core from "../core/event.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../Event.js"
 import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
+import { view } from "./view.js"
 
 /**
  * A flag that is set or not, and those who wait for it to be set. The same machine as the Effect module's `Event`; `Event.from` shares one.
@@ -41,9 +41,7 @@ export class Event {
 
   /** A view of the event that an Effect program, or other plain code, uses. */
   static from(event: Effects.Event | Event): Event {
-    const state = (event as Event | undefined)?.[core.TypeId]
-    if (state === undefined) throw refusal("Event.from", "event", "an Event", event)
-    return Object.assign(Object.create(Event.prototype) as Event, { [core.TypeId]: state })
+    return view(Event, "Event", core.TypeId, event)
   }
 
   /** Waits until the flag is set; with a flag that is set, does not wait. */

@@ -3,11 +3,12 @@
  *
  * @since 0.1.0
  */
-import { callable, refusal } from "../core/arguments.js"
+import { callable } from "../core/arguments.js"
 import * as core from "../core/guarded.js"
 import type { Stats } from "../core/semaphore.js"
 import type * as Effects from "../Guarded.js"
 import * as permits from "./permits.js"
+import { view } from "./view.js"
 
 /**
  * A value and the lock that its changes take. The same machine as the Effect module's `Guarded`; `Guarded.from` shares one.
@@ -41,9 +42,7 @@ export class Guarded<A> {
 
   /** A view of the value that an Effect program, or other plain code, uses. */
   static from<A>(guarded: Effects.Guarded<A> | Guarded<A>): Guarded<A> {
-    const state = (guarded as Guarded<A> | undefined)?.[core.TypeId]
-    if (state === undefined) throw refusal("Guarded.from", "guarded", "a Guarded", guarded)
-    return Object.assign(Object.create(Guarded.prototype) as Guarded<A>, { [core.TypeId]: state })
+    return view(Guarded, "Guarded", core.TypeId, guarded)
   }
 
   /** The value as the last completed change left it. Does not wait. */

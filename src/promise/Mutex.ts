@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
-import { refusal } from "../core/arguments.js"
 import * as core from "../core/mutex.js"
 import * as semaphore from "../core/semaphore.js"
 import type * as Effects from "../Mutex.js"
 import type { Lease } from "./Lease.js"
 import * as permits from "./permits.js"
+import { view } from "./view.js"
 
 /**
  * How a lock is asked for: a signal or a timeout to give up by, and a priority.
@@ -56,9 +56,7 @@ export class Mutex {
 
   /** A view of the lock that an Effect program, or other plain code, uses: both queue behind each other. */
   static from(mutex: Effects.Mutex | Mutex): Mutex {
-    const state = (mutex as Mutex | undefined)?.[core.TypeId]
-    if (state === undefined) throw refusal("Mutex.from", "mutex", "a Mutex", mutex)
-    return Object.assign(Object.create(Mutex.prototype) as Mutex, { [core.TypeId]: state })
+    return view(Mutex, "Mutex", core.TypeId, mutex)
   }
 
   /** Runs a function with the lock, which is released when what it returned has settled. */
@@ -68,7 +66,7 @@ export class Mutex {
 
   /** The same as `run`, under the name of TC39's Governor. */
   with<A>(f: () => A | PromiseLike<A>, options?: MutexOptions): Promise<A> {
-    return permits.run("Mutex.with", this[core.TypeId], 1, options, f)
+    return this.run(f, options)
   }
 
   /** Runs a function with the lock if that is free and nobody waits for it; otherwise resolves to undefined. */
@@ -91,7 +89,7 @@ export class Mutex {
     f: (this: This, ...args: Args) => A | PromiseLike<A>,
     options?: MutexOptions
   ): (this: This, ...args: Args) => Promise<A> {
-    return permits.wrap("Mutex.wrap", this[core.TypeId], 1, options, f)
+    return permits.wrap("Mutex.wrap", f, (call) => this.run(call, options))
   }
 
   /** Whether somebody holds the lock. */

@@ -3,12 +3,13 @@
  *
  * @since 0.1.0
  */
-import { callable, integer, refusal } from "../core/arguments.js"
+import { callable, integer } from "../core/arguments.js"
 import * as core from "../core/semaphore.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../Semaphore.js"
 import type { Lease } from "./Lease.js"
 import * as permits from "./permits.js"
+import { view } from "./view.js"
 
 /**
  * How permits are asked for: a signal or a timeout to give up by, and a priority.
@@ -67,19 +68,20 @@ export class Semaphore {
 
   /** A view of the semaphore that an Effect program, or other plain code, uses: both queue behind each other. */
   static from(semaphore: Effects.Semaphore | Semaphore): Semaphore {
-    const state = (semaphore as Semaphore | undefined)?.[core.TypeId]
-    if (state === undefined) throw refusal("Semaphore.from", "semaphore", "a Semaphore", semaphore)
-    return Object.assign(Object.create(Semaphore.prototype) as Semaphore, { [core.TypeId]: state })
+    return view(Semaphore, "Semaphore", core.TypeId, semaphore)
   }
 
   /** Runs a function with permits, which come back when what it returned has settled. */
   run<A>(f: () => A | PromiseLike<A>, options?: SemaphoreRunOptions): Promise<A> {
-    return permits.run("Semaphore.run", this[core.TypeId], options?.permits ?? 1, options, f)
+    if (options === undefined) return permits.run("Semaphore.run", this[core.TypeId], 1, undefined, f)
+    return this.checked("Semaphore.run", options.permits, (where, state, count) =>
+      permits.run(where, state, count, options, f)
+    )
   }
 
   /** The same as `run`, under the name of TC39's Governor. */
   with<A>(f: () => A | PromiseLike<A>, options?: SemaphoreRunOptions): Promise<A> {
-    return permits.run("Semaphore.with", this[core.TypeId], options?.permits ?? 1, options, f)
+    return this.run(f, options)
   }
 
   /** Runs a function if the permits are to be had without waiting and without overtaking anybody; otherwise resolves to undefined. */
@@ -87,22 +89,32 @@ export class Semaphore {
     f: () => A | PromiseLike<A>,
     options?: core.RequestOptions & { readonly permits?: number | undefined }
   ): Promise<A | undefined> {
-    return permits.runIfAvailable("Semaphore.runIfAvailable", this[core.TypeId], options?.permits ?? 1, options, f)
+    return this.checked("Semaphore.runIfAvailable", options?.permits, (where, state, count) =>
+      permits.runIfAvailable(where, state, count, options, f)
+    )
   }
 
   /** Takes permits, by default one, until the lease is released. */
   acquire(count = 1, options?: SemaphoreOptions): Promise<Lease> {
-    return permits.acquire("Semaphore.acquire", this[core.TypeId], count, options)
+    if (count === 1) return permits.acquire("Semaphore.acquire", this[core.TypeId], 1, options)
+    return this.checked("Semaphore.acquire", count, (where, state, count) =>
+      permits.acquire(where, state, count, options)
+    )
   }
 
   /** Takes permits, by default one, if they are to be had without waiting and without overtaking anybody. */
   tryAcquire(count = 1, options?: core.RequestOptions): Lease | undefined {
-    return permits.tryAcquire("Semaphore.tryAcquire", this[core.TypeId], count, options)
+    const state = this[core.TypeId]
+    core.checkPermits("Semaphore.tryAcquire", state, count)
+    return permits.tryAcquire("Semaphore.tryAcquire", state, count, options)
   }
 
   /** Takes permits which the caller will give back with `release`. Prefer `run` or `acquire`, which cannot give back twice. */
   take(count = 1, options?: SemaphoreOptions): Promise<number> {
-    return permits.take("Semaphore.take", this[core.TypeId], count, options)
+    return this.checked("Semaphore.take", count, async (where, state, count) => {
+      await permits.acquire(where, state, count, options)
+      return count
+    })
   }
 
   /** Takes permits if they are to be had without waiting and without overtaking anybody; says whether it did. */
@@ -140,7 +152,7 @@ export class Semaphore {
     f: (this: This, ...args: Args) => A | PromiseLike<A>,
     options?: SemaphoreRunOptions
   ): (this: This, ...args: Args) => Promise<A> {
-    return permits.wrap("Semaphore.wrap", this[core.TypeId], options?.permits ?? 1, options, f)
+    return permits.wrap("Semaphore.wrap", f, (call) => this.run(call, options))
   }
 
   /**
@@ -153,7 +165,9 @@ export class Semaphore {
     f: (input: A, index: number) => B | PromiseLike<B>,
     options?: SemaphoreRunOptions
   ): Promise<Array<B>> {
-    return permits.map("Semaphore.map", this[core.TypeId], options?.permits ?? 1, options, inputs, f)
+    return this.checked("Semaphore.map", options?.permits, (where, state, count) =>
+      permits.map(where, state, count, options, inputs, f)
+    )
   }
 
   /** An iterator whose every `next` runs with a permit. */
@@ -167,6 +181,22 @@ export class Semaphore {
         return this
       }
     }
+  }
+
+  /** Goes on with a number of permits that can be granted, or rejects. One always can. */
+  private checked<A>(
+    where: string,
+    count: number | undefined,
+    go: (where: string, state: core.State, count: number) => Promise<A>
+  ): Promise<A> {
+    const state = this[core.TypeId]
+    if (count === undefined || count === 1) return go(where, state, 1)
+    try {
+      core.checkPermits(where, state, count)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return go(where, state, count)
   }
 
   /** A frozen snapshot. */

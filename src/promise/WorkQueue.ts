@@ -3,13 +3,14 @@
  *
  * @since 0.1.0
  */
-import { callable, integer, oneOf, record, refusal } from "../core/arguments.js"
+import { callable, integer, oneOf, record } from "../core/arguments.js"
 import { QueueClosed, QueueFull } from "../core/errors.js"
 import type { Node } from "../core/itemStore.js"
 import { wake } from "../core/ticket.js"
 import * as core from "../core/workQueue.js"
 import type * as Effects from "../WorkQueue.js"
 import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
+import { view } from "./view.js"
 
 /**
  * How a queue is made.
@@ -82,9 +83,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
 
   /** A view of the queue that an Effect program, or other plain code, uses. */
   static from<A, E, Full>(queue: Effects.WorkQueue<A, E, Full> | WorkQueue<A>): WorkQueue<A> {
-    const state = (queue as WorkQueue<A> | undefined)?.[core.TypeId]
-    if (state === undefined) throw refusal("WorkQueue.from", "queue", "a WorkQueue", queue)
-    return Object.assign(Object.create(WorkQueue.prototype) as WorkQueue<A>, { [core.TypeId]: state })
+    return view(WorkQueue, "WorkQueue", core.TypeId, queue)
   }
 
   /** Puts an item in; waits for room if that is the strategy. Gives false when the item was dropped. */

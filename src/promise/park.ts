@@ -15,7 +15,10 @@ import { Ticket, wake } from "../core/ticket.js"
 export interface WaitOptions {
   /** Ends the wait with `signal.reason`. When it is aborted already, nothing is tried and nothing runs. */
   readonly signal?: AbortSignal | undefined
-  /** Milliseconds after which the wait ends with a `TimeoutError` (a `DOMException`). Default: none. */
+  /**
+   * Milliseconds after which the wait ends with a `TimeoutError` (a `DOMException`). Default: none. Timers count to 2^31 - 1 ms, about 24
+   * days: what is longer is taken as none.
+   */
   readonly timeout?: number | undefined
 }
 
@@ -54,11 +57,12 @@ export const checkWait = (where: string, options: WaitOptions | undefined): void
   const { signal, timeout } = options
   if (timeout !== undefined) milliseconds(where, "timeout", timeout)
   if (signal === undefined) return
-  if (typeof signal !== "object" || signal === null || typeof signal.addEventListener !== "function") {
-    throw refusal(where, "signal", "an AbortSignal", signal)
-  }
+  if (typeof signal?.addEventListener !== "function") throw refusal(where, "signal", "an AbortSignal", signal)
   if (signal.aborted) throw signal.reason
 }
+
+/** Past this a timer would fire at once. */
+const tooLong = 2 ** 31
 
 /**
  * Waits for an enqueued ticket to be settled. When the wait ends early the ticket is cancelled: it leaves its list at once, and what
@@ -69,61 +73,35 @@ export const park = (
   ticket: PromiseTicket<any, any>,
   options: WaitOptions | undefined,
   cancel: () => Chain
-): Promise<unknown> =>
-  options === undefined || (options.signal === undefined && options.timeout === undefined)
-    ? settlement(ticket)
-    : new Promise((resolve, reject) => new Watch(where, ticket, options, cancel, resolve, reject))
+): Promise<unknown> => {
+  if (options === undefined) return settlement(ticket)
+  const { signal, timeout = tooLong } = options
+  if (signal === undefined && timeout >= tooLong) return settlement(ticket)
+  return new Promise((resolve, reject) => {
+    let timer: ReturnType<typeof setTimeout> | undefined
 
-/** What ends a wait early, and takes away its listener and its timer whichever way it ends. */
-class Watch {
-  private timer: ReturnType<typeof setTimeout> | undefined = undefined
-  private readonly signal: AbortSignal | undefined
+    const unwatch = () => {
+      signal?.removeEventListener("abort", abort)
+      clearTimeout(timer)
+    }
+    const end = (reason: unknown) => {
+      unwatch()
+      // Some waits take something back before they end (a condition, its lock): then the ticket is woken once more.
+      ticket.resume = () => reject(reason)
+      wake(cancel())
+      if (ticket.lane === undefined) reject(reason)
+    }
+    const abort = () => end(signal!.reason)
+    const grant = () => resolve(ticket.claim())
+    const expire = () => end(new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError"))
 
-  constructor(
-    private readonly where: string,
-    private readonly ticket: PromiseTicket<any, any>,
-    options: WaitOptions,
-    private readonly cancel: () => Chain,
-    private readonly resolve: (claim: unknown) => void,
-    private readonly reject: (reason: unknown) => void
-  ) {
-    this.signal = options.signal
-    this.signal?.addEventListener("abort", this)
-    if (options.timeout !== undefined && options.timeout !== Infinity) this.arm(options.timeout, options.timeout)
-    ticket.resume = () => this.settled()
-  }
-
-  /** The abort listener. An object rather than a closure: this is all that a waiter leaves on a signal. */
-  handleEvent(): void {
-    this.end(this.signal!.reason)
-  }
-
-  private settled(): void {
-    this.unwatch()
-    if (this.signal === undefined) this.resolve(this.ticket.claim())
-    // The caller runs a tick from now. An abort that comes before then still counts, and returns the grant.
-    else queueMicrotask(() => (this.signal!.aborted ? this.end(this.signal!.reason) : this.resolve(this.ticket.claim())))
-  }
-
-  private end(reason: unknown): void {
-    this.unwatch()
-    // Some waits take something back before they end (a condition, its lock): then the ticket is woken once more.
-    this.ticket.resume = () => this.reject(reason)
-    wake(this.cancel())
-    if (this.ticket.lane === undefined) this.reject(reason)
-  }
-
-  private unwatch(): void {
-    this.signal?.removeEventListener("abort", this)
-    clearTimeout(this.timer)
-  }
-
-  /** Timers hold 31 bits of milliseconds; longer waits take several. */
-  private arm(timeout: number, remaining: number): void {
-    const next = Math.min(remaining, 0x7fffffff)
-    this.timer = setTimeout(() => {
-      if (remaining > next) this.arm(timeout, remaining - next)
-      else this.end(new DOMException(`${this.where}: timed out after ${timeout} ms`, "TimeoutError"))
-    }, next)
-  }
+    signal?.addEventListener("abort", abort)
+    if (timeout < tooLong) timer = setTimeout(expire, timeout)
+    ticket.resume = () => {
+      unwatch()
+      // The caller runs a tick from now. An abort that comes before then still counts, and returns the grant.
+      if (signal === undefined) grant()
+      else queueMicrotask(() => (signal.aborted ? abort() : grant()))
+    }
+  })
 }

@@ -1,46 +1,69 @@
 /**
  * Taking permits of a semaphore from an `async` function: what the facade's Semaphore, and everything with a lock inside,
- * translates to.
+ * translates to. The numbers of permits were checked by the caller, if they are not 1.
  *
  * @internal
  */
 import { callable, refusal } from "../core/arguments.js"
 import type { RequestOptions, State } from "../core/semaphore.js"
 import * as core from "../core/semaphore.js"
-import { wake } from "../core/ticket.js"
 import { Lease } from "./Lease.js"
 import { checkWait, park, PromiseTicket, settlement, type WaitOptions } from "./park.js"
 
 export interface Options extends RequestOptions, WaitOptions {}
 
-/** The place of a function that will run with permits. It carries what it needs, so that waiting allocates no closure. */
-class RunTicket<A> extends PromiseTicket<number, number> {
+/** The place of a caller who will get a lease. It carries what it needs, so that waiting allocates no closure. */
+class LeaseTicket extends PromiseTicket<number, core.Grant> {
   constructor(
-    readonly state: State,
-    permits: number,
-    priority: number,
-    readonly f: () => A | PromiseLike<A>
-  ) {
-    super(permits, priority)
-  }
-}
-
-/** The place of a caller who will get a lease. */
-class LeaseTicket extends PromiseTicket<number, number> {
-  constructor(
-    readonly state: State,
+    private readonly state: State,
     permits: number,
     priority: number
   ) {
     super(permits, priority)
   }
 
-  override claim(): Lease | Promise<never> {
+  override claim(): unknown {
     const { request, result, state } = this
-    if (result === core.Refused) return Promise.reject(core.refusalOf(state, request))
-    return new Lease(state, request, result!)
+    return result instanceof Error ? Promise.reject(result) : new Lease(state, request, result!)
   }
 }
+
+const enqueue = (state: State, permits: number, priority: number): LeaseTicket => {
+  const ticket = new LeaseTicket(state, permits, priority)
+  core.enqueue(state, ticket)
+  return ticket
+}
+
+/** Takes permits. */
+export const acquire = (
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined
+): Promise<Lease> => {
+  if (options !== undefined) return acquireWith(where, state, permits, options)
+  const lease = tryTake(state, permits, 0)
+  return lease === undefined ? settlement(enqueue(state, permits, 0)) : Promise.resolve(lease)
+}
+
+const acquireWith = async (where: string, state: State, permits: number, options: Options): Promise<Lease> => {
+  const priority = core.priorityOf(where, options)
+  checkWait(where, options)
+  const lease = tryTake(state, permits, priority)
+  if (lease !== undefined) return lease
+  const ticket = enqueue(state, permits, priority)
+  return (await park(where, ticket, options, () => core.cancel(state, ticket))) as Lease
+}
+
+const tryTake = (state: State, permits: number, priority: number): Lease | undefined =>
+  core.tryTake(state, permits, priority) ? new Lease(state, permits, state.epoch) : undefined
+
+export const tryAcquire = (
+  where: string,
+  state: State,
+  permits: number,
+  options: RequestOptions | undefined
+): Lease | undefined => tryTake(state, permits, core.priorityOf(where, options))
 
 /** Runs a function with permits. With what is free it starts before this returns. */
 export const run = <A>(
@@ -51,28 +74,12 @@ export const run = <A>(
   f: () => A | PromiseLike<A>
 ): Promise<A> => {
   if (options !== undefined || typeof f !== "function") return runWith(where, state, permits, options, f)
-  if (permits !== 1) return runWith(where, state, permits, options, f)
-  if (core.tryTake(state, 1, 0)) return runHeld(state, 1, state.epoch, f)
-  const ticket = new RunTicket(state, 1, 0, f)
-  core.enqueue(state, ticket)
-  return settlement<RunTicket<A>>(ticket).then(runGranted<A>)
+  const lease = tryTake(state, permits, 0)
+  if (lease !== undefined) return runHeld(lease, f)
+  // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's.
+  return settlement<Lease>(enqueue(state, permits, 0)).then((lease) => runHeld(lease, f))
 }
 
-/** A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's. */
-const runGranted = <A>({ f, request, result, state }: RunTicket<A>): Promise<A> => {
-  if (result === core.Refused) throw core.refusalOf(state, request)
-  return runHeld(state, request, result!, f)
-}
-
-const runHeld = async <A>(state: State, permits: number, epoch: number, f: () => A | PromiseLike<A>): Promise<A> => {
-  try {
-    return await f()
-  } finally {
-    wake(core.giveBack(state, permits, epoch))
-  }
-}
-
-/** The general form of `run`. */
 const runWith = async <A>(
   where: string,
   state: State,
@@ -81,7 +88,15 @@ const runWith = async <A>(
   f: () => A | PromiseLike<A>
 ): Promise<A> => {
   callable(where, "the function", f)
-  return await runHeld(state, permits, await takeEpoch(where, state, permits, options), f)
+  return await runHeld(await acquire(where, state, permits, options), f)
+}
+
+const runHeld = async <A>(lease: Lease, f: () => A | PromiseLike<A>): Promise<A> => {
+  try {
+    return await f()
+  } finally {
+    lease.release()
+  }
 }
 
 /** Runs a function with permits, or not at all. */
@@ -93,77 +108,19 @@ export const runIfAvailable = async <A>(
   f: () => A | PromiseLike<A>
 ): Promise<A | undefined> => {
   callable(where, "the function", f)
-  const taken = core.tryTake(state, permits, core.checkRequest(where, state, permits, options))
-  return taken ? await runHeld(state, permits, state.epoch, f) : undefined
-}
-
-/** Takes permits. */
-export const acquire = (
-  where: string,
-  state: State,
-  permits: number,
-  options: Options | undefined
-): Promise<Lease> => {
-  if (options !== undefined || permits !== 1) return acquireWith(where, state, permits, options)
-  if (core.tryTake(state, 1, 0)) return Promise.resolve(new Lease(state, 1, state.epoch))
-  const ticket = new LeaseTicket(state, 1, 0)
-  core.enqueue(state, ticket)
-  return settlement<Lease>(ticket)
-}
-
-/** The general form of `acquire`. */
-const acquireWith = async (where: string, state: State, permits: number, options: Options | undefined) =>
-  granted(state, permits, await takeEpoch(where, state, permits, options))
-
-export const tryAcquire = (
-  where: string,
-  state: State,
-  permits: number,
-  options: RequestOptions | undefined
-): Lease | undefined =>
-  core.tryTake(state, permits, core.checkRequest(where, state, permits, options))
-    ? granted(state, permits, state.epoch)
-    : undefined
-
-/** Takes permits for a caller who gives them back. */
-export const take = async (
-  where: string,
-  state: State,
-  permits: number,
-  options: Options | undefined
-): Promise<number> => {
-  await takeEpoch(where, state, permits, options)
-  return permits
-}
-
-/** Takes permits and returns the epoch of the grant. */
-const takeEpoch = async (where: string, state: State, permits: number, options: Options | undefined): Promise<number> => {
-  const priority = core.checkRequest(where, state, permits, options)
-  checkWait(where, options)
-  if (core.tryTake(state, permits, priority)) return state.epoch
-  const ticket = new PromiseTicket<number, number>(permits, priority)
-  core.enqueue(state, ticket)
-  await park(where, ticket, options, () => core.cancel(state, ticket))
-  if (ticket.result === core.Refused) throw core.refusalOf(state, permits)
-  return ticket.result!
-}
-
-const granted = (state: State, permits: number, epoch: number): Lease => {
-  if (epoch === core.Refused) throw core.refusalOf(state, permits)
-  return new Lease(state, permits, epoch)
+  const lease = tryAcquire(where, state, permits, options)
+  return lease && (await runHeld(lease, f))
 }
 
 /** A function that runs each of its calls with permits. */
 export const wrap = <This, Args extends Array<unknown>, A>(
   where: string,
-  state: State,
-  permits: number,
-  options: Options | undefined,
-  f: (this: This, ...args: Args) => A | PromiseLike<A>
+  f: (this: This, ...args: Args) => A | PromiseLike<A>,
+  run: (call: () => A | PromiseLike<A>) => Promise<A>
 ): ((this: This, ...args: Args) => Promise<A>) => {
   callable(where, "the function", f)
   return function (...args) {
-    return run(where, state, permits, options, () => f.apply(this, args))
+    return run(() => f.apply(this, args))
   }
 }
 

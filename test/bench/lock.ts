@@ -81,7 +81,10 @@ export const workloads: ReadonlyArray<Workload> = [
         }
       )
       const each = () => wrap(body)
-      const calls = Effect.forEach(Array.from({ length: operations }), each, { concurrency: "unbounded", discard: true })
+      const calls = Effect.forEach(Array.from({ length: operations }), each, {
+        concurrency: "unbounded",
+        discard: true
+      })
       return async () => {
         await Effect.runPromise(calls)
         return done
@@ -94,7 +97,10 @@ export const workloads: ReadonlyArray<Workload> = [
     repeat: 10_000,
     aims: { "floor: bare await": 1 / 2.5, [`${ours} acquire`]: 0 },
     contenders: {
-      ...contenders({ ...locks, ...pick(limiters, "async-sema", "@henrygd/semaphore", "p-limit"), "floor: bare await": floor }, alone),
+      ...contenders(
+        { ...locks, ...pick(limiters, "async-sema", "@henrygd/semaphore", "p-limit"), "floor: bare await": floor },
+        alone
+      ),
       asyncio: { python: "lock-alone" }
     }
   },

@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { availableParallelism, cpus, release } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs, promisify } from "node:util"
-import { type Budget, measure, median } from "./measure.js"
+import { type Budget, measure } from "./measure.js"
 import { compare, markdown, type Row, text, widths } from "./report.js"
 import type { Contender, Workload } from "./workload.js"
 
@@ -56,13 +56,21 @@ const spawn = async (job: Job, workload: Workload): Promise<number> => {
   const [command, argv] =
     "python" in contender
       ? // -I: the directory of the script is not searched for modules.
-        ["python3", ["-I", here("../asyncio_bench.py"), contender.python, operations, budget.warmUpMs, budget.measureMs]]
-      : [process.execPath, ["--expose-gc", here("main.js"), ...(args.quick ? ["--quick"] : []), "--child", JSON.stringify(job)]]
+        [
+          "python3",
+          ["-I", here("../asyncio_bench.py"), contender.python, operations, budget.warmUpMs, budget.measureMs]
+        ]
+      : [
+          process.execPath,
+          ["--expose-gc", here("main.js"), ...(args.quick ? ["--quick"] : []), "--child", JSON.stringify(job)]
+        ]
   try {
     return Number((await run(command, argv.map(String), { timeout: 180_000 })).stdout)
   } catch (error) {
-    const { code, stderr } = error as { code?: unknown; stderr?: string }
-    const reason = code === "ENOENT" ? `${command} is not there` : (stderr?.trim().split("\n").at(-1) ?? String(error))
+    const { code, stderr = "" } = error as { code?: unknown; stderr?: string }
+    const lines = stderr.trim().split("\n")
+    const reason =
+      code === "ENOENT" ? `${command} is not there` : (lines.find((line) => line.includes("Error")) ?? lines.at(-1))
     console.error(`skipped: ${job.workload} / ${job.size} / ${job.contender}: ${reason || "it did not end"}`)
     return NaN
   }
@@ -89,15 +97,16 @@ const bench = async (group: string, workload: Workload): Promise<ReadonlyArray<R
       }
     }
     for (const [contender, all] of values) {
-      if (all.length > 0) measured.set(contender, (measured.get(contender) ?? new Map()).set(size, median(all)))
+      // Of several medians the least: what else the machine does only ever adds.
+      if (all.length > 0) measured.set(contender, (measured.get(contender) ?? new Map()).set(size, Math.min(...all)))
     }
   }
   return compare(workload, measured)
 }
 
 const machine = (): string =>
-  `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Node ${process.versions.node}, Linux ${release()}, ` +
-  `${new Date().toISOString().slice(0, 10)}.`.replace("Linux", process.platform)
+  `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Node ${process.versions.node}, ${process.platform} ${release()}, ` +
+  `${new Date().toISOString().slice(0, 10)}.`
 
 const main = async (): Promise<void> => {
   const rows: Array<Row> = []
@@ -110,7 +119,13 @@ const main = async (): Promise<void> => {
     }
   }
   if (args.json) {
-    const plain = rows.map(({ contender, nsPerOp, ratio, size, workload }) => ({ workload, size, contender, nsPerOp, ratio }))
+    const plain = rows.map(({ contender, nsPerOp, ratio, size, workload }) => ({
+      workload,
+      size,
+      contender,
+      nsPerOp,
+      ratio
+    }))
     console.log(JSON.stringify(plain, null, 2))
   } else {
     const missed = rows.filter((row) => row.met === false).length

@@ -9,7 +9,12 @@ export interface Budget {
 }
 
 /** Nanoseconds for an operation: the median of several samples. For `unit: "bytes"`, bytes for a waiter. */
-export const measure = async (workload: Workload, contender: Contender, size: number, budget: Budget): Promise<number> => {
+export const measure = async (
+  workload: Workload,
+  contender: Contender,
+  size: number,
+  budget: Budget
+): Promise<number> => {
   const operations = size * (workload.repeat ?? 1)
   if (workload.unit === "bytes") return heapGrowth(contender, operations)
 
@@ -30,7 +35,7 @@ export const measure = async (workload: Workload, contender: Contender, size: nu
 
   await sample(budget.warmUpMs)
   const samples: Array<number> = []
-  for (let spent = 0; spent < budget.measureMs || (samples.length < 3 && spent < 4 * budget.measureMs); ) {
+  for (let spent = 0; spent < budget.measureMs || (samples.length < 3 && spent < 4 * budget.measureMs);) {
     globalThis.gc?.()
     const { elapsed, nsPerOp } = await sample(budget.sampleMs)
     samples.push(nsPerOp)
@@ -58,7 +63,7 @@ const expectCount = (counted: number, expected: number): void => {
   if (counted !== expected) throw new Error(`did ${counted} operations instead of ${expected}`)
 }
 
-export const median = (values: ReadonlyArray<number>): number => {
+const median = (values: ReadonlyArray<number>): number => {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2

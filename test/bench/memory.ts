@@ -53,7 +53,9 @@ export const workloads: ReadonlyArray<Workload> = [
     aims: { "floor: no lock": 0 },
     contenders: {
       [ours]: waitingFibers(async () => (await import("effect-concurrency")).Mutex.makeUnsafe().withLock),
-      "Effect.makeSemaphore": waitingFibers(async () => (await import("effect")).Effect.unsafeMakeSemaphore(1).withPermits(1)),
+      "Effect.makeSemaphore": waitingFibers(async () =>
+        (await import("effect")).Effect.unsafeMakeSemaphore(1).withPermits(1)
+      ),
       "floor: no lock": waitingFibers(async () => (self) => self)
     }
   }

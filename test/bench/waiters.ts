@@ -6,24 +6,28 @@ const sizes = [10, 1_000, 10_000]
 const flat = { from: 1_000, factor: 1.5 }
 
 /** Parks N fibers in `wait`. */
-const fibers = async (count: number, wait: Effect.Effect<unknown, unknown>, go: Effect.Effect<unknown, unknown>): Promise<Round> => {
-  const { Effect, Fiber } = await import("effect")
+const fibers = async (
+  count: number,
+  wait: Effect.Effect<unknown, unknown>,
+  go: Effect.Effect<unknown, unknown>
+): Promise<Round> => {
+  const { Effect } = await import("effect")
   let started = 0
   let done = 0
+  let last!: () => void
+  const all = new Promise<void>((resolve) => (last = resolve))
   const one = Effect.suspend(() => {
     started++
     return Effect.map(wait, () => {
-      done++
+      if (++done === count) last()
     })
   })
-  const all = Effect.runFork(
-    Effect.forEach(Array.from({ length: count }), () => one, { concurrency: "unbounded", discard: true })
-  )
+  for (let i = 0; i < count; i++) Effect.runFork(one)
   while (started < count) await quiet()
   await quiet()
-  const end = Effect.zipRight(go, Fiber.join(all))
   return async () => {
-    await Effect.runPromise(end)
+    Effect.runFork(go)
+    await all
     return done
   }
 }
@@ -44,12 +48,21 @@ const promises = async (count: number, wait: () => Promise<unknown>, go: () => u
   }
 }
 
-const pair = (
-  what: string,
-  effect: Record<string, Contender>,
-  promise: Contender
-): ReadonlyArray<Workload> => [
-  { name: `${what}, N waiting, Effect`, sizes, flat, contenders: { ...effect, asyncio: { python: what } } },
+/** What fibers cost that are woken by Effect itself. */
+const floor: Contender = async (count) => {
+  const { Deferred, Effect } = await import("effect")
+  const deferred = Effect.runSync(Deferred.make<void>())
+  return fibers(count, Deferred.await(deferred), Deferred.succeed(deferred, undefined))
+}
+
+const pair = (what: string, effect: Record<string, Contender>, promise: Contender): ReadonlyArray<Workload> => [
+  {
+    name: `${what}, N waiting, Effect`,
+    sizes,
+    flat,
+    aims: { "floor: Deferred": 0 },
+    contenders: { ...effect, "floor: Deferred": floor, asyncio: { python: what } }
+  },
   { name: `${what}, N waiting, promise`, sizes, flat, contenders: { [ours]: promise, asyncio: { python: what } } }
 ]
 
@@ -71,7 +84,11 @@ export const workloads: ReadonlyArray<Workload> = [
     async (count) => {
       const { Event } = await import("effect-concurrency/promise")
       const event = new Event()
-      return promises(count, () => event.wait(), () => event.set())
+      return promises(
+        count,
+        () => event.wait(),
+        () => event.set()
+      )
     }
   ),
   ...pair(
@@ -105,7 +122,11 @@ export const workloads: ReadonlyArray<Workload> = [
     async (count) => {
       const { Barrier } = await import("effect-concurrency/promise")
       const barrier = new Barrier(count + 1)
-      return promises(count, () => barrier.wait(), () => barrier.wait())
+      return promises(
+        count,
+        () => barrier.wait(),
+        () => barrier.wait()
+      )
     }
   )
 ]

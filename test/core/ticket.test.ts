@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { type AnyTicket, type Chain, concat, settle, wake } from "../../src/core/ticket.js"
-import { WaitList } from "../../src/core/waitList.js"
+import * as waitList from "../../src/core/waitList.js"
 import { TestTicket, ticketsOf } from "../utils/tickets.js"
 
 const ticket = (name = "") => new TestTicket<string, number>(name, 0)
@@ -20,34 +20,34 @@ describe("ticket", () => {
   })
 
   it("waits in exactly one list, which is that of the lane it names (I1)", () => {
-    const lists = [new WaitList<TestTicket<string, number>>(), new WaitList<TestTicket<string, number>>()] as const
+    const lists = [waitList.make<TestTicket<string, number>>(), waitList.make<TestTicket<string, number>>()] as const
     const waiting = ticket()
-    lists[0].push(waiting)
+    waitList.push(lists[0], waiting)
     assert.strictEqual(waiting.lane?.list, lists[0])
-    assert.deepStrictEqual(lists.map((list) => list.has(waiting)), [true, false])
+    assert.deepStrictEqual(lists.map((list) => waitList.has(list, waiting)), [true, false])
   })
 
   it("is in no list once it is settled (I2)", () => {
-    const list = new WaitList<TestTicket<string, number>>()
+    const list = waitList.make<TestTicket<string, number>>()
     const [first, second] = [ticket(), ticket()]
-    list.push(first)
-    list.push(second)
-    const chain = list.settleAll(undefined, 7)
+    waitList.push(list, first)
+    waitList.push(list, second)
+    const chain = waitList.settleAll(list, undefined, 7)
     assert.deepStrictEqual(ticketsOf(chain), [first, second])
     for (const settled of [first, second]) {
       assert.deepStrictEqual([settled.settled, settled.result, settled.lane], [true, 7, undefined])
-      assert.isFalse(list.has(settled))
+      assert.isFalse(waitList.has(list, settled))
     }
-    list.check()
+    waitList.check(list)
   })
 
   it("is seen by the list's check when it is settled and still there (I2)", () => {
-    const list = new WaitList<TestTicket<string, number>>()
+    const list = waitList.make<TestTicket<string, number>>()
     const waiting = ticket()
-    list.push(waiting)
-    list.check()
+    waitList.push(list, waiting)
+    waitList.check(list)
     waiting.settled = true
-    assert.throws(() => list.check(), /a settled ticket in a list/)
+    assert.throws(() => waitList.check(list), /a settled ticket in a list/)
   })
 })
 

@@ -3,6 +3,7 @@ import { FastCheck } from "effect"
 import type { Node } from "../../src/core/itemStore.js"
 import * as itemStore from "../../src/core/itemStore.js"
 import { type Chain, Ticket, wake } from "../../src/core/ticket.js"
+import * as waitList from "../../src/core/waitList.js"
 import * as core from "../../src/core/workQueue.js"
 
 /** Writes down when it is woken. */
@@ -27,7 +28,8 @@ const taker = <A>(n = 1, log: Array<number> = [], id = 0) => new TestTicket<numb
 const offerer = <A>(items: Array<A>, log: Array<number> = [], id = 0) =>
   new TestTicket<core.Offer<A>, any>(id, core.offer(items), log) as core.Offerer<A>
 
-const joiner = (log: Array<number> = [], id = 0): core.Joiner => new TestTicket<undefined, undefined>(id, undefined, log)
+const joiner = (log: Array<number> = [], id = 0): core.Joiner =>
+  new TestTicket<undefined, undefined>(id, undefined, log)
 
 const filled = <A>(options: core.Options<A>, ...items: Array<A>): core.State<A> => {
   const state = core.make(options)
@@ -90,11 +92,13 @@ class Model {
   }
 
   sorted(): Array<ModelItem> {
-    return this.items.slice().sort((a, b) =>
-      this.order === "lifo"
-        ? b.sequence - a.sequence
-        : (this.order === "rank" ? a.rank - b.rank : 0) || a.sequence - b.sequence
-    )
+    return this.items
+      .slice()
+      .sort((a, b) =>
+        this.order === "lifo"
+          ? b.sequence - a.sequence
+          : (this.order === "rank" ? a.rank - b.rank : 0) || a.sequence - b.sequence
+      )
   }
 
   take(n: number): Array<ModelItem> {
@@ -229,7 +233,10 @@ const run = (commands: ReadonlyArray<Command>, capacity: number, strategy: core.
       wakeUp(core.match(state))
       const expected = model.take(n)
       model.match()
-      assert.deepEqual(taken.map((node) => node.item.id), expected.map((item) => item.id))
+      assert.deepEqual(
+        taken.map((node) => node.item.id),
+        expected.map((item) => item.id)
+      )
     } else if (state.closed === undefined) {
       const ticket = taker<ModelItem>(n, woken, wanted.id)
       core.enqueueTake(state, ticket)
@@ -285,7 +292,8 @@ const run = (commands: ReadonlyArray<Command>, capacity: number, strategy: core.
         if (wanted.kind === "take") {
           // Once only, as a skin does, and only while what it was given is untouched.
           const intact = Array.isArray(wanted.result) && wanted.result.every((item) => model.delivered.includes(item))
-          if (wanted.result === undefined ? !model.takers.includes(wanted) : !intact && wanted.result !== "closed") break
+          if (wanted.result === undefined ? !model.takers.includes(wanted) : !intact && wanted.result !== "closed")
+            break
           wakeUp(core.cancelTake(state, ticket as core.Taker<ModelItem>))
           if (wanted.result === undefined) model.takers = model.takers.filter((other) => other !== wanted)
           else if (wanted.result !== "closed") {
@@ -363,7 +371,10 @@ const run = (commands: ReadonlyArray<Command>, capacity: number, strategy: core.
         if (!model.closed) break
         const left: Array<ModelItem> = []
         wakeUp(core.drain(state, left))
-        assert.deepEqual(left.map((item) => item.id), model.sorted().map((item) => item.id))
+        assert.deepEqual(
+          left.map((item) => item.id),
+          model.sorted().map((item) => item.id)
+        )
         model.drained += left.length
         if (left.length > 0) {
           model.items = []
@@ -374,25 +385,35 @@ const run = (commands: ReadonlyArray<Command>, capacity: number, strategy: core.
 
     // After each step.
     core.check(state)
-    assert.deepEqual(contents(state).map((item) => item.id), model.sorted().map((item) => item.id), command.kind)
+    assert.deepEqual(
+      contents(state).map((item) => item.id),
+      model.sorted().map((item) => item.id),
+      command.kind
+    )
     assert.deepEqual(woken, model.woken, `woken by ${command.kind}`)
     const stats = core.stats(state)
-    assert.deepEqual({ ...stats }, {
-      capacity,
-      size: model.items.length,
-      inUse: model.delivered.length,
-      waiting: model.takers.length + model.offerers.length,
-      takers: model.takers.length,
-      offerers: model.offerers.length,
-      unfinished: model.unfinished,
-      dropped: model.dropped,
-      isClosed: model.closed
-    })
+    assert.deepEqual(
+      { ...stats },
+      {
+        capacity,
+        size: model.items.length,
+        inUse: model.delivered.length,
+        waiting: model.takers.length + model.offerers.length,
+        takers: model.takers.length,
+        offerers: model.offerers.length,
+        unfinished: model.unfinished,
+        dropped: model.dropped,
+        isClosed: model.closed
+      }
+    )
     for (const { model: wanted, ticket } of pairs) {
       assert.strictEqual(ticket.settled, model.woken.includes(wanted.id))
       if (wanted.kind === "take" && Array.isArray(wanted.result)) {
         const items = given(ticket as core.Taker<ModelItem>) as Array<ModelItem>
-        assert.deepEqual(items.map((item) => item.id), wanted.result.map((item) => item.id))
+        assert.deepEqual(
+          items.map((item) => item.id),
+          wanted.result.map((item) => item.id)
+        )
       }
     }
     // I5: everything that was accepted is somewhere.
@@ -423,21 +444,21 @@ describe("the work queue's core", () => {
 
   it("sees somebody who waits to take in vain: I1", () => {
     const state = filled({}, 1)
-    state.takers.push(taker())
+    waitList.push(state.takers, taker())
     assert.throws(() => core.check(state), "I1: 1 wait to take in vain")
     const closed = core.make()
     core.close(closed)
-    closed.takers.push(taker())
+    waitList.push(closed.takers, taker())
     assert.throws(() => core.check(closed), "I1")
   })
 
   it("sees somebody who waits to offer in vain: I2", () => {
     const state = filled({ capacity: 2 }, 1)
-    state.offerers.push(offerer([2]))
+    waitList.push(state.offerers, offerer([2]))
     assert.throws(() => core.check(state), "I2: 1 wait to offer in vain")
     const closed = filled({ capacity: 1 }, 1)
     core.close(closed)
-    closed.offerers.push(offerer([2]))
+    waitList.push(closed.offerers, offerer([2]))
     assert.throws(() => core.check(closed), "I2")
   })
 
@@ -465,7 +486,7 @@ describe("the work queue's core", () => {
     state.unfinished = 1
     assert.throws(() => core.check(state), "I4: unfinished is 1")
     const empty = core.make()
-    empty.joiners.push(joiner())
+    waitList.push(empty.joiners, joiner())
     assert.throws(() => core.check(empty), "I4: unfinished is 0")
   })
 
@@ -517,17 +538,24 @@ describe("the work queue's core", () => {
 
   it("ends an offer whose items cannot be put in order, and goes on with the next: I2", () => {
     const log: Array<number> = []
-    const state = filled<number>({
-      capacity: 2,
-      order: (a, b) => {
-        if (a === 13 || b === 13) throw new Error("cannot compare")
-        return a - b
-      }
-    }, 1, 2)
+    const state = filled<number>(
+      {
+        capacity: 2,
+        order: (a, b) => {
+          if (a === 13 || b === 13) throw new Error("cannot compare")
+          return a - b
+        }
+      },
+      1,
+      2
+    )
     const [bad, good] = [offerer([13], log, 1), offerer([3], log, 2)]
     core.enqueueOffer(state, bad)
     core.enqueueOffer(state, good)
-    assert.deepEqual(core.take(state, 1).map((node) => node.item), [1])
+    assert.deepEqual(
+      core.take(state, 1).map((node) => node.item),
+      [1]
+    )
     wake(core.match(state))
     assert.instanceOf(bad.result, core.Thrown)
     assert.isTrue(good.result)
@@ -563,9 +591,11 @@ describe("the work queue's core", () => {
   })
 
   it("does what onFailure says, and refuses what it cannot say, before anything changes: I5", () => {
-    for (
-      const [onFailure, expected] of [["fail", ["a", "b"]], ["requeue", ["b", "a"]], ["drop", ["b"]]] as const
-    ) {
+    for (const [onFailure, expected] of [
+      ["fail", ["a", "b"]],
+      ["requeue", ["b", "a"]],
+      ["drop", ["b"]]
+    ] as const) {
       const state = filled({}, "a", "b")
       const [taken] = core.take(state, 1)
       core.afterFailure("test", state, taken!, onFailure)
@@ -574,7 +604,11 @@ describe("the work queue's core", () => {
     }
     const state = filled({}, "a")
     const [taken] = core.take(state, 1)
-    assert.throws(() => core.afterFailure("test", state, taken!, "retry" as never), RangeError, "test: onFailure must be one of")
+    assert.throws(
+      () => core.afterFailure("test", state, taken!, "retry" as never),
+      RangeError,
+      "test: onFailure must be one of"
+    )
     assert.strictEqual(core.inProgress(state), 1)
   })
 
@@ -587,7 +621,11 @@ describe("the work queue's core", () => {
     assert.notStrictEqual(copy, items)
     assert.deepEqual(copy, items)
     assert.deepEqual(core.checkItems("test", new Map([[1, 2]]).keys()), [1])
-    assert.throws(() => core.checkItems("test", "abc"), RangeError, "test: items must be an iterable that is not a string")
+    assert.throws(
+      () => core.checkItems("test", "abc"),
+      RangeError,
+      "test: items must be an iterable that is not a string"
+    )
   })
 
   it("needs no items to drain nothing", () => {

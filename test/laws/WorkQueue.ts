@@ -32,24 +32,30 @@ const takeOut = <A>(queue: WorkQueueDriver<A>): Array<A> => {
   return items
 }
 
+/** Numbers and strings rather than the literals that were passed. */
+type Widen<A> = A extends number ? number : A extends string ? string : A
+
 export const workQueueLaws = (skin: Skin): void => {
-  const filled = <A>(options: WorkQueue.Options<A>, ...items: Array<A>): WorkQueueDriver<A> => {
-    const queue = skin.workQueue<A>(options)
+  const filled = <A>(options: WorkQueue.Options<Widen<A>>, ...items: Array<A>): WorkQueueDriver<Widen<A>> => {
+    const queue = skin.workQueue<any>(options as WorkQueue.Options<any>)
     for (const item of items) assert.isTrue(queue.tryOffer(item))
     return queue
   }
 
   describe(`WorkQueue (${skin.name})`, () => {
     describe("order", () => {
-      it("is first in, first out", async () => { // asyncio: Queue test_order
+      it("is first in, first out", async () => {
+        // asyncio: Queue test_order
         assert.deepEqual(takeOut(filled({}, 1, 3, 2)), [1, 3, 2])
       })
 
-      it("is last in, first out with order lifo", async () => { // asyncio: LifoQueue test_order
+      it("is last in, first out with order lifo", async () => {
+        // asyncio: LifoQueue test_order
         assert.deepEqual(takeOut(filled({ order: "lifo" }, 1, 3, 2)), [2, 3, 1])
       })
 
-      it("is smallest first with an order", async () => { // asyncio: PriorityQueue test_order
+      it("is smallest first with an order", async () => {
+        // asyncio: PriorityQueue test_order
         assert.deepEqual(takeOut(filled({ order: ascending }, 1, 3, 2)), [1, 2, 3])
       })
 
@@ -69,7 +75,8 @@ export const workQueueLaws = (skin: Skin): void => {
     })
 
     describe("size", () => {
-      it("is counted", async () => { // asyncio: test_empty
+      it("is counted", async () => {
+        // asyncio: test_empty
         const queue = skin.workQueue<number>()
         assert.strictEqual(queue.stats().size, 0)
         queue.tryOffer(1)
@@ -78,7 +85,8 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.strictEqual(queue.stats().size, 0)
       })
 
-      it("is bounded by the capacity, and by nothing without one", async () => { // asyncio: test_full
+      it("is bounded by the capacity, and by nothing without one", async () => {
+        // asyncio: test_full
         const unbounded = skin.workQueue<number>()
         for (let i = 0; i < 1000; i++) assert.isTrue(unbounded.tryOffer(i))
         assert.strictEqual(unbounded.stats().capacity, Infinity)
@@ -87,7 +95,8 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.strictEqual(queue.stats().size, 1)
       })
 
-      it("that is not an integer is refused", async () => { // asyncio: test_float_maxsize, deliberately different
+      it("that is not an integer is refused", async () => {
+        // asyncio: test_float_maxsize, deliberately different
         assert.throws(
           () => skin.workQueue({ capacity: 1.3 }),
           RangeError,
@@ -103,29 +112,34 @@ export const workQueueLaws = (skin: Skin): void => {
         await settle()
         const stats = queue.stats()
         assert.isTrue(Object.isFrozen(stats))
-        assert.deepEqual({ ...stats }, {
-          capacity: 2,
-          size: 2,
-          inUse: 1,
-          waiting: 1,
-          takers: 0,
-          offerers: 1,
-          unfinished: 3,
-          dropped: 0,
-          isClosed: false
-        })
+        assert.deepEqual(
+          { ...stats },
+          {
+            capacity: 2,
+            size: 2,
+            inUse: 1,
+            waiting: 1,
+            takers: 0,
+            offerers: 1,
+            unfinished: 3,
+            dropped: 0,
+            isClosed: false
+          }
+        )
       })
     })
 
     describe("take", () => {
-      it("gives what is there", async () => { // asyncio: test_blocking_get
+      it("gives what is there", async () => {
+        // asyncio: test_blocking_get
         const queue = filled({}, 1)
         const taker = queue.take()
         await settle()
         assert.strictEqual(taker.value, 1)
       })
 
-      it("waits for an item", async () => { // asyncio: test_blocking_get_wait, test_put_with_waiting_getters
+      it("waits for an item", async () => {
+        // asyncio: test_blocking_get_wait, test_put_with_waiting_getters
         const queue = skin.workQueue<number>()
         const taker = queue.take()
         await settle()
@@ -142,7 +156,10 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.isUndefined(queue.tryTake(), "a newcomer in the same tick finds nothing")
         queue.tryOffer(2)
         await settle()
-        assert.deepEqual(takers.map((taker) => taker.value), [1, 2])
+        assert.deepEqual(
+          takers.map((taker) => taker.value),
+          [1, 2]
+        )
       })
 
       it("gives undefined and null as items", async () => {
@@ -155,7 +172,8 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.deepEqual([taker.value, next.value], [undefined, null])
       })
 
-      it("lets the first who waits to offer in", async () => { // asyncio: test_get_with_putters
+      it("lets the first who waits to offer in", async () => {
+        // asyncio: test_get_with_putters
         const queue = filled({ capacity: 1 }, 1)
         const offers = [queue.offer(2), queue.offer(3)]
         await settle()
@@ -164,23 +182,32 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.deepEqual(states(offers), ["done", "waiting"])
       })
 
-      it("serves those who wait to offer in order", async () => { // asyncio: test_get_with_waiting_putters
+      it("serves those who wait to offer in order", async () => {
+        // asyncio: test_get_with_waiting_putters
         const queue = skin.workQueue<string>({ capacity: 1 })
         const offers = [queue.offer("a"), queue.offer("b")]
         const takers = [queue.take(), queue.take()]
         await settle()
-        assert.deepEqual(takers.map((taker) => taker.value), ["a", "b"])
-        assert.deepEqual(offers.map((offer) => offer.value), [true, true])
+        assert.deepEqual(
+          takers.map((taker) => taker.value),
+          ["a", "b"]
+        )
+        assert.deepEqual(
+          offers.map((offer) => offer.value),
+          [true, true]
+        )
       })
     })
 
     describe("tryTake and peek", () => {
-      it("tryTake gives an item", async () => { // asyncio: test_nonblocking_get, test_nonblocking_put
+      it("tryTake gives an item", async () => {
+        // asyncio: test_nonblocking_get, test_nonblocking_put
         const queue = filled({}, 1)
         assert.strictEqual(queue.tryTake(), 1)
       })
 
-      it("tryTake of nothing is no error", async () => { // asyncio: test_nonblocking_get_exception, deliberately different
+      it("tryTake of nothing is no error", async () => {
+        // asyncio: test_nonblocking_get_exception, deliberately different
         assert.isUndefined(skin.workQueue().tryTake())
       })
 
@@ -224,7 +251,13 @@ export const workQueueLaws = (skin: Skin): void => {
         const all = queue.takeAll()
         queue.offerAll([1, 2, 3, 4, 5])
         await settle()
-        assert.deepEqual([two.value, all.value], [[1, 2], [3, 4, 5]])
+        assert.deepEqual(
+          [two.value, all.value],
+          [
+            [1, 2],
+            [3, 4, 5]
+          ]
+        )
       })
 
       it("take in the order of the queue", async () => {
@@ -267,7 +300,8 @@ export const workQueueLaws = (skin: Skin): void => {
     })
 
     describe("offer", () => {
-      it("does not wait while there is room", async () => { // asyncio: test_blocking_put
+      it("does not wait while there is room", async () => {
+        // asyncio: test_blocking_put
         const queue = skin.workQueue<number>()
         const offer = queue.offer(1)
         await settle()
@@ -275,7 +309,8 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.strictEqual(queue.tryTake(), 1)
       })
 
-      it("waits for room", async () => { // asyncio: test_blocking_put_wait, test_maxsize
+      it("waits for room", async () => {
+        // asyncio: test_blocking_put_wait, test_maxsize
         const queue = skin.workQueue<number>({ capacity: 2 })
         const offers = [queue.offer(1), queue.offer(2), queue.offer(3)]
         await settle()
@@ -296,7 +331,8 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.deepEqual(takeOut(queue), [2])
       })
 
-      it("runs side by side with takes at capacity 1", async () => { // asyncio: test_why_are_getters_waiting
+      it("runs side by side with takes at capacity 1", async () => {
+        // asyncio: test_why_are_getters_waiting
         const queue = skin.workQueue<number>({ capacity: 1 })
         const offers = [0, 1, 2, 3, 4].map((i) => queue.offer(i))
         const taken: Array<number> = []
@@ -309,7 +345,8 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.isTrue(offers.every((offer) => offer.value))
       })
 
-      it("by many is unblocked by one taker who drains it", async () => { // asyncio: test_why_are_putters_waiting
+      it("by many is unblocked by one taker who drains it", async () => {
+        // asyncio: test_why_are_putters_waiting
         const queue = skin.workQueue<number>({ capacity: 2 })
         const offers = [0, 1, 2, 3].map((i) => queue.offer(i))
         await settle()
@@ -318,7 +355,8 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.deepEqual(states(offers), ["done", "done", "done", "done"])
       })
 
-      it("goes on beside a take", async () => { // asyncio: test_put_cancelled
+      it("goes on beside a take", async () => {
+        // asyncio: test_put_cancelled
         const queue = skin.workQueue<number>()
         const taker = queue.take()
         const offer = queue.offer(1)
@@ -397,10 +435,13 @@ export const workQueueLaws = (skin: Skin): void => {
 
       it("refuses what is not a list, and changes nothing", async () => {
         const queue = skin.workQueue<unknown>()
-        for (const [items, got] of [["abc", "\"abc\""], [5, "5"], [null, "null"], [undefined, "undefined"], [
-          {},
-          "an object (Object)"
-        ]] as const) {
+        for (const [items, got] of [
+          ["abc", '"abc"'],
+          [5, "5"],
+          [null, "null"],
+          [undefined, "undefined"],
+          [{}, "an object (Object)"]
+        ] as const) {
           const offer = queue.offerAll(items as never)
           await settle()
           assert.strictEqual(
@@ -431,7 +472,10 @@ export const workQueueLaws = (skin: Skin): void => {
         const queue = skin.workQueue<number>({ capacity: 2, strategy: "dropping" })
         const offers = [queue.offer(1), queue.offer(2), queue.offer(3)]
         await settle()
-        assert.deepEqual(offers.map((offer) => offer.value), [true, true, false])
+        assert.deepEqual(
+          offers.map((offer) => offer.value),
+          [true, true, false]
+        )
         assert.strictEqual(queue.stats().dropped, 1)
         assert.strictEqual(queue.stats().unfinished, 2)
         assert.deepEqual(takeOut(queue), [1, 2])
@@ -512,7 +556,10 @@ export const workQueueLaws = (skin: Skin): void => {
         await settle()
         assert.strictEqual(join.state, "waiting")
         queue.taskDone()
-        assert.instanceOf(thrown(() => queue.taskDone()), Error)
+        assert.instanceOf(
+          thrown(() => queue.taskDone()),
+          Error
+        )
         await settle()
         assert.strictEqual(join.state, "done")
       })
@@ -530,7 +577,8 @@ export const workQueueLaws = (skin: Skin): void => {
     })
 
     describe("strategy reject", () => {
-      it("refuses what does not fit", async () => { // asyncio: test_nonblocking_put_exception
+      it("refuses what does not fit", async () => {
+        // asyncio: test_nonblocking_put_exception
         const queue = skin.workQueue<number>({ capacity: 1, strategy: "reject" })
         const offers = [queue.offer(1), queue.offer(2)]
         await settle()
@@ -564,7 +612,8 @@ export const workQueueLaws = (skin: Skin): void => {
     })
 
     describe("a cancelled take", () => {
-      it("leaves, and the item goes to the next", async () => { // asyncio: test_get_cancelled_race
+      it("leaves, and the item goes to the next", async () => {
+        // asyncio: test_get_cancelled_race
         const queue = skin.workQueue<number>()
         const takers = [queue.take(), queue.take()]
         takers[0]!.cancel()
@@ -575,7 +624,8 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.strictEqual(takers[1]!.value, 1)
       })
 
-      it("is not held by the queue", async () => { // asyncio: test_cancelled_getters_not_being_held_in_self_getters
+      it("is not held by the queue", async () => {
+        // asyncio: test_cancelled_getters_not_being_held_in_self_getters
         const queue = skin.workQueue<number>()
         for (let i = 0; i < 100; i++) {
           const taker = [queue.take(), queue.takeUpTo(2), queue.takeAll()][i % 3]!
@@ -601,7 +651,8 @@ export const workQueueLaws = (skin: Skin): void => {
           for (const deliveredFirst of [true, false]) {
             const when = deliveredFirst ? "after the delivery" : "before the delivery"
 
-            it(`${kind} (${name}) in the same tick, ${when}, leaves the item`, async () => { // asyncio: test_get_cancel_drop_one_pending_reader
+            it(`${kind} (${name}) in the same tick, ${when}, leaves the item`, async () => {
+              // asyncio: test_get_cancel_drop_one_pending_reader
               const queue = skin.workQueue<number>({ order })
               const taker = call(queue)
               await settle()
@@ -632,7 +683,12 @@ export const workQueueLaws = (skin: Skin): void => {
         }
 
         it(`gives items back in order (${name}) when several takers are cancelled, in any order`, async () => {
-          for (const cancellation of [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]]) {
+          for (const cancellation of [
+            [0, 1, 2],
+            [2, 1, 0],
+            [1, 0, 2],
+            [2, 0, 1]
+          ]) {
             const queue = skin.workQueue<number>({ order })
             const takers = [queue.takeUpTo(2), queue.take(), queue.takeAll()]
             await settle()
@@ -657,7 +713,8 @@ export const workQueueLaws = (skin: Skin): void => {
         })
       }
 
-      it("among three readers leaves two items to the other two", async () => { // asyncio: test_get_cancel_drop_many_pending_readers
+      it("among three readers leaves two items to the other two", async () => {
+        // asyncio: test_get_cancel_drop_many_pending_readers
         const queue = skin.workQueue<number>()
         const takers = [queue.take(), queue.take(), queue.take()]
         await settle()
@@ -699,7 +756,8 @@ export const workQueueLaws = (skin: Skin): void => {
     })
 
     describe("a cancelled offer", () => {
-      it("leaves, and its item never comes", async () => { // asyncio: test_put_cancelled_race, test_cancelled_puts_not_being_held_in_self_putters
+      it("leaves, and its item never comes", async () => {
+        // asyncio: test_put_cancelled_race, test_cancelled_puts_not_being_held_in_self_putters
         const queue = filled({ capacity: 1 }, "a")
         const offers = [queue.offer("b"), queue.offer("X"), queue.offer("c")]
         await settle()
@@ -714,7 +772,8 @@ export const workQueueLaws = (skin: Skin): void => {
       for (const acceptedFirst of [true, false]) {
         for (const other of [true, false]) {
           it(`in the same tick, ${acceptedFirst ? "after" : "before"} it is let in, ${other ? "with" : "without"} another: \
-is not made and can be made again`, async () => { // asyncio: test_put_cancel_drop, test_cancelled_put_silence_value_error_exception
+is not made and can be made again`, async () => {
+            // asyncio: test_put_cancel_drop, test_cancelled_put_silence_value_error_exception
             const queue = filled({ capacity: 1 }, 0)
             const offer = queue.offer(1)
             const next = other ? queue.offer(2) : undefined
@@ -783,7 +842,8 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         assert.isTrue(queue.stats().isClosed)
       })
 
-      it("of an empty queue ends those who wait, and refuses everything after", async () => { // asyncio: test_shutdown_empty
+      it("of an empty queue ends those who wait, and refuses everything after", async () => {
+        // asyncio: test_shutdown_empty
         const queue = skin.workQueue<number>()
         const takers = [queue.take(), queue.takeUpTo(2), queue.takeAll()]
         await settle()
@@ -801,7 +861,8 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         assert.strictEqual(queue.stats().unfinished, 0)
       })
 
-      it("lets takers drain what is left, and join wait for it", async () => { // asyncio: test_shutdown_nonempty
+      it("lets takers drain what is left, and join wait for it", async () => {
+        // asyncio: test_shutdown_nonempty
         for (const { order } of orders) {
           const queue = skin.workQueue<number>({ capacity: 1, order })
           queue.tryOffer(1)
@@ -901,7 +962,10 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         await settle()
         assert.strictEqual(takers[0]!.value, 1)
         for (const taker of takers.slice(1)) assert.strictEqual(taker.error, error)
-        assert.strictEqual(thrown(() => queue.tryTake()), error)
+        assert.strictEqual(
+          thrown(() => queue.tryTake()),
+          error
+        )
         isClosed(thrown(() => queue.tryOffer(1)))
       })
 
@@ -932,12 +996,16 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         const queue = skin.workQueue<number>()
         queue.fail("first")
         assert.isFalse(queue.fail("second"))
-        assert.strictEqual(thrown(() => queue.tryTake()), "first")
+        assert.strictEqual(
+          thrown(() => queue.tryTake()),
+          "first"
+        )
       })
     })
 
     describe("shutdown", () => {
-      it("gives what was left, and releases join", async () => { // asyncio: test_shutdown_immediate
+      it("gives what was left, and releases join", async () => {
+        // asyncio: test_shutdown_immediate
         for (const { name, order } of orders) {
           const queue = skin.workQueue<number>({ order })
           for (const item of [2, 1, 3]) queue.tryOffer(item)
@@ -957,7 +1025,8 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         }
       })
 
-      it("leaves join waiting for what is being worked on", async () => { // asyncio: test_shutdown_immediate_with_unfinished
+      it("leaves join waiting for what is being worked on", async () => {
+        // asyncio: test_shutdown_immediate_with_unfinished
         for (const { order } of orders) {
           const queue = skin.workQueue<number>({ order })
           queue.tryOffer(1)
@@ -970,7 +1039,10 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
           queue.taskDone()
           await settle()
           assert.strictEqual(join.state, "done")
-          assert.instanceOf(thrown(() => queue.taskDone()), Error)
+          assert.instanceOf(
+            thrown(() => queue.taskDone()),
+            Error
+          )
         }
       })
 
@@ -999,7 +1071,8 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         assert.strictEqual(queue.stats().unfinished, 0)
       })
 
-      it("leaves an item that was delivered in the same tick to its taker", async () => { // asyncio: contract of immediate=True, deliberately different
+      it("leaves an item that was delivered in the same tick to its taker", async () => {
+        // asyncio: contract of immediate=True, deliberately different
         const queue = skin.workQueue<number>()
         const taker = queue.take()
         await settle()
@@ -1024,7 +1097,8 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
     })
 
     describe("join and taskDone", () => {
-      it("join of a queue that was never used returns, twice", async () => { // asyncio: test_join_empty_queue
+      it("join of a queue that was never used returns, twice", async () => {
+        // asyncio: test_join_empty_queue
         const queue = skin.workQueue<number>()
         for (let i = 0; i < 2; i++) {
           const join = queue.join()
@@ -1034,7 +1108,8 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
       })
 
       for (const { name, order } of orders) {
-        it(`taskDone of a fresh queue is refused (${name})`, async () => { // asyncio: test_task_done_underflow
+        it(`taskDone of a fresh queue is refused (${name})`, async () => {
+          // asyncio: test_task_done_underflow
           const queue = skin.workQueue<number>({ order })
           const message = "WorkQueue.taskDone: no item is being worked on: called more often than items were taken"
           assert.throws(() => queue.taskDone(), Error, message)
@@ -1043,7 +1118,8 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
           assert.strictEqual(queue.stats().unfinished, 1)
         })
 
-        it(`join returns when 100 items are done by 2 workers (${name})`, async () => { // asyncio: test_task_done
+        it(`join returns when 100 items are done by 2 workers (${name})`, async () => {
+          // asyncio: test_task_done
           const queue = skin.workQueue<number>({ order })
           let sum = 0
           for (let i = 0; i < 100; i++) queue.tryOffer(i)
@@ -1172,10 +1248,13 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
       it("lets join wait without sentinels", async () => {
         const queue = skin.workQueue<number>({ capacity: 2 })
         let done = 0
-        const consumer = queue.consume(async () => {
-          await new Promise((resolve) => setImmediate(resolve))
-          done++
-        }, { concurrency: 2 })
+        const consumer = queue.consume(
+          async () => {
+            await new Promise((resolve) => setImmediate(resolve))
+            done++
+          },
+          { concurrency: 2 }
+        )
         const offer = queue.offerAll(Array.from({ length: 10 }, (_, i) => i))
         const join = queue.join()
         for (let i = 0; i < 5; i++) await settle()
@@ -1239,10 +1318,13 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
       it("onFailure requeue puts the item behind all others and goes on", async () => {
         const queue = filled({}, 1, 2, 3)
         const seen: Array<number> = []
-        const consumer = queue.consume(async (item) => {
-          seen.push(item)
-          if (seen.length === 1) throw new Error("not now")
-        }, { onFailure: "requeue" })
+        const consumer = queue.consume(
+          async (item) => {
+            seen.push(item)
+            if (seen.length === 1) throw new Error("not now")
+          },
+          { onFailure: "requeue" }
+        )
         await settle()
         assert.deepEqual(seen, [1, 2, 3, 1])
         assert.strictEqual(queue.stats().unfinished, 0)
@@ -1253,10 +1335,13 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         const byRank = (a: string, b: string) => a.charCodeAt(0) - b.charCodeAt(0)
         const queue = filled({ order: byRank }, "b1", "a1", "a2")
         const seen: Array<string> = []
-        queue.consume(async (item) => {
-          seen.push(item)
-          if (seen.length === 1) throw new Error("not now")
-        }, { onFailure: "requeue" })
+        queue.consume(
+          async (item) => {
+            seen.push(item)
+            if (seen.length === 1) throw new Error("not now")
+          },
+          { onFailure: "requeue" }
+        )
         await settle()
         assert.deepEqual(seen, ["a1", "a2", "a1", "b1"])
       })
@@ -1266,13 +1351,16 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         const offer = queue.offer(3)
         await settle()
         const seen: Array<number> = []
-        const consumer = queue.consume(async (item) => {
-          seen.push(item)
-          if (seen.length === 1) {
-            queue.end()
-            throw new Error("not now")
-          }
-        }, { onFailure: "requeue" })
+        const consumer = queue.consume(
+          async (item) => {
+            seen.push(item)
+            if (seen.length === 1) {
+              queue.end()
+              throw new Error("not now")
+            }
+          },
+          { onFailure: "requeue" }
+        )
         await settle()
         assert.strictEqual(offer.state, "done")
         assert.deepEqual(seen, [1, 2, 3, 1])
@@ -1284,10 +1372,13 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         const queue = filled({}, 1, 2, 3)
         const seen: Array<number> = []
         const join = queue.join()
-        const consumer = queue.consume(async (item) => {
-          if (item === 2) throw new Error("bad item")
-          seen.push(item)
-        }, { onFailure: "drop" })
+        const consumer = queue.consume(
+          async (item) => {
+            if (item === 2) throw new Error("bad item")
+            seen.push(item)
+          },
+          { onFailure: "drop" }
+        )
         await settle()
         assert.deepEqual(seen, [1, 3])
         assert.strictEqual(join.state, "done")
@@ -1301,7 +1392,7 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         await settle()
         assert.strictEqual(
           (consumer.error as Error).message,
-          "WorkQueue.consume: onFailure must be one of \"fail\", \"requeue\", \"drop\", got \"retry\""
+          'WorkQueue.consume: onFailure must be one of "fail", "requeue", "drop", got "retry"'
         )
         assert.strictEqual(calls, 0)
         assert.strictEqual(queue.stats().size, 1)
@@ -1311,7 +1402,7 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         const queue = filled({}, 1)
         const refusals: Array<[Attempt<void>, string]> = []
         for (const concurrency of [0, -1, 1.5, NaN, Infinity, "2" as never]) {
-          const got = typeof concurrency === "string" ? "\"2\"" : concurrency
+          const got = typeof concurrency === "string" ? '"2"' : concurrency
           refusals.push([
             queue.consume(async () => {}, { concurrency }),
             `WorkQueue.consume: concurrency must be an integer of at least 1, got ${got}`
@@ -1392,9 +1483,12 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
       it("that fails in one handler stops the waits of its siblings", async () => {
         const queue = skin.workQueue<number>()
         const error = new Error("bad item")
-        const consumer = queue.consume(async () => {
-          throw error
-        }, { concurrency: 4 })
+        const consumer = queue.consume(
+          async () => {
+            throw error
+          },
+          { concurrency: 4 }
+        )
         await settle()
         queue.tryOffer(1)
         await settle()
@@ -1407,11 +1501,14 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
         for (const late of [false, true]) {
           const queue = skin.workQueue<number>()
           let calls = 0
-          const consumer = queue.consume(async () => {
-            calls++
-            if (late) await Promise.resolve()
-            throw new Error(`call ${calls}`)
-          }, { concurrency: 4 })
+          const consumer = queue.consume(
+            async () => {
+              calls++
+              if (late) await Promise.resolve()
+              throw new Error(`call ${calls}`)
+            },
+            { concurrency: 4 }
+          )
           await settle()
           queue.tryOffer(1)
           await settle()
@@ -1586,21 +1683,19 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
     })
 
     describe("bad options", () => {
-      for (
-        const [options, message] of [
-          [{ capacity: 0 }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got 0"],
-          [{ capacity: -1 }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got -1"],
-          [{ capacity: NaN }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got NaN"],
-          [{ capacity: "5" }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got \"5\""],
-          [
-            { strategy: "block" },
-            "WorkQueue.make: strategy must be one of \"suspend\", \"dropping\", \"sliding\", \"reject\", got \"block\""
-          ],
-          [{ order: "random" }, "WorkQueue.make: order must be one of \"fifo\", \"lifo\", got \"random\""],
-          [null, "WorkQueue.make: options must be an object, got null"],
-          [5, "WorkQueue.make: options must be an object, got 5"]
-        ] as ReadonlyArray<[any, string]>
-      ) {
+      for (const [options, message] of [
+        [{ capacity: 0 }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got 0"],
+        [{ capacity: -1 }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got -1"],
+        [{ capacity: NaN }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got NaN"],
+        [{ capacity: "5" }, 'WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got "5"'],
+        [
+          { strategy: "block" },
+          'WorkQueue.make: strategy must be one of "suspend", "dropping", "sliding", "reject", got "block"'
+        ],
+        [{ order: "random" }, 'WorkQueue.make: order must be one of "fifo", "lifo", got "random"'],
+        [null, "WorkQueue.make: options must be an object, got null"],
+        [5, "WorkQueue.make: options must be an object, got 5"]
+      ] as ReadonlyArray<[any, string]>) {
         it(`are refused: ${JSON.stringify(options)} ${message.slice(-4)}`, async () => {
           const error = thrown(() => skin.workQueue(options))
           assert.isTrue(error instanceof RangeError || error instanceof TypeError)
@@ -1627,7 +1722,10 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
             n: FastCheck.integer({ min: 1, max: 4 })
           })
         },
-        { weight: 5, arbitrary: FastCheck.record({ kind: FastCheck.constant("cancel" as const), n: FastCheck.nat(50) }) },
+        {
+          weight: 5,
+          arbitrary: FastCheck.record({ kind: FastCheck.constant("cancel" as const), n: FastCheck.nat(50) })
+        },
         { weight: 2, arbitrary: FastCheck.constant<Step>({ kind: "tick" }) }
       )
 
@@ -1674,7 +1772,8 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
                     break
                   case "tryTake": {
                     const item = queue.tryTake()
-                    if (item !== undefined) takes.push({ state: "done", value: item, error: undefined, cancel: () => {} })
+                    if (item !== undefined)
+                      takes.push({ state: "done", value: item, error: undefined, cancel: () => {} })
                     break
                   }
                   case "cancel":
@@ -1692,7 +1791,10 @@ is not made and can be made again`, async () => { // asyncio: test_put_cancel_dr
               assert.strictEqual(all.filter((attempt) => attempt.state === "waiting").length, takers + offerers)
               const left = queue.shutdown()
               await settle()
-              assert.isTrue(all.every((attempt) => attempt.state !== "waiting"), "somebody waits for ever")
+              assert.isTrue(
+                all.every((attempt) => attempt.state !== "waiting"),
+                "somebody waits for ever"
+              )
               const taken = [
                 ...takes.flatMap((take) => (take.state === "done" ? [take.value] : [])),
                 ...batchTakes.flatMap((take) => (take.state === "done" ? take.value : []))

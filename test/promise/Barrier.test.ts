@@ -263,7 +263,7 @@ describe("Barrier for async functions", () => {
       assert.throws(
         () => new Barrier(2, { action: Effect.void as never }),
         TypeError,
-        /^Barrier: action must be a function, got an object/
+        /^Barrier: action must be a function, got /
       )
       assert.throws(() => new Barrier(2, { onInterrupt: "leave" as "break" }), /onInterrupt must be one of/)
     })

@@ -25,6 +25,7 @@ waitLaws({
 
 waitLaws({
   name: "Mutex.with",
+  alias: "Mutex.run",
   make: () => {
     const { mutex, ...rest } = locked()
     return { call: (body, options) => mutex.with(body, options), ...rest }
@@ -46,6 +47,7 @@ waitLaws({
 
 waitLaws({
   name: "Mutex.wrap",
+  alias: "Mutex.run",
   make: () => {
     const { mutex, ...rest } = locked()
     return { call: (body, options) => mutex.wrap(body, options)(), ...rest }
@@ -116,7 +118,7 @@ describe("Mutex.run", () => {
       ] as const) {
         const error = await rejectionOf(call())
         assert.instanceOf(error, TypeError)
-        assert.match((error as Error).message, new RegExp(`^Mutex\\.${name}: the function must be a function, got`))
+        assert.match((error as Error).message, new RegExp(`^Mutex\\.(${name}|run): the function must be a function, got`))
       }
       assert.throws(() => mutex.wrap(f), TypeError, "Mutex.wrap: the function must be a function, got")
     }

@@ -16,6 +16,7 @@ const taken = (permits: number, of: number) => {
 const subject = (name: string, call: (semaphore: Semaphore) => Instance["call"]) =>
   waitLaws({
     name: `Semaphore.${name}`,
+    alias: name === "with" || name === "wrap" ? "Semaphore.run" : `Semaphore.${name}`,
     make: () => {
       const semaphore = taken(1, 1)
       return { call: call(semaphore), open: () => void semaphore.release(1), stats: () => semaphore.stats() }
@@ -35,7 +36,6 @@ subject("take", (semaphore) => async (body, options) => {
   semaphore.release(1)
 })
 subject("wrap", (semaphore) => (body, options) => semaphore.wrap(body, options)())
-subject("map", (semaphore) => (body, options) => semaphore.map([1], body, options))
 
 const free = (capacity: number) => ({ capacity, inUse: 0, waiting: 0 })
 
@@ -313,7 +313,7 @@ describe("Semaphore.map", () => {
       let peak = 0
       const work = async (n: number, index: number) => {
         peak = Math.max(peak, ++running)
-        for (let i = 0; i < 10 - n; i++) await Promise.resolve()
+        for (let i = 0; i < 20 * (10 - n); i++) await Promise.resolve()
         running--
         return `${index}:${n}`
       }
@@ -412,6 +412,23 @@ describe("Semaphore.map", () => {
     }
     assert.strictEqual(await rejectionOf(semaphore.map(broken(), (n) => n)), error)
     assert.deepStrictEqual(semaphore.stats(), free(2))
+  })
+
+  it("rejects under a signal that is aborted already, or with bad options, and asks for nothing", async () => {
+    const semaphore = taken(1, 2)
+    const reason = new Error("reason")
+    let asked = false
+    function* source() {
+      asked = true
+      yield 1
+    }
+    const map = (options: any) => rejectionOf(semaphore.map(source(), () => assert.fail("runs"), options))
+    assert.strictEqual(await map({ signal: AbortSignal.abort(reason) }), reason)
+    const message = async (options: unknown) => ((await map(options)) as Error).message
+    assert.match(await message({ permits: 3 }), /^Semaphore\.map: permits must be an integer from 0 to 2, got 3$/)
+    assert.match(await message({ timeout: -1 }), /^Semaphore\.map: timeout must be/)
+    assert.match(await message({ priority: NaN }), /^Semaphore\.map: priority must be/)
+    assert.deepStrictEqual([asked, semaphore.stats()], [false, { capacity: 2, inUse: 1, waiting: 0 }])
   })
 
   it("rejects with the reason of an abort while it waits for a permit, when those that run have ended", async () => {

@@ -5,8 +5,11 @@ import * as Effects from "effect-concurrency"
 import { QueueClosed, QueueFull, WorkQueue, type WorkQueueOptions } from "effect-concurrency/promise"
 import { settle, start } from "../laws/skins.js"
 
-const filled = <A>(options: WorkQueueOptions<A>, ...items: Array<A>): WorkQueue<A> => {
-  const queue = new WorkQueue<A>(options)
+/** Numbers and strings rather than the literals that were passed. */
+type Widen<A> = A extends number ? number : A extends string ? string : A
+
+const filled = <A>(options: WorkQueueOptions<Widen<A>>, ...items: Array<A>): WorkQueue<Widen<A>> => {
+  const queue = new WorkQueue<any>(options as WorkQueueOptions<any>)
   for (const item of items) queue.tryOffer(item)
   return queue
 }
@@ -47,7 +50,10 @@ const counting = () => {
 type Wait = { signal?: AbortSignal; timeout?: number }
 
 /** Every wait, on a queue on which it does wait. */
-const waits: Record<string, (options?: Wait) => { queue: WorkQueue<number>; promise: Promise<unknown>; grant: () => void }> = {
+const waits: Record<
+  string,
+  (options?: Wait) => { queue: WorkQueue<number>; promise: Promise<unknown>; grant: () => void }
+> = {
   take: (options) => {
     const queue = filled<number>({})
     return { queue, promise: queue.take(options), grant: () => queue.tryOffer(9) }
@@ -145,7 +151,11 @@ describe("promise WorkQueue: waits", () => {
     })
 
     it(`${name} refuses a bad timeout or signal, and does not wait`, async () => {
-      for (const [timeout, got] of [[NaN, "NaN"], [-1, "-1"], ["5", "\"5\""]] as const) {
+      for (const [timeout, got] of [
+        [NaN, "NaN"],
+        [-1, "-1"],
+        ["5", '"5"']
+      ] as const) {
         const { promise, queue } = wait({ timeout: timeout as number })
         const error = await errorOf(promise)
         assert.instanceOf(error, RangeError)
@@ -230,7 +240,7 @@ describe("promise WorkQueue: waits", () => {
       assert.strictEqual(await queue.take({ timeout: 0 }), 1)
       const promise = errorOf(queue.take({ timeout: 0 }))
       vi.advanceTimersByTime(0)
-      assert.strictEqual((await promise as DOMException).name, "TimeoutError")
+      assert.strictEqual(((await promise) as DOMException).name, "TimeoutError")
     })
   })
 
@@ -296,8 +306,17 @@ describe("promise WorkQueue", () => {
   })
 
   it("from anything else is a TypeError that says so", () => {
-    for (const [value, got] of [[undefined, "undefined"], [null, "null"], [{}, "an object (Object)"], [[], "an array"]]) {
-      assert.throws(() => WorkQueue.from(value as never), TypeError, `WorkQueue.from: queue must be a WorkQueue, got ${got}`)
+    for (const [value, got] of [
+      [undefined, "undefined"],
+      [null, "null"],
+      [{}, "an object (Object)"],
+      [[], "an array"]
+    ]) {
+      assert.throws(
+        () => WorkQueue.from(value as never),
+        TypeError,
+        `WorkQueue.from: queue must be a WorkQueue, got ${got}`
+      )
     }
   })
 
@@ -318,11 +337,15 @@ describe("promise WorkQueue", () => {
     })
     await taker
     const consumer = storage.run("consumer", () =>
-      queue.consume(async () => {
-        seen.push(storage.getStore())
-        await Promise.resolve()
-        seen.push(storage.getStore())
-      }, { concurrency: 2 }))
+      queue.consume(
+        async () => {
+          seen.push(storage.getStore())
+          await Promise.resolve()
+          seen.push(storage.getStore())
+        },
+        { concurrency: 2 }
+      )
+    )
     await settle()
     await storage.run("offerer", () => queue.offer(3))
     queue.end()
@@ -371,10 +394,13 @@ describe("promise WorkQueue.consume", () => {
     const signals: Array<AbortSignal> = []
     const gates: Array<() => void> = []
     const consumer = start(() =>
-      queue.consume((_, { signal }) => {
-        signals.push(signal)
-        return new Promise<void>((resolve) => gates.push(resolve))
-      }, { signal: controller.signal, concurrency: 2 })
+      queue.consume(
+        (_, { signal }) => {
+          signals.push(signal)
+          return new Promise<void>((resolve) => gates.push(resolve))
+        },
+        { signal: controller.signal, concurrency: 2 }
+      )
     )
     await settle()
     assert.isTrue(signals.every((signal) => !signal.aborted))
@@ -392,17 +418,20 @@ describe("promise WorkQueue.consume", () => {
   })
 
   it("puts the items of handlers that the signal ended back, whatever onFailure says", async () => {
-    for (const onFailure of ["fail", "drop", "requeue", () => "drop"] as const) {
+    for (const onFailure of ["fail", "drop", "requeue", () => "drop" as const] as const) {
       const controller = new AbortController()
       const queue = filled({}, 1, 2, 3)
       const reason = new Error("enough")
       const consumer = errorOf(
-        queue.consume((_, { signal }) =>
-          new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))), {
-          signal: controller.signal,
-          concurrency: 2,
-          onFailure
-        })
+        queue.consume(
+          (_, { signal }) =>
+            new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+          {
+            signal: controller.signal,
+            concurrency: 2,
+            onFailure
+          }
+        )
       )
       await settle()
       controller.abort(reason)
@@ -417,12 +446,15 @@ describe("promise WorkQueue.consume", () => {
     const error = new Error("bad item")
     const ended: Array<number> = []
     const consumer = await errorOf(
-      queue.consume(async (item, { signal }) => {
-        if (item === 2) throw error
-        await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()))
-        assert.strictEqual(signal.reason, error)
-        ended.push(item)
-      }, { concurrency: 2 })
+      queue.consume(
+        async (item, { signal }) => {
+          if (item === 2) throw error
+          await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()))
+          assert.strictEqual(signal.reason, error)
+          ended.push(item)
+        },
+        { concurrency: 2 }
+      )
     )
     assert.strictEqual(consumer, error)
     assert.deepEqual(ended, [1])
@@ -433,10 +465,13 @@ describe("promise WorkQueue.consume", () => {
     const queue = filled({}, 1, 2)
     const error = new Error("bad item")
     const rejection = await errorOf(
-      queue.consume(async (item, { signal }) => {
-        if (item === 2) throw error
-        await new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
-      }, { concurrency: 2 })
+      queue.consume(
+        async (item, { signal }) => {
+          if (item === 2) throw error
+          await new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+        },
+        { concurrency: 2 }
+      )
     )
     assert.strictEqual(rejection, error)
     assert.deepEqual(rest(queue), [1, 2])
@@ -449,17 +484,21 @@ describe("promise WorkQueue.consume", () => {
     )
     assert.instanceOf(rejection, AggregateError)
     assert.strictEqual((rejection as AggregateError).message, "WorkQueue.consume: 3 handlers failed")
-    assert.deepEqual((rejection as AggregateError).errors.map((error: Error) => error.message), ["bad 1", "bad 2", "bad 3"])
+    assert.deepEqual(
+      (rejection as AggregateError).errors.map((error: Error) => error.message),
+      ["bad 1", "bad 2", "bad 3"]
+    )
     assert.deepEqual(rest(queue), [1, 2, 3, 4])
   })
 
   it("rejects with the very thing that a handler threw, at once or later, also undefined", async () => {
     for (const thrown of [undefined, null, "text", { code: 1 }]) {
-      for (
-        const handler of [() => {
+      for (const handler of [
+        () => {
           throw thrown
-        }, () => Promise.reject(thrown)]
-      ) {
+        },
+        () => Promise.reject(thrown)
+      ]) {
         const queue = filled({}, 1)
         let result: unknown = "resolved"
         await queue.consume(handler).catch((error) => (result = error))
@@ -475,10 +514,13 @@ describe("promise WorkQueue.consume", () => {
     let signal: AbortSignal | undefined
     let open = () => {}
     const consumer = start(() =>
-      queue.consume((_, context) => {
-        signal = context.signal
-        return new Promise<void>((resolve) => (open = resolve))
-      }, { concurrency: 3 })
+      queue.consume(
+        (_, context) => {
+          signal = context.signal
+          return new Promise<void>((resolve) => (open = resolve))
+        },
+        { concurrency: 3 }
+      )
     )
     await settle()
     queue.fail(error)
@@ -495,17 +537,24 @@ describe("promise WorkQueue.consume", () => {
     const asked: Array<[string, number]> = []
     let calls = 0
     const rejection = await errorOf(
-      queue.consume((item) => {
-        if (++calls < 4) throw `no ${item}`
-      }, {
-        onFailure: (error, item) => {
-          asked.push([error as string, item])
-          return item === 1 ? "drop" : item === 2 ? "requeue" : "fail"
+      queue.consume(
+        (item) => {
+          if (++calls < 4) throw `no ${item}`
+        },
+        {
+          onFailure: (error, item) => {
+            asked.push([error as string, item])
+            return item === 1 ? "drop" : item === 2 ? "requeue" : "fail"
+          }
         }
-      })
+      )
     )
     assert.strictEqual(rejection, "no 3")
-    assert.deepEqual(asked, [["no 1", 1], ["no 2", 2], ["no 3", 3]])
+    assert.deepEqual(asked, [
+      ["no 1", 1],
+      ["no 2", 2],
+      ["no 3", 3]
+    ])
     assert.deepEqual(rest(queue), [3, 2])
   })
 
@@ -525,7 +574,11 @@ describe("promise WorkQueue.consume", () => {
   })
 
   it("with an onFailure that answers nonsense, also a promise, rejects and keeps the item at the head", async () => {
-    for (const [answer, got] of [["retry", "\"retry\""], [undefined, "undefined"], [Promise.resolve("drop"), "an object (Promise)"]]) {
+    for (const [answer, got] of [
+      ["retry", '"retry"'],
+      [undefined, "undefined"],
+      [Promise.resolve("drop"), "an object (Promise)"]
+    ]) {
       const queue = filled({}, 1, 2)
       const rejection = await errorOf(
         queue.consume(() => Promise.reject(new Error("bad item")), { onFailure: () => answer as never })
@@ -546,7 +599,7 @@ describe("promise WorkQueue.consume", () => {
       [queue.consume(() => {}, null as never), "WorkQueue.consume: options must be an object, got null"],
       [queue.consume(() => {}, { signal: 5 as never }), "WorkQueue.consume: signal must be an AbortSignal, got 5"]
     ]
-    for (const [promise, message] of refusals) assert.strictEqual((await errorOf(promise) as Error).message, message)
+    for (const [promise, message] of refusals) assert.strictEqual(((await errorOf(promise)) as Error).message, message)
     assert.strictEqual(queue.size, 1)
     assert.strictEqual(queue.stats().takers, 0)
   })
@@ -565,7 +618,10 @@ describe("promise WorkQueue.consume", () => {
     } finally {
       process.off("warning", listener)
     }
-    assert.deepEqual(warnings.map((warning) => warning.message), [])
+    assert.deepEqual(
+      warnings.map((warning) => warning.message),
+      []
+    )
   })
 })
 
@@ -589,9 +645,11 @@ describe("promise WorkQueue: the async iterator", () => {
     const error = new Error("no more")
     queue.fail(error)
     const seen: Array<number> = []
-    const rejection = await errorOf((async () => {
-      for await (const item of queue) seen.push(item)
-    })())
+    const rejection = await errorOf(
+      (async () => {
+        for await (const item of queue) seen.push(item)
+      })()
+    )
     assert.strictEqual(rejection, error)
     assert.deepEqual(seen, [1])
   })

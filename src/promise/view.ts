@@ -1,0 +1,28 @@
+/**
+ * Views: instances of the facade on the state of another instance, of either skin.
+ *
+ * @internal
+ */
+import { refusal } from "../core/arguments.js"
+
+/** The state of an instance. Both skins keep it under the type id. */
+export const stateOf = <Id extends string, I extends { readonly [_ in Id]: unknown }>(
+  where: string,
+  name: string,
+  id: Id,
+  instance: I
+): I[Id] => {
+  const state = (instance as I | undefined | null)?.[id]
+  if (state === undefined) throw refusal(where, name.toLowerCase(), `a ${name}`, instance)
+  return state
+}
+
+/** An instance of a class that was not constructed, but shares. */
+export const view = <A extends object, Id extends string>(
+  Class: { readonly prototype: A; readonly name: string },
+  name: string,
+  id: Id,
+  instance: { readonly [_ in Id]: unknown },
+  more?: object
+): A =>
+  Object.assign(Object.create(Class.prototype) as A, { [id]: stateOf(`${name}.from`, name, id, instance) }, more)
