@@ -136,7 +136,7 @@ class BarrierImpl<E> implements Barrier<E> {
       if (arrival === undefined) return outcome(core.Broken)
       if (!arrival.isLast) {
         const ticket = new FiberTicket<core.Arrival, number>(arrival, 0)
-        core.enqueue(ticket)
+        core.enqueue(state, ticket)
         return park(restore, ticket, () => core.cancel(state, ticket), outcome)
       }
       const pass = Effect.suspend(() => {
@@ -249,8 +249,13 @@ export interface ServiceOptions<E = never, R = never> extends Options<E, R> {
  * @since 0.1.0
  * @category services
  */
-export interface ServiceClass<Self, Id extends string, ActionE = never, E = never, R = never>
-  extends service.ServiceClass<Self, Id, Barrier<ActionE>, E, R> {
+export interface ServiceClass<
+  Self,
+  Id extends string,
+  ActionE = never,
+  E = never,
+  R = never
+> extends service.ServiceClass<Self, Id, Barrier<ActionE>, E, R> {
   readonly await: Effect.Effect<number, BrokenBarrier | ActionE, Self>
   readonly reset: Effect.Effect<void, never, Self>
   readonly abort: Effect.Effect<void, never, Self>

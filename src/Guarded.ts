@@ -128,7 +128,10 @@ class GuardedImpl<in out A> implements Guarded<A> {
     return this.change("Guarded.modifyEffect", f)
   }
 
-  private change<B, E, R>(where: string, f: (value: A) => Effect.Effect<readonly [B, A], E, R>): Effect.Effect<B, E, R> {
+  private change<B, E, R>(
+    where: string,
+    f: (value: A) => Effect.Effect<readonly [B, A], E, R>
+  ): Effect.Effect<B, E, R> {
     const state = this[TypeId]
     const body = Effect.flatMap(
       Effect.suspend(() => f(state.value)),
@@ -238,8 +241,13 @@ export const stats = <A>(self: Guarded<A>): Effect.Effect<Stats> => self.stats
  * @since 0.1.0
  * @category services
  */
-export interface ServiceClass<Self, Id extends string, A, E = never, R = never>
-  extends service.ServiceClass<Self, Id, Guarded<A>, E, R> {
+export interface ServiceClass<Self, Id extends string, A, E = never, R = never> extends service.ServiceClass<
+  Self,
+  Id,
+  Guarded<A>,
+  E,
+  R
+> {
   readonly get: Effect.Effect<A, never, Self>
   readonly set: (value: A) => Effect.Effect<void, never, Self>
   readonly update: (f: (value: A) => A) => Effect.Effect<void, never, Self>

@@ -115,8 +115,7 @@ class MutexImpl implements Mutex {
     this[TypeId] = state
     this.withLock = (self) => permits.hold("Mutex.withLock", state, 1, undefined, self)
     this.withLockIfAvailable = (self) => permits.holdIfAvailable("Mutex.withLockIfAvailable", state, 1, undefined, self)
-    this.withLockPriority = (priority) => (self) =>
-      permits.hold("Mutex.withLockPriority", state, 1, { priority }, self)
+    this.withLockPriority = (priority) => (self) => permits.hold("Mutex.withLockPriority", state, 1, { priority }, self)
     this.acquire = (options) => permits.acquire("Mutex.acquire", state, 1, options)
     this.isLocked = Effect.sync(() => core.isLocked(state))
     this.stats = Effect.sync(() => semaphore.stats(state))
@@ -210,9 +209,7 @@ export interface ServiceClass<Self, Id extends string> extends service.ServiceCl
   readonly withLockPriority: (
     priority: number
   ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
-  readonly withLockIfAvailable: <A, E, R>(
-    self: Effect.Effect<A, E, R>
-  ) => Effect.Effect<Option.Option<A>, E, R | Self>
+  readonly withLockIfAvailable: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R | Self>
   readonly acquire: (options?: RequestOptions) => Effect.Effect<void, never, Self | Scope.Scope>
   readonly isLocked: Effect.Effect<boolean, never, Self>
   readonly stats: Effect.Effect<Stats, never, Self>

@@ -149,8 +149,7 @@ class SemaphoreImpl implements Semaphore {
 
   constructor(state: core.State) {
     this[TypeId] = state
-    this.withPermits = (count, options) => (self) =>
-      permits.hold("Semaphore.withPermits", state, count, options, self)
+    this.withPermits = (count, options) => (self) => permits.hold("Semaphore.withPermits", state, count, options, self)
     this.withPermit = (self) => permits.hold("Semaphore.withPermit", state, 1, undefined, self)
     this.withPermitsIfAvailable = (count, options) => (self) =>
       permits.holdIfAvailable("Semaphore.withPermitsIfAvailable", state, count, options, self)
@@ -321,8 +320,13 @@ export const stats = (self: Semaphore): Effect.Effect<Stats> => self.stats
  * @since 0.1.0
  * @category services
  */
-export interface ServiceClass<Self, Id extends string, E = never, R = never>
-  extends service.ServiceClass<Self, Id, Semaphore, E, R> {
+export interface ServiceClass<Self, Id extends string, E = never, R = never> extends service.ServiceClass<
+  Self,
+  Id,
+  Semaphore,
+  E,
+  R
+> {
   readonly withPermits: (
     permits: number,
     options?: RequestOptions

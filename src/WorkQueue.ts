@@ -16,6 +16,7 @@ import type { Node } from "./core/itemStore.js"
 import { wake } from "./core/ticket.js"
 import * as core from "./core/workQueue.js"
 import { failureOf } from "./internal/effect.js"
+import { together } from "./internal/together.js"
 import { deliver, deliverNow, FiberTicket, park } from "./internal/park.js"
 import * as service from "./internal/service.js"
 
@@ -253,6 +254,8 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
         case "accept":
           wake(core.accept(state, item))
           return succeedTrue
+        case "slide":
+          return Effect.succeed(core.slide(state, item))
         case "wait":
           return Effect.as(this.enter([item]), true)
         case "drop":
@@ -272,8 +275,11 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
       const all = core.checkItems("WorkQueue.offerAll", items)
       if (state.strategy === "suspend") return all.length === 0 ? Effect.succeed([]) : Effect.as(this.enter(all), [])
       if (state.closed !== undefined) return Effect.fail(new QueueClosed())
-      if (state.strategy === "reject" && all.length > core.room(state)) return Effect.fail(new QueueFull(state.capacity))
-      return Effect.filter(all, (item) => Effect.map(this.offer(item), (accepted) => !accepted))
+      if (state.strategy === "reject" && all.length > core.room(state))
+        return Effect.fail(new QueueFull(state.capacity))
+      const left: Array<A> = []
+      wake(core.acceptAll(state, all, left))
+      return Effect.succeed(left)
     })
   }
 
@@ -284,6 +290,8 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
         case "accept":
           wake(core.accept(state, item))
           return succeedTrue
+        case "slide":
+          return Effect.succeed(core.slide(state, item))
         case "closed":
           return Effect.fail(new QueueClosed())
         default:
@@ -308,20 +316,28 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
       callable("WorkQueue.consume", "handler", handler)
       const { concurrency = 1, onFailure = "fail" } = record("WorkQueue.consume", options)
       integer("WorkQueue.consume", "concurrency", concurrency, 1)
-      const next = this.consumeOne(handler, typeof onFailure === "function" ? onFailure : () => onFailure)
+      if (typeof onFailure !== "function") oneOf("WorkQueue.consume", "onFailure", onFailure, core.onFailures)
+      const consumption = { stopped: false }
+      const choose = typeof onFailure === "function" ? onFailure : () => onFailure
+      const next = this.consumeOne(handler, choose, consumption)
       const worker = Effect.suspend(() => {
         let more = true
         return Effect.whileLoop({ while: () => more, body: () => next, step: (taken) => (more = taken) })
       })
-      if (concurrency === 1) return worker
-      return Effect.all(Array.from({ length: concurrency }, () => worker), { concurrency: "unbounded", discard: true })
+      const workers = concurrency === 1 ? worker : together(concurrency, worker)
+      // Only when all have ended: the first that finds nothing left must not interrupt those that still work.
+      return Effect.zipRight(
+        workers,
+        Effect.suspend(() => this.ended())
+      )
     })
   }
 
   /** Works one item off; says whether there was one. Only the wait and the handler can be interrupted. */
   private consumeOne<X, E2, R>(
     handler: (item: A) => Effect.Effect<X, E2, R>,
-    onFailure: (error: E2, item: A) => core.OnFailure
+    onFailure: (error: E2, item: A) => core.OnFailure,
+    consumption: { stopped: boolean }
   ): Effect.Effect<boolean, E | E2, R> {
     const state = this[TypeId]
     return Effect.uninterruptibleMask((restore): Effect.Effect<boolean, E | E2, R> => {
@@ -334,21 +350,27 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
           onFailure: (cause) => {
             const failure = failureOf(cause)
             const choose = () => (Option.isNone(failure) ? "fail" : onFailure(failure.value, node.item))
-            return this.account(node, choose, Effect.failCause(cause))
+            return this.account(node, choose, Effect.failCause(cause), consumption)
           }
         })
+      if (consumption.stopped) return succeedFalse
       if (core.available(state)) {
         const node = core.shift(state)!
         wake(core.match(state))
         return work(node)
       }
-      if (state.closed !== undefined) return this.ended()
+      if (state.closed !== undefined) return succeedFalse
       const ticket = this.enqueue(1)
       return park(
         restore,
         ticket,
         () => core.cancelTake(state, ticket),
-        (result): Effect.Effect<boolean, E | E2, R> => (result === core.Closed ? this.ended() : work(result[0]!))
+        (result): Effect.Effect<boolean, E | E2, R> => {
+          if (result === core.Closed) return succeedFalse
+          if (!consumption.stopped) return work(result[0]!)
+          wake(core.giveBack(state, result))
+          return succeedFalse
+        }
       )
     })
   }
@@ -357,16 +379,19 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
   private account<E2>(
     node: Node<A>,
     choose: () => core.OnFailure,
-    failure: Effect.Effect<never, E2>
+    failure: Effect.Effect<never, E2>,
+    consumption: { stopped: boolean }
   ): Effect.Effect<boolean, E2> {
     let choice: core.OnFailure = "fail"
     let result: Effect.Effect<boolean, E2> = failure
     try {
-      choice = oneOf("WorkQueue.consume", "onFailure", choose(), ["fail", "requeue", "drop"])
+      choice = oneOf("WorkQueue.consume", "onFailure", choose(), core.onFailures)
       if (choice !== "fail") result = succeedTrue
     } catch (thrown) {
       result = Effect.die(thrown)
     }
+    // The others stop before the item is back, or they would take it.
+    if (choice === "fail") consumption.stopped = true
     wake(core.afterFailure("WorkQueue.consume", this[TypeId], node, choice))
     return result
   }
@@ -392,11 +417,15 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
 
   private takeMany(n: number): Effect.Effect<Array<A>, QueueClosed | E> {
     const state = this[TypeId]
-    return this.taking(n, () => {
-      const nodes = core.take(state, n)
-      wake(core.match(state))
-      return nodes.map((node) => node.item)
-    }, (nodes) => nodes.map((node) => node.item))
+    return this.taking(
+      n,
+      () => {
+        const nodes = core.take(state, n)
+        wake(core.match(state))
+        return nodes.map((node) => node.item)
+      },
+      (nodes) => nodes.map((node) => node.item)
+    )
   }
 
   private taking<B>(
@@ -436,9 +465,9 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
   }
 
   /** What a consumer of an empty, closed queue gets: the end is not an error to it. */
-  private ended(): Effect.Effect<boolean, E> {
+  private ended(): Effect.Effect<void, E> {
     const failure = this[TypeId].closed?.failure
-    return failure === undefined ? succeedFalse : Effect.fail(failure.error as E)
+    return failure === undefined ? Effect.void : Effect.fail(failure.error as E)
   }
 }
 
@@ -485,8 +514,7 @@ export const offer = <A, E, Full>(self: WorkQueue<A, E, Full>, item: A): Effect.
 export const offerAll = <A, E, Full>(
   self: WorkQueue<A, E, Full>,
   items: Iterable<A>
-): Effect.Effect<Array<A>, QueueClosed | Full> =>
-  self.offerAll(items)
+): Effect.Effect<Array<A>, QueueClosed | Full> => self.offerAll(items)
 
 /**
  * Puts an item in if that needs no wait. See {@link WorkQueue}.
@@ -503,8 +531,7 @@ export const tryOffer = <A, E, Full>(self: WorkQueue<A, E, Full>, item: A): Effe
  * @since 0.1.0
  * @category operations
  */
-export const take = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<A, QueueClosed | E> =>
-  self.take
+export const take = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<A, QueueClosed | E> => self.take
 
 /**
  * Takes up to n items out; waits for the first. See {@link WorkQueue}.
@@ -512,8 +539,10 @@ export const take = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<A, 
  * @since 0.1.0
  * @category operations
  */
-export const takeUpTo = <A, E, Full>(self: WorkQueue<A, E, Full>, n: number): Effect.Effect<Array<A>, QueueClosed | E> =>
-  self.takeUpTo(n)
+export const takeUpTo = <A, E, Full>(
+  self: WorkQueue<A, E, Full>,
+  n: number
+): Effect.Effect<Array<A>, QueueClosed | E> => self.takeUpTo(n)
 
 /**
  * Takes all items out; waits for the first. See {@link WorkQueue}.
@@ -539,8 +568,7 @@ export const tryTake = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<
  * @since 0.1.0
  * @category operations
  */
-export const peek = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<Option.Option<A>> =>
-  self.peek
+export const peek = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<Option.Option<A>> => self.peek
 
 /**
  * Closes the queue to offers; takers drain it. See {@link WorkQueue}.
@@ -548,8 +576,7 @@ export const peek = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<Opt
  * @since 0.1.0
  * @category operations
  */
-export const end = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<boolean> =>
-  self.end
+export const end = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<boolean> => self.end
 
 /**
  * Closes the queue to offers; takers drain it and then fail with the error. See {@link WorkQueue}.
@@ -557,8 +584,7 @@ export const end = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<bool
  * @since 0.1.0
  * @category operations
  */
-export const fail = <A, E, Full>(self: WorkQueue<A, E, Full>, error: E): Effect.Effect<boolean> =>
-  self.fail(error)
+export const fail = <A, E, Full>(self: WorkQueue<A, E, Full>, error: E): Effect.Effect<boolean> => self.fail(error)
 
 /**
  * Closes the queue and gives what was left in it. See {@link WorkQueue}.
@@ -566,8 +592,7 @@ export const fail = <A, E, Full>(self: WorkQueue<A, E, Full>, error: E): Effect.
  * @since 0.1.0
  * @category operations
  */
-export const shutdown = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<Array<A>> =>
-  self.shutdown
+export const shutdown = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<Array<A>> => self.shutdown
 
 /**
  * Waits until every item that was offered is done. See {@link WorkQueue}.
@@ -575,8 +600,7 @@ export const shutdown = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect
  * @since 0.1.0
  * @category operations
  */
-export const join = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<void> =>
-  self.join
+export const join = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<void> => self.join
 
 /**
  * Says that one item that was taken is done. See {@link WorkQueue}.
@@ -584,8 +608,7 @@ export const join = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<voi
  * @since 0.1.0
  * @category operations
  */
-export const taskDone = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<void> =>
-  self.taskDone
+export const taskDone = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<void> => self.taskDone
 
 /**
  * Works items off until the queue has ended and is empty. See {@link WorkQueue}.
@@ -597,8 +620,7 @@ export const consume = <A, E, Full, X, E2, R>(
   self: WorkQueue<A, E, Full>,
   handler: (item: A) => Effect.Effect<X, E2, R>,
   options?: ConsumeOptions<A, E2>
-): Effect.Effect<void, E | E2, R> =>
-  self.consume(handler, options)
+): Effect.Effect<void, E | E2, R> => self.consume(handler, options)
 
 /**
  * The items, one at a time. See {@link WorkQueue}.
@@ -606,8 +628,7 @@ export const consume = <A, E, Full, X, E2, R>(
  * @since 0.1.0
  * @category operations
  */
-export const stream = <A, E, Full>(self: WorkQueue<A, E, Full>): Stream.Stream<A, E> =>
-  self.stream
+export const stream = <A, E, Full>(self: WorkQueue<A, E, Full>): Stream.Stream<A, E> => self.stream
 
 /**
  * How many items it holds. See {@link WorkQueue}.
@@ -615,8 +636,7 @@ export const stream = <A, E, Full>(self: WorkQueue<A, E, Full>): Stream.Stream<A
  * @since 0.1.0
  * @category operations
  */
-export const size = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<number> =>
-  self.size
+export const size = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<number> => self.size
 
 /**
  * A frozen snapshot. See {@link WorkQueue}.
@@ -624,8 +644,7 @@ export const size = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<num
  * @since 0.1.0
  * @category operations
  */
-export const stats = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<Stats> =>
-  self.stats
+export const stats = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<Stats> => self.stats
 
 /**
  * A service class: a tag, its layer, and the operations of a `WorkQueue` on whichever queue is provided.
@@ -633,8 +652,15 @@ export const stats = <A, E, Full>(self: WorkQueue<A, E, Full>): Effect.Effect<St
  * @since 0.1.0
  * @category services
  */
-export interface ServiceClass<Self, Id extends string, A, E, Full, LayerE = never, LayerR = never>
-  extends service.ServiceClass<Self, Id, WorkQueue<A, E, Full>, LayerE, LayerR> {
+export interface ServiceClass<
+  Self,
+  Id extends string,
+  A,
+  E,
+  Full,
+  LayerE = never,
+  LayerR = never
+> extends service.ServiceClass<Self, Id, WorkQueue<A, E, Full>, LayerE, LayerR> {
   readonly offer: (item: A) => Effect.Effect<boolean, QueueClosed | Full, Self>
   readonly offerAll: (items: Iterable<A>) => Effect.Effect<Array<A>, QueueClosed | Full, Self>
   readonly tryOffer: (item: A) => Effect.Effect<boolean, QueueClosed, Self>

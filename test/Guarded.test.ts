@@ -19,7 +19,8 @@ describe("Guarded: interrupted at any operation", () => {
     update: (guarded) => guarded.update((value) => value + 1),
     modify: (guarded) => guarded.modify((value) => [value, value + 1]),
     updateEffect: (guarded) => guarded.updateEffect((value) => Effect.as(Effect.yieldNow(), value + 1)),
-    modifyEffect: (guarded) => guarded.modifyEffect((value) => Effect.as(Effect.yieldNow(), [value, value + 1] as const))
+    modifyEffect: (guarded) =>
+      guarded.modifyEffect((value) => Effect.as(Effect.yieldNow(), [value, value + 1] as const))
   }
 
   const whole = (guarded: Guarded.Guarded<number>, exit: Exit.Exit<unknown, unknown>) => {
@@ -44,7 +45,14 @@ describe("Guarded: interrupted at any operation", () => {
         setup: () => {
           const { open, opened } = gate()
           const guarded = Guarded.makeUnsafe(0)
-          Effect.runFork(guarded.updateEffect((value) => Effect.as(Effect.promise(() => opened), value)))
+          Effect.runFork(
+            guarded.updateEffect((value) =>
+              Effect.as(
+                Effect.promise(() => opened),
+                value
+              )
+            )
+          )
           return { guarded, open }
         },
         victim: ({ guarded }) => change(guarded),
@@ -114,7 +122,14 @@ describe("Guarded: operations", () => {
   it("set waits for its turn", async () => {
     const guarded = Guarded.makeUnsafe("old")
     const { open, opened } = gate()
-    Effect.runFork(guarded.updateEffect((value) => Effect.as(Effect.promise(() => opened), `${value}er`)))
+    Effect.runFork(
+      guarded.updateEffect((value) =>
+        Effect.as(
+          Effect.promise(() => opened),
+          `${value}er`
+        )
+      )
+    )
     const setting = Effect.runFork(guarded.set("new"))
     await settle()
     assert.strictEqual(Effect.runSync(guarded.get), "old")

@@ -126,7 +126,14 @@ describe("Mutex.acquire", () => {
     const { mutex, unlock } = locked()
     const log: Array<string> = []
     const enter = (name: string, options?: Mutex.RequestOptions) =>
-      Effect.runFork(Effect.scoped(Effect.zipRight(mutex.acquire(options), Effect.sync(() => log.push(name)))))
+      Effect.runFork(
+        Effect.scoped(
+          Effect.zipRight(
+            mutex.acquire(options),
+            Effect.sync(() => log.push(name))
+          )
+        )
+      )
     enter("low")
     enter("high", { priority: 1 })
     await Effect.runPromise(unlock)

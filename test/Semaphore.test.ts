@@ -84,7 +84,9 @@ describe("Semaphore: interrupted at any operation", () => {
         verify: ({ behind, semaphore }) => {
           const { inUse, waiting } = statsOf(semaphore)
           const reached = behind!.unsafePoll() !== null
-          return reached && inUse === 2 && waiting === 0 ? undefined : `reached ${reached}, in use ${inUse}, waiting ${waiting}`
+          return reached && inUse === 2 && waiting === 0
+            ? undefined
+            : `reached ${reached}, in use ${inUse}, waiting ${waiting}`
         }
       })
       assert.isAbove(operations, 2)
@@ -191,7 +193,10 @@ describe("Semaphore: interruption", () => {
   it("waits for the finalizers of the body before the permits go on", async () => {
     const semaphore = Semaphore.makeUnsafe(1)
     const log: Array<string> = []
-    const finalizer = Effect.zipRight(Effect.yieldNow(), Effect.sync(() => log.push("finalized")))
+    const finalizer = Effect.zipRight(
+      Effect.yieldNow(),
+      Effect.sync(() => log.push("finalized"))
+    )
     const holder = Effect.runFork(semaphore.withPermit(Effect.ensuring(Effect.never, finalizer)))
     const next = Effect.runFork(semaphore.withPermit(Effect.sync(() => log.push("next"))))
     await Effect.runPromise(Effect.all([Fiber.interrupt(holder), Fiber.join(next)]))
@@ -215,9 +220,7 @@ describe("Semaphore: interruption", () => {
 describe("Semaphore.acquire", () => {
   it("holds until the scope is closed", async () => {
     const semaphore = Semaphore.makeUnsafe(2)
-    const inside = await Effect.runPromise(
-      Effect.scoped(Effect.zipRight(semaphore.acquire(2), semaphore.stats))
-    )
+    const inside = await Effect.runPromise(Effect.scoped(Effect.zipRight(semaphore.acquire(2), semaphore.stats)))
     assert.deepStrictEqual(inside, { capacity: 2, inUse: 2, waiting: 0 })
     assert.strictEqual(permitsAreBack(semaphore), undefined)
   })
@@ -255,7 +258,12 @@ describe("Semaphore.acquire", () => {
     const log: Array<string> = []
     const enter = (name: string, priority: number) =>
       Effect.runFork(
-        Effect.scoped(Effect.zipRight(semaphore.acquire(1, { priority }), Effect.sync(() => log.push(name))))
+        Effect.scoped(
+          Effect.zipRight(
+            semaphore.acquire(1, { priority }),
+            Effect.sync(() => log.push(name))
+          )
+        )
       )
     enter("low", 0)
     enter("high", 1)
@@ -339,7 +347,10 @@ describe("Semaphore: module functions", () => {
     const inUse = Effect.map(stats, ({ inUse }) => inUse)
     const program = Effect.gen(function* () {
       const log: Array<unknown> = []
-      log.push(yield* inUse.pipe(Semaphore.withPermits(semaphore, 2)), yield* Semaphore.withPermits(inUse, semaphore, 3))
+      log.push(
+        yield* inUse.pipe(Semaphore.withPermits(semaphore, 2)),
+        yield* Semaphore.withPermits(inUse, semaphore, 3)
+      )
       log.push(yield* inUse.pipe(Semaphore.withPermit(semaphore)), yield* Semaphore.withPermit(inUse, semaphore))
       log.push(
         Option.getOrNull(yield* inUse.pipe(Semaphore.withPermitsIfAvailable(semaphore, 2))),
@@ -408,7 +419,11 @@ describe("Semaphore: bad input", () => {
       RangeError,
       "Semaphore.make: permits must be an integer of at least 0, got -1"
     )
-    assert.throws(() => Semaphore.makeUnsafe(null as any), TypeError, "Semaphore.make: options must be an object, got null")
+    assert.throws(
+      () => Semaphore.makeUnsafe(null as any),
+      TypeError,
+      "Semaphore.make: options must be an object, got null"
+    )
   })
 
   it("of who is refused by a resize is a defect too", async () => {
@@ -472,7 +487,10 @@ describe("Semaphore.Service", () => {
     assert.strictEqual(await Effect.runPromise(withSlots("4")), 4)
     const failed = await Effect.runPromiseExit(withSlots("four"))
     assert.isTrue(Exit.isFailure(failed) && Cause.isFailure(failed.cause))
-    assert.match((dieWith(await Effect.runPromiseExit(withSlots("-4"))) as Error).message, /^Semaphore\.make: permits .* got -4$/)
+    assert.match(
+      (dieWith(await Effect.runPromiseExit(withSlots("-4"))) as Error).message,
+      /^Semaphore\.make: permits .* got -4$/
+    )
   })
 
   it("has a layer that fails as its options do", async () => {

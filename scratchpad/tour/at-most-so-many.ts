@@ -25,7 +25,10 @@ const request = Effect.sync(requests.enter).pipe(
   Effect.zipRight(Effect.sync(requests.leave)),
   ApiSlots.withPermit
 )
-const program = Effect.all(Array.from({ length: 12 }, () => request), { concurrency: "unbounded" })
+const program = Effect.all(
+  Array.from({ length: 12 }, () => request),
+  { concurrency: "unbounded" }
+)
 await Effect.runPromise(program.pipe(Effect.provide(ApiSlots.layer)))
 show("effect", `12 requests, 3 slots from a layer: at most ${requests.peak()} at once`)
 

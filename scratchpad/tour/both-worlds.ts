@@ -13,7 +13,12 @@ const plain = Promises.Mutex.from(await runtime.runPromise(LedgerLock))
 
 const order: Array<string> = []
 const inEffect = (name: string) =>
-  runtime.runPromise(Effect.zipRight(Effect.sleep(1), Effect.sync(() => order.push(name))).pipe(LedgerLock.withLock))
+  runtime.runPromise(
+    Effect.zipRight(
+      Effect.sleep(1),
+      Effect.sync(() => order.push(name))
+    ).pipe(LedgerLock.withLock)
+  )
 const inPlainCode = (name: string) => plain.run(async () => void order.push(name))
 
 await Promise.all([inEffect("fiber 1"), inPlainCode("async 1"), inEffect("fiber 2"), inPlainCode("async 2")])

@@ -10,7 +10,12 @@ const withEffect = Effect.gen(function* () {
   const log: Array<string> = []
   const barrier = yield* Barrier.make(3, { action: Effect.sync(() => log.push("|")) })
   const worker = (name: string) =>
-    Effect.forEach([1, 2], (phase) => Effect.zipRight(Effect.sync(() => log.push(name + phase)), barrier.await))
+    Effect.forEach([1, 2], (phase) =>
+      Effect.zipRight(
+        Effect.sync(() => log.push(name + phase)),
+        barrier.await
+      )
+    )
   yield* Effect.all(["a", "b", "c"].map(worker), { concurrency: "unbounded" })
   return log
 })

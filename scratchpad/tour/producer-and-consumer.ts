@@ -9,9 +9,7 @@ title("How do I hand work from one task to others?", "await queue.put(item); awa
 const withEffect = Effect.gen(function* () {
   const queue = yield* WorkQueue.make<number>({ capacity: 2 })
   const squares: Array<number> = []
-  const workers = yield* Effect.fork(
-    queue.consume((n) => Effect.sync(() => squares.push(n * n)), { concurrency: 3 })
-  )
+  const workers = yield* Effect.fork(queue.consume((n) => Effect.sync(() => squares.push(n * n)), { concurrency: 3 }))
   yield* queue.offerAll([1, 2, 3, 4, 5]) // waits whenever two are in the queue
   yield* queue.end // no sentinel: consumers drain what is left, and return
   yield* Fiber.join(workers)

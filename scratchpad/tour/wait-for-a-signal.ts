@@ -9,7 +9,11 @@ title("How do I start several tasks at once?", "await event.wait(); event.set()"
 const withEffect = Effect.gen(function* () {
   const gun = yield* Event.make()
   const finished: Array<string> = []
-  const runner = (name: string) => Effect.zipRight(gun.wait, Effect.sync(() => finished.push(name)))
+  const runner = (name: string) =>
+    Effect.zipRight(
+      gun.wait,
+      Effect.sync(() => finished.push(name))
+    )
   const race = yield* Effect.fork(Effect.all(["Ada", "Grace", "Edsger"].map(runner), { concurrency: "unbounded" }))
   yield* Effect.sleep(1)
   finished.push("bang!")

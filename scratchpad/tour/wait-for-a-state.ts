@@ -4,19 +4,13 @@ import { Condition } from "effect-concurrency"
 import * as Promises from "effect-concurrency/promise"
 import { show, title } from "./show.js"
 
-title(
-  "How do I wait until shared state is as I need it?",
-  "async with condition: await condition.wait_for(predicate)"
-)
+title("How do I wait until shared state is as I need it?", "async with condition: await condition.wait_for(predicate)")
 
 const withEffect = Effect.gen(function* () {
   const changed = yield* Condition.make()
   let stock = 0
   const buy = (n: number) =>
-    changed.waitFor(() => stock >= n).pipe(
-      Effect.zipRight(Effect.sync(() => (stock -= n))),
-      changed.withLock
-    )
+    changed.waitFor(() => stock >= n).pipe(Effect.zipRight(Effect.sync(() => (stock -= n))), changed.withLock)
   const deliver = (n: number) =>
     Effect.zipRight(
       Effect.sync(() => (stock += n)),

@@ -6,7 +6,7 @@
  */
 
 /** The value, when it is allowed. */
-const expect = <A>(holds: boolean, where: string, name: string, allowed: string, value: A): A => {
+export const expect = <A>(holds: boolean, where: string, name: string, allowed: string, value: A): A => {
   if (holds) return value
   throw refusal(where, name, allowed, value)
 }
@@ -25,13 +25,15 @@ export const integerOrInfinity = (where: string, name: string, value: number, mi
     value
   )
 
-/** A number that can be ordered. */
-export const orderable = (where: string, name: string, value: number): number =>
-  expect(typeof value === "number" && value === value, where, name, "a number", value)
-
-/** Milliseconds, zero or more; Infinity is "for ever". */
-export const milliseconds = (where: string, name: string, value: number): number =>
-  expect(typeof value === "number" && value >= 0, where, name, "a number of milliseconds, 0 or more", value)
+/** A number that can be ordered; with a minimum, milliseconds, of which Infinity is "for ever". */
+export const number = (where: string, name: string, value: number, min = -Infinity): number =>
+  expect(
+    typeof value === "number" && value >= min,
+    where,
+    name,
+    min < 0 ? "a number" : "a number of milliseconds, 0 or more",
+    value
+  )
 
 export const callable = <F>(where: string, name: string, value: F): F =>
   expect(typeof value === "function", where, name, "a function", value)
@@ -50,13 +52,15 @@ export const misuse = (where: string, why: string): Error => new Error(`${where}
 /** Wrong kind of value: TypeError. Right kind, outside what is allowed: RangeError. */
 export const refusal = (where: string, name: string, allowed: string, got: unknown): Error => {
   const message = `${where}: ${name} must be ${allowed}, got ${show(got)}`
-  return typeof got === "number" || typeof got === "string" ? new RangeError(message) : new TypeError(message)
+  return new (/number|string/.test(typeof got) ? RangeError : TypeError)(message)
 }
 
 const range = (min: number, max: number): string => (max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`)
 
 /** The value, or of an object what kind it is. */
-const show = (value: unknown): string =>
-  typeof value === "string" ? JSON.stringify(value) : Object(value) === value ? kindOf(value) : String(value)
-
-const kindOf = (value: unknown): string => Object.prototype.toString.call(value)
+const show = (value: any): string =>
+  typeof value === "string"
+    ? JSON.stringify(value)
+    : Object(value) === value
+      ? `an object (${value.constructor?.name})`
+      : String(value)

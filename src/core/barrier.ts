@@ -83,7 +83,7 @@ export const arrive = (state: State): Arrival | undefined => {
 }
 
 /** The arrival was not the last of its generation. */
-export const enqueue = (ticket: Waiting): void => waitList.push(ticket.request.generation.waiting, ticket)
+export const enqueue = (_: State, ticket: Waiting): void => waitList.push(ticket.request.generation.waiting, ticket)
 
 /** The action of a full generation has succeeded. Nothing happens when it was broken meanwhile. */
 export const pass = (state: State, { generation }: Arrival): Chain => {
@@ -91,7 +91,11 @@ export const pass = (state: State, { generation }: Arrival): Chain => {
   generation.status = "passed"
   state.acting.delete(generation)
   let chain: Chain = undefined
-  for (let ticket = waitList.shift(generation.waiting); ticket !== undefined; ticket = waitList.shift(generation.waiting)) {
+  for (
+    let ticket = waitList.shift(generation.waiting);
+    ticket !== undefined;
+    ticket = waitList.shift(generation.waiting)
+  ) {
     chain = settle(chain, ticket, ticket.request.index)
   }
   return chain
@@ -162,7 +166,9 @@ export const check = (state: State): void => {
     waitList.check(generation.waiting)
     const indices = waitList.tickets(generation.waiting).map((ticket) => ticket.request.index)
     if (new Set(indices).size !== indices.length) throw new Error(`I2: indices ${indices.join()} are not distinct`)
-    if (indices.some((index) => index < 0 || index >= parties)) throw new Error(`I2: indices ${indices.join()} of ${parties}`)
-    if (generation.status === "passed" || generation.status === "broken") throw new Error("I4: an ended generation is kept")
+    if (indices.some((index) => index < 0 || index >= parties))
+      throw new Error(`I2: indices ${indices.join()} of ${parties}`)
+    if (generation.status === "passed" || generation.status === "broken")
+      throw new Error("I4: an ended generation is kept")
   }
 }

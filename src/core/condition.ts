@@ -94,5 +94,6 @@ export const stats = (state: State): Stats =>
 export const check = (state: State): void => {
   Semaphore.check(state.lock)
   waitList.check(state.waiting)
-  for (const ticket of waitList.tickets(state.waiting)) if (ticket.settled) throw new Error("I1: settled without the lock")
+  for (const ticket of waitList.tickets(state.waiting))
+    if (ticket.settled) throw new Error("I1: settled without the lock")
 }

@@ -5,18 +5,25 @@
  * @internal
  */
 
+class TaggedError<Tag extends string> extends Error {
+  constructor(
+    readonly _tag: Tag,
+    message: string
+  ) {
+    super(message)
+    this.name = _tag
+  }
+}
+
 /**
  * The barrier was reset or aborted, or its action failed, while this party waited; or it was broken already.
  *
  * @since 0.1.0
  * @category errors
  */
-export class BrokenBarrier extends Error {
-  readonly _tag = "BrokenBarrier"
-  override readonly name = "BrokenBarrier"
-
+export class BrokenBarrier extends TaggedError<"BrokenBarrier"> {
   constructor() {
-    super("the barrier is broken")
+    super("BrokenBarrier", "the barrier is broken")
   }
 }
 
@@ -26,12 +33,9 @@ export class BrokenBarrier extends Error {
  * @since 0.1.0
  * @category errors
  */
-export class QueueClosed extends Error {
-  readonly _tag = "QueueClosed"
-  override readonly name = "QueueClosed"
-
+export class QueueClosed extends TaggedError<"QueueClosed"> {
   constructor() {
-    super("the queue is closed")
+    super("QueueClosed", "the queue is closed")
   }
 }
 
@@ -41,11 +45,8 @@ export class QueueClosed extends Error {
  * @since 0.1.0
  * @category errors
  */
-export class QueueFull extends Error {
-  readonly _tag = "QueueFull"
-  override readonly name = "QueueFull"
-
+export class QueueFull extends TaggedError<"QueueFull"> {
   constructor(readonly capacity: number) {
-    super(`the queue is full: it holds ${capacity}`)
+    super("QueueFull", `the queue is full: it holds ${capacity}`)
   }
 }

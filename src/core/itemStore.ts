@@ -11,7 +11,10 @@
  * - I3 `first` is what `shift` takes next; a node that is restored is back where its sequence number belongs.
  *
  * Transitions: `add`, `shift`, `restore`, `remove`, `evict`. The list's are O(1), but for `restore`, which looks past
- * what was taken later and restored before, or, in a stack, added meanwhile; the heap's are O(log n). A comparison that throws leaves the store as it was.
+ * what was taken later and restored before, or, in a stack, added meanwhile; the heap's are O(log n).
+ *
+ * An order that throws while an item is added has refused it: nothing has changed. One that throws later, of items that it has compared
+ * before, contradicts itself; those two then count as equal, since nobody is there whom it could tell.
  *
  * @internal
  */
@@ -128,10 +131,8 @@ class OrderedStore<A> implements ItemStore<A> {
   readonly reverse: Heap<A> | undefined
 
   constructor(compare: Compare<A>, evicts: boolean) {
-    this.heap = new Heap("index", (a, b) => compare(a.item, b.item) || a.sequence - b.sequence)
-    this.reverse = evicts
-      ? new Heap("reverseIndex", (a, b) => compare(b.item, a.item) || a.sequence - b.sequence)
-      : undefined
+    this.heap = new Heap("index", (a, b) => compare(a.item, b.item))
+    this.reverse = evicts ? new Heap("reverseIndex", (a, b) => compare(b.item, a.item)) : undefined
   }
 
   get size(): number {
@@ -143,10 +144,11 @@ class OrderedStore<A> implements ItemStore<A> {
   }
 
   add(node: Node<A>): void {
-    // The places are found before either heap is touched, so that a comparison that throws leaves both as they were.
-    const path = this.heap.place(node)
-    this.reverse?.insert(node, this.reverse.place(node))
-    this.heap.insert(node, path)
+    // Both places are found before either heap is touched, so that an order that throws leaves both as they were.
+    const index = this.heap.place(node, this.heap.strict)
+    const reverseIndex = this.reverse?.place(node, this.reverse.strict)
+    this.heap.insert(node, index)
+    if (reverseIndex !== undefined) this.reverse!.insert(node, reverseIndex)
     node.queued = true
   }
 
@@ -157,14 +159,9 @@ class OrderedStore<A> implements ItemStore<A> {
   }
 
   restore(node: Node<A>): void {
-    try {
-      this.add(node)
-    } catch {
-      // An order that throws must not lose what was accepted long ago: it goes first, as if it were still being handed out.
-      this.heap.insert(node, 0)
-      this.reverse?.insert(node, this.size - 1)
-      node.queued = true
-    }
+    this.heap.insert(node, this.heap.place(node))
+    this.reverse?.insert(node, this.reverse.place(node))
+    node.queued = true
   }
 
   remove(node: Node<A>): void {
@@ -185,12 +182,24 @@ class Heap<A> {
 
   constructor(
     readonly key: "index" | "reverseIndex",
-    readonly compare: Compare<Node<A>>
+    private readonly order: Compare<Node<A>>
   ) {}
 
+  /** The order, then the sequence. Throws what the order throws. */
+  readonly strict: Compare<Node<A>> = (a, b) => this.order(a, b) || a.sequence - b.sequence
+
+  /** The same, for those who cannot deal with an error. */
+  readonly compare: Compare<Node<A>> = (a, b) => {
+    try {
+      return this.strict(a, b)
+    } catch {
+      return a.sequence - b.sequence
+    }
+  }
+
   /** Where a new node would come to stand. */
-  place(node: Node<A>): number {
-    return this.rise(node, this.nodes.length)
+  place(node: Node<A>, compare = this.compare): number {
+    return this.rise(node, this.nodes.length, compare)
   }
 
   insert(node: Node<A>, index: number): void {
@@ -198,35 +207,34 @@ class Heap<A> {
     this.put(node, index)
   }
 
-  /** Fills the gap with the last node, which then rises or sinks to its place. */
+  /** Fills the gap with the last node, which sinks or rises to its place. */
   remove(node: Node<A>): void {
+    const { nodes } = this
     const gap = node[this.key]!
-    const last = this.nodes[this.nodes.length - 1]!
-    if (last === node) {
-      this.nodes.pop()
-      return
-    }
-    const path = this.sinking(last, gap, this.nodes.length - 1)
-    const risen = path.length === 0 ? this.rise(last, gap) : gap
-    this.nodes.pop()
-    if (path.length === 0) {
-      this.moveDown(gap, risen)
-      this.put(last, risen)
-      return
-    }
+    const last = nodes.pop()!
+    if (last === node) return
     let at = gap
-    for (const child of path) {
-      this.put(this.nodes[child]!, at)
+    for (;;) {
+      const left = 2 * at + 1
+      if (left >= nodes.length) break
+      const right = left + 1
+      const child = right < nodes.length && this.compare(nodes[right]!, nodes[left]!) < 0 ? right : left
+      if (!(this.compare(nodes[child]!, last) < 0)) break
+      this.put(nodes[child]!, at)
       at = child
+    }
+    if (at === gap) {
+      at = this.rise(last, gap)
+      this.moveDown(gap, at)
     }
     this.put(last, at)
   }
 
-  private rise(node: Node<A>, from: number): number {
+  private rise(node: Node<A>, from: number, compare = this.compare): number {
     let at = from
     while (at > 0) {
       const parent = (at - 1) >>> 1
-      if (!(this.compare(node, this.nodes[parent]!) < 0)) break
+      if (!(compare(node, this.nodes[parent]!) < 0)) break
       at = parent
     }
     return at
@@ -239,21 +247,6 @@ class Heap<A> {
       const parent = (at - 1) >>> 1
       this.put(this.nodes[parent]!, at)
       at = parent
-    }
-  }
-
-  /** The places that a node passes on its way down. */
-  private sinking(node: Node<A>, from: number, length: number): Array<number> {
-    const path: Array<number> = []
-    let at = from
-    for (;;) {
-      const left = 2 * at + 1
-      if (left >= length) return path
-      const right = left + 1
-      const child = right < length && this.compare(this.nodes[right]!, this.nodes[left]!) < 0 ? right : left
-      if (!(this.compare(this.nodes[child]!, node) < 0)) return path
-      path.push(child)
-      at = child
     }
   }
 

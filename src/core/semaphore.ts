@@ -17,7 +17,7 @@
  *
  * @internal
  */
-import { integer, oneOf, orderable, record, refusal } from "./arguments.js"
+import { integer, number, oneOf, record, refusal } from "./arguments.js"
 import type { Chain, Ticket } from "./ticket.js"
 import { concat, settle } from "./ticket.js"
 import type { WaitList } from "./waitList.js"
@@ -38,39 +38,21 @@ export interface State {
   permits: number
   taken: number
   epoch: number
-  readonly policy: Policy
+  readonly pick: Pick
   readonly waiting: WaitList<Waiting>
 }
 
-/** Who goes first. */
-interface Policy {
-  /** Whether a newcomer that fits has to queue all the same. Asked only while somebody waits. */
-  readonly queues: (state: State, priority: number) => boolean
-  /** The rank of a request within its priority. */
-  readonly rank: (permits: number) => number
-  /** Who of those who wait is granted next, if anybody. */
-  readonly next: (state: State) => Waiting | undefined
-}
+/** Who of those who wait is granted next, if anybody, with so many permits free. */
+type Pick = (waiting: WaitList<Waiting>, free: number) => Waiting | undefined
 
-/**
- * Strict: a newcomer queues unless all who wait have a lower priority, and a head that does not fit keeps everybody waiting, or a stream
- * of small requests would starve it.
- */
-const fifo: Policy = {
-  queues: (state, priority) => waitList.head(state.waiting)!.priority >= priority,
-  rank: () => 0,
-  next: (state) => {
-    const head = waitList.head(state.waiting)
-    return head !== undefined && head.request <= state.permits - state.taken ? head : undefined
-  }
+/** Strict: a head that does not fit keeps everybody waiting, or a stream of small requests would starve it. */
+const fifo: Pick = (waiting, free) => {
+  const head = waitList.head(waiting)
+  return head && head.request <= free ? head : undefined
 }
 
 /** Whoever fits may go: lanes are ranked by size, so the first lane that fits is the smallest request of the highest priority. */
-const throughput: Policy = {
-  queues: () => false,
-  rank: (permits) => permits,
-  next: (state) => waitList.firstHead(state.waiting, ({ request }) => request <= state.permits - state.taken)
-}
+const throughput: Pick = (waiting, free) => waitList.firstHead(waiting, ({ request }) => request <= free)
 
 export interface Options {
   /** How many permits there are: an integer, 0 or more. A semaphore of 0 permits is closed until it is resized. */
@@ -88,14 +70,22 @@ export interface RequestOptions {
 }
 
 export const fromOptions = (options: number | Options): State => {
-  const { fairness = "fifo", permits } = record<Options>("Semaphore.make", typeof options === "number" ? { permits: options } : options)
+  const { fairness = "fifo", permits } = record<Options>(
+    "Semaphore.make",
+    typeof options === "number" ? { permits: options } : options
+  )
   integer("Semaphore.make", "permits", permits, 0)
   oneOf("Semaphore.make", "fairness", fairness, ["fifo", "throughput"])
   return make(permits, fairness === "throughput" ? throughput : fifo)
 }
 
 /** Checks a request against the semaphore as it is now, and gives its priority. */
-export const checkRequest = (where: string, state: State, permits: number, options: RequestOptions | undefined): number => {
+export const checkRequest = (
+  where: string,
+  state: State,
+  permits: number,
+  options: RequestOptions | undefined
+): number => {
   checkPermits(where, state, permits)
   return priorityOf(where, options)
 }
@@ -105,17 +95,17 @@ export const checkPermits = (where: string, state: State, permits: number): numb
   integer(where, "permits", permits, 0, state.permits === 0 ? Infinity : state.permits)
 
 export const priorityOf = (where: string, options: RequestOptions | undefined): number =>
-  options?.priority === undefined ? 0 : orderable(where, "priority", options.priority)
+  options?.priority === undefined ? 0 : number(where, "priority", options.priority)
 
 /** Why a waiting request ends when the semaphore was made smaller than it. */
 const refusalOf = (state: State, permits: number): Error =>
   refusal("Semaphore.resize", "permits of a request that waits", `an integer from 0 to ${state.permits}`, permits)
 
-export const make = (permits: number, policy = fifo): State => ({
+export const make = (permits: number, pick = fifo): State => ({
   permits,
   taken: 0,
   epoch: 0,
-  policy,
+  pick,
   waiting: waitList.make()
 })
 
@@ -126,7 +116,8 @@ export const possible = (state: State, permits: number): boolean => permits <= s
 
 /** Whether a request would be granted now, without passing anybody whose turn is before it. */
 export const available = (state: State, permits: number, priority: number): boolean =>
-  permits <= state.permits - state.taken && (state.waiting.size === 0 || !state.policy.queues(state, priority))
+  permits <= state.permits - state.taken &&
+  (state.waiting.size === 0 || state.pick !== fifo || waitList.head(state.waiting)!.priority < priority)
 
 export const tryTake = (state: State, permits: number, priority: number): boolean => {
   if (!available(state, permits, priority)) return false
@@ -136,7 +127,7 @@ export const tryTake = (state: State, permits: number, priority: number): boolea
 
 /** The ticket's request was not available and is possible. */
 export const enqueue = (state: State, ticket: Waiting): void => {
-  waitList.push(state.waiting, ticket, state.policy.rank(ticket.request))
+  waitList.push(state.waiting, ticket, state.pick === fifo ? 0 : ticket.request)
 }
 
 /**
@@ -179,14 +170,13 @@ export const resize = (state: State, permits: number): Chain => {
 /** Permits go to tickets here, before anybody runs: whoever asks next finds them taken. */
 const grant = (state: State): Chain => {
   let chain: Chain = undefined
-  while (state.waiting.size > 0) {
-    const ticket = state.policy.next(state)
-    if (ticket === undefined) break
+  for (;;) {
+    const ticket = state.pick(state.waiting, state.permits - state.taken)
+    if (ticket === undefined) return chain
     waitList.remove(ticket)
     state.taken += ticket.request
     chain = settle(chain, ticket, state.epoch)
   }
-  return chain
 }
 
 export interface Stats {
@@ -205,8 +195,9 @@ export const stats = (state: State): Stats =>
 export const check = (state: State): void => {
   waitList.check(state.waiting)
   if (!Number.isInteger(state.taken) || state.taken < 0) throw new Error(`I1: taken is ${state.taken}`)
-  const head = state.policy.next(state)
-  if (head !== undefined) throw new Error(`${state.policy === fifo ? "I3" : "I4"}: a request of ${head.request} fits and waits`)
+  const head = state.pick(state.waiting, state.permits - state.taken)
+  if (head !== undefined)
+    throw new Error(`${state.pick === fifo ? "I3" : "I4"}: a request of ${head.request} fits and waits`)
   for (const ticket of waitList.tickets(state.waiting)) {
     if (!possible(state, ticket.request)) throw new Error(`I5: a request of ${ticket.request} waits for ever`)
   }

@@ -64,12 +64,10 @@ export const concat = (first: Chain, second: Chain): Chain => {
  * the same core, so each ticket is unlinked before it is woken.
  */
 export const wake = (chain: Chain): void => {
-  let ticket = chain
-  while (ticket !== undefined) {
-    const next: Chain = ticket.next
-    ticket.previous = undefined
-    ticket.next = undefined
+  while (chain !== undefined) {
+    const ticket: AnyTicket = chain
+    chain = ticket.next
+    ticket.previous = ticket.next = undefined
     ticket.wake()
-    ticket = next
   }
 }

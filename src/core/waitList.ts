@@ -10,8 +10,8 @@
  * - I2 The lanes are sorted and distinct, and none is empty unless it is the only one.
  * - I3 Links are symmetric: `a.next === b` exactly if `b.previous === a`, and each ticket names its lane.
  *
- * Transitions: `push`, `remove`, `shift` are O(1) in the number of tickets. `push` finds its lane by bisection, so that even
- * a priority for each ticket (a deadline, say) stays logarithmic.
+ * Transitions: `push`, `remove`, `shift` are O(1) in the number of tickets. What grows is the number of lanes: a
+ * ticket steps over those of a lower priority, so a priority for each ticket (a deadline, say) is cheap when it mostly comes last.
  *
  * They are functions rather than methods so that a bundle holds those that it uses.
  *
@@ -24,8 +24,8 @@ export interface Lane {
   readonly list: WaitList<any>
   readonly priority: number
   readonly rank: number
-  head: AnyTicket | undefined
-  tail: AnyTicket | undefined
+  head?: AnyTicket | undefined
+  tail?: AnyTicket | undefined
 }
 
 export interface WaitList<out T extends AnyTicket> {
@@ -64,7 +64,7 @@ export const remove = (ticket: AnyTicket): void => {
   const { lanes } = lane.list
   lane.list.size--
   // The last lane stays, so that a list that fills and empties again and again makes one lane.
-  if (lane.head === undefined && lanes.length > 1) lanes.splice(search(lanes, lane.priority, lane.rank), 1)
+  if (lane.head === undefined && lanes.length > 1) lanes.splice(lanes.indexOf(lane), 1)
 }
 
 /** Takes out the ticket whose turn is next. */
@@ -84,10 +84,8 @@ export const settleAll = <Result>(list: WaitList<Ticket<any, Result>>, chain: Ch
 }
 
 /** The first ticket, in lane order, that satisfies a predicate on lane heads. Costs one step a lane, not one a ticket. */
-export const firstHead = <T extends AnyTicket>(
-  list: WaitList<T>,
-  predicate: (ticket: T) => boolean
-): T | undefined => list.lanes.find(({ head }) => head !== undefined && predicate(head as T))?.head as T | undefined
+export const firstHead = <T extends AnyTicket>(list: WaitList<T>, predicate: (ticket: T) => boolean): T | undefined =>
+  list.lanes.find(({ head }) => head !== undefined && predicate(head as T))?.head as T | undefined
 
 /** All tickets in order of their turn. For snapshots, checks and rare scans. */
 export const tickets = <T extends AnyTicket>(list: WaitList<T>): Array<T> => {
@@ -98,27 +96,20 @@ export const tickets = <T extends AnyTicket>(list: WaitList<T>): Array<T> => {
   return all
 }
 
+/** The lane of a priority and rank. Looks from the end, where the latest and least urgent are. */
 const open = (list: WaitList<any>, priority: number, rank: number): Lane => {
   const { lanes } = list
-  const index = search(lanes, priority, rank)
-  const found = lanes[index]
-  if (found !== undefined && order(found, priority, rank) === 0) return found
-  const lane: Lane = { list, priority, rank, head: undefined, tail: undefined }
+  let index = lanes.length
+  for (; index > 0; index--) {
+    const lane = lanes[index - 1]!
+    const ordered = order(lane, priority, rank)
+    if (ordered === 0) return lane
+    if (ordered > 0) break
+  }
+  const lane: Lane = { list, priority, rank }
   if (list.size === 0) lanes[0] = lane
   else lanes.splice(index, 0, lane)
   return lane
-}
-
-/** The index of a lane, or where it belongs. */
-const search = (lanes: ReadonlyArray<Lane>, priority: number, rank: number): number => {
-  let low = 0
-  let high = lanes.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (order(lanes[middle]!, priority, rank) > 0) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 /** Positive when a lane's turn is before that of a priority and rank. (Equal infinities differ by NaN, which is as false as 0.) */

@@ -23,7 +23,7 @@ import { integer, integerOrInfinity, misuse, oneOf, record, refusal } from "./ar
 import type { ItemStore, Node, Order } from "./itemStore.js"
 import * as itemStore from "./itemStore.js"
 import type { Chain, Ticket } from "./ticket.js"
-import { settle } from "./ticket.js"
+import { concat, settle } from "./ticket.js"
 import type { WaitList } from "./waitList.js"
 import * as waitList from "./waitList.js"
 
@@ -33,7 +33,9 @@ export type TypeId = typeof TypeId
 
 export type Strategy = "suspend" | "dropping" | "sliding" | "reject"
 
-export type OnFailure = "fail" | "requeue" | "drop"
+export const onFailures = ["fail", "requeue", "drop"] as const
+
+export type OnFailure = (typeof onFailures)[number]
 
 export interface Options<A> {
   /** How many items it holds: an integer, 1 or more, or Infinity. Default Infinity. */
@@ -104,8 +106,8 @@ export const make = <A>(options: Options<A> = {}): State<A> => {
   }
 }
 
-/** What becomes of one more item: it is accepted, dropped, refused, has to wait, or comes too late. */
-export type Admission = "accept" | "drop" | "refuse" | "wait" | "closed"
+/** What becomes of one more item: it is accepted, perhaps at the cost of another, dropped, refused, has to wait, or comes too late. */
+export type Admission = "accept" | "slide" | "drop" | "refuse" | "wait" | "closed"
 
 export const admission = <A>(state: State<A>): Admission => {
   if (state.closed !== undefined) return "closed"
@@ -116,7 +118,7 @@ export const admission = <A>(state: State<A>): Admission => {
     case "dropping":
       return "drop"
     case "sliding":
-      return "accept"
+      return "slide"
     case "reject":
       return "refuse"
   }
@@ -131,12 +133,28 @@ export const room = <A>(state: State<A>): number => Math.max(0, state.capacity -
 /** Accepts an item; its admission was "accept". */
 export const accept = <A>(state: State<A>, item: A): Chain => {
   add(state, item)
-  if (state.store.size > state.capacity && state.strategy === "sliding") {
-    state.store.evict()
-    state.unfinished--
-    state.dropped++
-  }
   return state.takers.size === 0 ? undefined : match(state)
+}
+
+/** Puts an item in at the cost of another, or of itself; says whether it is in. Its admission was "slide". */
+export const slide = <A>(state: State<A>, item: A): boolean => {
+  const node = add(state, item)
+  state.store.evict()
+  state.unfinished--
+  state.dropped++
+  return node.queued
+}
+
+/** Deals with items by a strategy that does not wait, in one step, and gives those that were dropped. The queue is open. */
+export const acceptAll = <A>(state: State<A>, items: ReadonlyArray<A>, dropped: Array<A>): Chain => {
+  let chain: Chain = undefined
+  for (const item of items) {
+    const admitted = admission(state)
+    if (admitted === "accept") chain = concat(chain, accept(state, item))
+    else if (admitted === "drop") drop(state)
+    if (admitted === "drop" || (admitted === "slide" && !slide(state, item))) dropped.push(item)
+  }
+  return chain
 }
 
 /** Counts an item that its admission dropped. */
@@ -246,7 +264,7 @@ export const giveBack = <A>(state: State<A>, nodes: ReadonlyArray<Node<A>>): Cha
 /** Puts an item that was delivered behind all others, also when the queue is closed: it was accepted long ago. */
 export const requeue = <A>(state: State<A>, node: Node<A>): Chain => {
   node.sequence = state.sequence++
-  state.store.add(node)
+  state.store.restore(node)
   return match(state)
 }
 
@@ -255,7 +273,8 @@ export const inProgress = <A>(state: State<A>): number => state.unfinished - sta
 
 /** Ends the work on one delivered item. */
 export const finish = <A>(where: string, state: State<A>): Chain => {
-  if (inProgress(state) === 0) throw misuse(where, "no item is being worked on: called more often than items were taken")
+  if (inProgress(state) === 0)
+    throw misuse(where, "no item is being worked on: called more often than items were taken")
   return finishing(state, undefined)
 }
 
@@ -266,7 +285,7 @@ const finishing = <A>(state: State<A>, chain: Chain): Chain => {
 
 /** What to do with an item whose handler failed, as a transition. "fail" keeps it at the head: it was not worked off. */
 export const afterFailure = <A>(where: string, state: State<A>, node: Node<A>, onFailure: OnFailure): Chain => {
-  switch (oneOf(where, "onFailure", onFailure, ["fail", "requeue", "drop"])) {
+  switch (oneOf(where, "onFailure", onFailure, onFailures)) {
     case "fail":
       return giveBack(state, [node])
     case "requeue":
@@ -302,8 +321,7 @@ export const cancelJoin = <A>(state: State<A>, ticket: Joiner): Chain => {
   return undefined
 }
 
-export const checkCount = (where: string, n: number): number =>
-  n === Infinity ? n : integer(where, "n", n, 1)
+export const checkCount = (where: string, n: number): number => (n === Infinity ? n : integer(where, "n", n, 1))
 
 export const checkItems = <A>(where: string, items: Iterable<A>): ReadonlyArray<A> => {
   if (typeof items !== "object" || items === null || !(Symbol.iterator in items)) {
@@ -351,9 +369,11 @@ export const check = <A>(state: State<A>): void => {
   const { capacity, closed, joiners, offerers, store, takers, unfinished } = state
   for (const list of [takers, offerers, joiners]) waitList.check(list)
   itemStore.check(store)
-  if (takers.size > 0 && (store.size > 0 || closed !== undefined)) throw new Error(`I1: ${takers.size} wait to take in vain`)
+  if (takers.size > 0 && (store.size > 0 || closed !== undefined))
+    throw new Error(`I1: ${takers.size} wait to take in vain`)
   if (offerers.size > 0 && (store.size < capacity || closed !== undefined)) {
     throw new Error(`I2: ${offerers.size} wait to offer in vain`)
   }
-  if (unfinished < store.size || (unfinished === 0 && joiners.size > 0)) throw new Error(`I4: unfinished is ${unfinished}`)
+  if (unfinished < store.size || (unfinished === 0 && joiners.size > 0))
+    throw new Error(`I4: unfinished is ${unfinished}`)
 }

@@ -6,13 +6,15 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 
 /** Effect 4: `Effect.callback`. */
-export const callback: <A, E = never>(register: (resume: (effect: Effect.Effect<A, E>) => void) => void) => Effect.Effect<A, E> =
-  Effect.async
+export const callback: <A, E = never>(
+  register: (resume: (effect: Effect.Effect<A, E>) => void) => void
+) => Effect.Effect<A, E> = Effect.async
 
 /** Effect 4: `Effect.catchCause`. */
 export const catchCause = Effect.catchAllCause
@@ -24,13 +26,20 @@ export const withFiber = Effect.withFiberRuntime
 export const layerScoped = Layer.scoped
 
 /** Effect 4: `Context.Service<Self, Shape>()(id)`. */
-export const tagClass = <Self, Shape>(id: string): Context.TagClass<Self, string, Shape> => Context.Tag(id)<Self, Shape>()
+export const tagClass = <Self, Shape>(id: string): Context.TagClass<Self, string, Shape> =>
+  Context.Tag(id)<Self, Shape>()
 
-/** Effect 4: `fiber.addObserver` returns what removes it. */
-export const onFiberEnd = (fiber: Fiber.RuntimeFiber<any, any>, f: () => void): (() => void) => {
+/** Calls a function with a fiber's exit; returns what prevents it. Effect 4: `fiber.addObserver` does so itself. */
+export const onFiberExit = <A, E>(
+  fiber: Fiber.RuntimeFiber<A, E>,
+  f: (exit: Exit.Exit<A, E>) => void
+): (() => void) => {
   fiber.addObserver(f)
   return () => fiber.removeObserver(f)
 }
+
+/** Effect 4: `Effect.forkChild`. */
+export const fork = Effect.fork
 
 /** Effect 4: a search in `cause.reasons`. */
 export const isDieWith = (cause: Cause.Cause<unknown>, defect: unknown): boolean =>

@@ -9,7 +9,7 @@
 import * as Effect from "effect/Effect"
 import type { Chain } from "../core/ticket.js"
 import { Ticket, wake } from "../core/ticket.js"
-import { callback, catchCause, isDieWith, onFiberEnd, withFiber } from "./effect.js"
+import { callback, catchCause, isDieWith, onFiberExit, withFiber } from "./effect.js"
 
 /** The place of a fiber in a wait list. */
 export class FiberTicket<out Request, in out Result> extends Ticket<Request, Result> {
@@ -120,7 +120,7 @@ const keepUntilCollected = <Request, Result, A, E>(
   delivery: Delivery<Request, Result, A, E>
 ): Effect.Effect<Effect.Effect<A>> =>
   withFiber((fiber) => {
-    const forget = onFiberEnd(fiber, () => wake(delivery.cancel(ticket)))
+    const forget = onFiberExit(fiber, () => wake(delivery.cancel(ticket)))
     return Effect.succeed(
       Effect.sync(() => {
         forget()

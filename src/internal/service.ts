@@ -40,11 +40,20 @@ export const make = <Class>(
   const define = (name: string, value: unknown) => Object.defineProperty(tag, name, { value, enumerable: true })
 
   define("layer", layerScoped(tag, instance as Effect.Effect<any>))
-  for (const name of properties) define(name, use((self) => self[name]))
+  for (const name of properties)
+    define(
+      name,
+      use((self) => self[name])
+    )
   for (const name of methods) define(name, (...args: Array<unknown>) => use((self) => self[name](...args)))
   for (const name of wrapper) define(name, (effect: unknown) => use((self) => self[name](effect)))
   for (const name of wrappers) {
-    define(name, (...args: Array<unknown>) => (effect: unknown) => use((self) => self[name](...args)(effect)))
+    define(
+      name,
+      (...args: Array<unknown>) =>
+        (effect: unknown) =>
+          use((self) => self[name](...args)(effect))
+    )
   }
   for (const name of Object.keys(others)) define(name, others[name]!(tag))
   return tag as Class

@@ -8,7 +8,7 @@ import { callable, record } from "../core/arguments.js"
 import * as core from "../core/barrier.js"
 import { BrokenBarrier } from "../core/errors.js"
 import { wake } from "../core/ticket.js"
-import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
+import { checkWait, wait, type WaitOptions } from "./park.js"
 import { view } from "./view.js"
 
 /**
@@ -71,7 +71,7 @@ export class Barrier {
 
   /** A view of the barrier that an Effect program, or other plain code, uses. */
   static from<E>(barrier: Effects.Barrier<E> | Barrier): Barrier {
-    return view(Barrier, "Barrier", core.TypeId, barrier, { action: barrier.action })
+    return view(Barrier.prototype, "Barrier", core.TypeId, barrier, { action: barrier.action })
   }
 
   /** Arrives, waits for the others, and gives the arrival index: 0 for the first, and so on. */
@@ -81,10 +81,7 @@ export class Barrier {
     const arrival = core.arrive(state)
     if (arrival === undefined) throw new BrokenBarrier()
     if (arrival.isLast) return this.pass(state, arrival)
-    const ticket = new PromiseTicket<core.Arrival, number>(arrival, 0)
-    core.enqueue(ticket)
-    await park("Barrier.wait", ticket, options, () => core.cancel(state, ticket))
-    return outcome(ticket.result!)
+    return outcome(await wait("Barrier.wait", state, arrival, options, core.enqueue, core.cancel))
   }
 
   private async pass(state: core.State, arrival: core.Arrival): Promise<number> {

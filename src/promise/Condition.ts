@@ -6,13 +6,11 @@
 import { callable, integer } from "../core/arguments.js"
 import * as core from "../core/condition.js"
 import * as mutex from "../core/mutex.js"
-import type { Grant } from "../core/semaphore.js"
-import { wake } from "../core/ticket.js"
 import type * as Effects from "../Condition.js"
 import type * as EffectMutex from "../Mutex.js"
 import type { Lease } from "./Lease.js"
 import type { Mutex } from "./Mutex.js"
-import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
+import { checkWait, wait, type WaitOptions } from "./park.js"
 import * as permits from "./permits.js"
 import { stateOf, view } from "./view.js"
 
@@ -57,14 +55,12 @@ export class Condition {
   readonly [core.TypeId]: core.State
 
   constructor(lock?: Mutex | EffectMutex.Mutex) {
-    this[core.TypeId] = core.make(
-      lock === undefined ? mutex.make() : stateOf("Condition", "Mutex", mutex.TypeId, lock)
-    )
+    this[core.TypeId] = core.make(lock === undefined ? mutex.make() : stateOf("Condition", "Mutex", mutex.TypeId, lock))
   }
 
   /** A view of the condition that an Effect program, or other plain code, uses. */
   static from(condition: Effects.Condition | Condition): Condition {
-    return view(Condition, "Condition", core.TypeId, condition)
+    return view(Condition.prototype, "Condition", core.TypeId, condition)
   }
 
   /** Runs a function with the lock. */
@@ -82,9 +78,7 @@ export class Condition {
     const state = this[core.TypeId]
     checkWait("Condition.wait", options)
     core.checkLocked("Condition.wait", state)
-    const ticket = new PromiseTicket<number, Grant>(1, 0)
-    wake(core.wait(state, ticket))
-    await park("Condition.wait", ticket, options, () => core.cancel(state, ticket))
+    await wait("Condition.wait", state, 1, options, core.wait, core.cancel)
   }
 
   /** Waits until the predicate holds, and gives what it returned. It is asked with the lock held, at once and after each notification. */

@@ -6,7 +6,7 @@
 import * as core from "../core/event.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../Event.js"
-import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
+import { checkWait, wait, type WaitOptions } from "./park.js"
 import { view } from "./view.js"
 
 /**
@@ -41,17 +41,14 @@ export class Event {
 
   /** A view of the event that an Effect program, or other plain code, uses. */
   static from(event: Effects.Event | Event): Event {
-    return view(Event, "Event", core.TypeId, event)
+    return view(Event.prototype, "Event", core.TypeId, event)
   }
 
   /** Waits until the flag is set; with a flag that is set, does not wait. */
   async wait(options?: WaitOptions): Promise<void> {
     const state = this[core.TypeId]
     checkWait("Event.wait", options)
-    if (state.isSet) return
-    const ticket = new PromiseTicket<undefined, undefined>(undefined, 0)
-    core.enqueue(state, ticket)
-    await park("Event.wait", ticket, options, () => core.cancel(state, ticket))
+    if (!state.isSet) await wait("Event.wait", state, undefined, options, core.enqueue, core.cancel)
   }
 
   /** Sets the flag and wakes all who wait. */

@@ -42,7 +42,7 @@ export class Guarded<A> {
 
   /** A view of the value that an Effect program, or other plain code, uses. */
   static from<A>(guarded: Effects.Guarded<A> | Guarded<A>): Guarded<A> {
-    return view(Guarded, "Guarded", core.TypeId, guarded)
+    return view(Guarded.prototype, "Guarded", core.TypeId, guarded)
   }
 
   /** The value as the last completed change left it. Does not wait. */

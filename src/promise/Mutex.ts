@@ -56,17 +56,12 @@ export class Mutex {
 
   /** A view of the lock that an Effect program, or other plain code, uses: both queue behind each other. */
   static from(mutex: Effects.Mutex | Mutex): Mutex {
-    return view(Mutex, "Mutex", core.TypeId, mutex)
+    return view(Mutex.prototype, "Mutex", core.TypeId, mutex)
   }
 
   /** Runs a function with the lock, which is released when what it returned has settled. */
   run<A>(f: () => A | PromiseLike<A>, options?: MutexOptions): Promise<A> {
     return permits.run("Mutex.run", this[core.TypeId], 1, options, f)
-  }
-
-  /** The same as `run`, under the name of TC39's Governor. */
-  with<A>(f: () => A | PromiseLike<A>, options?: MutexOptions): Promise<A> {
-    return this.run(f, options)
   }
 
   /** Runs a function with the lock if that is free and nobody waits for it; otherwise resolves to undefined. */
@@ -81,15 +76,7 @@ export class Mutex {
 
   /** Takes the lock if it is free and nobody waits for it. */
   tryAcquire(): Lease | undefined {
-    return permits.tryAcquire("Mutex.tryAcquire", this[core.TypeId], 1, undefined)
-  }
-
-  /** A function that runs each of its calls with the lock. */
-  wrap<This, Args extends Array<unknown>, A>(
-    f: (this: This, ...args: Args) => A | PromiseLike<A>,
-    options?: MutexOptions
-  ): (this: This, ...args: Args) => Promise<A> {
-    return permits.wrap("Mutex.wrap", f, (call) => this.run(call, options))
+    return permits.tryTake(this[core.TypeId], 1, 0)
   }
 
   /** Whether somebody holds the lock. */

@@ -68,7 +68,7 @@ export class Semaphore {
 
   /** A view of the semaphore that an Effect program, or other plain code, uses: both queue behind each other. */
   static from(semaphore: Effects.Semaphore | Semaphore): Semaphore {
-    return view(Semaphore, "Semaphore", core.TypeId, semaphore)
+    return view(Semaphore.prototype, "Semaphore", core.TypeId, semaphore)
   }
 
   /** Runs a function with permits, which come back when what it returned has settled. */

@@ -9,7 +9,7 @@ import type { Node } from "../core/itemStore.js"
 import { wake } from "../core/ticket.js"
 import * as core from "../core/workQueue.js"
 import type * as Effects from "../WorkQueue.js"
-import { checkWait, park, PromiseTicket, type WaitOptions } from "./park.js"
+import { checkWait, wait, type WaitOptions } from "./park.js"
 import { view } from "./view.js"
 
 /**
@@ -83,28 +83,21 @@ export class WorkQueue<A> implements AsyncIterable<A> {
 
   /** A view of the queue that an Effect program, or other plain code, uses. */
   static from<A, E, Full>(queue: Effects.WorkQueue<A, E, Full> | WorkQueue<A>): WorkQueue<A> {
-    return view(WorkQueue, "WorkQueue", core.TypeId, queue)
+    return view(WorkQueue.prototype, "WorkQueue", core.TypeId, queue)
   }
 
   /** Puts an item in; waits for room if that is the strategy. Gives false when the item was dropped. */
   async offer(item: A, options?: WaitOptions): Promise<boolean> {
     const state = this[core.TypeId]
     checkWait("WorkQueue.offer", options)
-    switch (core.admission(state)) {
-      case "accept":
-        wake(core.accept(state, item))
-        return true
-      case "wait":
-        await this.enter("WorkQueue.offer", [item], options)
-        return true
-      case "drop":
-        core.drop(state)
-        return false
-      case "refuse":
-        throw new QueueFull(state.capacity)
-      case "closed":
-        throw new QueueClosed()
+    const admission = core.admission(state)
+    if (admission === "wait") {
+      await this.enter("WorkQueue.offer", [item], options)
+      return true
     }
+    if (admission === "refuse") throw new QueueFull(state.capacity)
+    if (admission === "drop") core.drop(state)
+    return this.tryOffer(item)
   }
 
   /**
@@ -122,7 +115,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     if (state.closed !== undefined) throw new QueueClosed()
     if (state.strategy === "reject" && all.length > core.room(state)) throw new QueueFull(state.capacity)
     const left: Array<A> = []
-    for (const item of all) if (!(await this.offer(item))) left.push(item)
+    wake(core.acceptAll(state, all, left))
     return left
   }
 
@@ -131,6 +124,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     const state = this[core.TypeId]
     const admission = core.admission(state)
     if (admission === "closed") throw new QueueClosed()
+    if (admission === "slide") return core.slide(state, item)
     if (admission !== "accept") return false
     wake(core.accept(state, item))
     return true
@@ -188,10 +182,9 @@ export class WorkQueue<A> implements AsyncIterable<A> {
   async join(options?: WaitOptions): Promise<void> {
     const state = this[core.TypeId]
     checkWait("WorkQueue.join", options)
-    if (state.unfinished === 0) return
-    const ticket = new PromiseTicket<undefined, undefined>(undefined, 0)
-    core.enqueueJoin(state, ticket)
-    await park("WorkQueue.join", ticket, options, () => core.cancelJoin(state, ticket))
+    if (state.unfinished > 0) {
+      await wait("WorkQueue.join", state, undefined, options, core.enqueueJoin<A>, core.cancelJoin<A>)
+    }
   }
 
   /** Says that one item that was taken is done. `consume` does so by itself. */
@@ -210,60 +203,72 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     callable("WorkQueue.consume", "handler", handler)
     const { concurrency = 1, onFailure = "fail", signal } = record("WorkQueue.consume", options)
     integer("WorkQueue.consume", "concurrency", concurrency, 1)
+    if (typeof onFailure !== "function") oneOf("WorkQueue.consume", "onFailure", onFailure, core.onFailures)
     checkWait("WorkQueue.consume", { signal })
 
-    const controller = new AbortController()
-    const stop = () => controller.abort(signal!.reason)
+    // One for each worker: Node warns of a leak at the eleventh listener of one signal.
+    const controllers = Array.from({ length: concurrency }, () => new AbortController())
+    const end = (reason: unknown) => controllers.forEach((controller) => controller.abort(reason))
+    const stop = () => end(signal!.reason)
     signal?.addEventListener("abort", stop)
     const errors: Array<unknown> = []
     const choose = typeof onFailure === "function" ? onFailure : () => onFailure
-    const worker = async () => {
+    const fail = (error: unknown, signal: AbortSignal) => {
+      if (!signal.aborted || error !== signal.reason) errors.push(error)
+      end(error)
+    }
+    const worker = async ({ signal }: AbortController) => {
       try {
-        while (await this.consumeOne(handler, choose, controller.signal));
+        while (await this.consumeOne(handler, choose, signal, fail));
       } catch (error) {
-        if (!controller.signal.aborted || error !== controller.signal.reason) errors.push(error)
-        controller.abort(error)
+        fail(error, signal)
       }
     }
     try {
-      await Promise.all(Array.from({ length: concurrency }, worker))
+      await Promise.all(controllers.map(worker))
     } finally {
       signal?.removeEventListener("abort", stop)
     }
     if (signal?.aborted === true && errors.length === 0) throw signal.reason
     if (errors.length > 1) throw new AggregateError(errors, `WorkQueue.consume: ${errors.length} handlers failed`)
     if (errors.length === 1) throw errors[0]
+    const failure = this[core.TypeId].closed?.failure
+    if (failure !== undefined) throw failure.error
   }
 
   /** Works one item off; says whether there was one. */
   private async consumeOne(
     handler: (item: A, context: { readonly signal: AbortSignal }) => unknown,
     choose: (error: unknown, item: A) => core.OnFailure,
-    signal: AbortSignal
+    signal: AbortSignal,
+    fail: (error: unknown, signal: AbortSignal) => void
   ): Promise<boolean> {
     const state = this[core.TypeId]
-    if (!core.available(state) && state.closed !== undefined && state.closed.failure === undefined) return false
     let node: Node<A>
     try {
       node = await this.takeNode("WorkQueue.consume", { signal })
     } catch (error) {
-      if (error instanceof QueueClosed) return false
+      // Closed, for whatever reason: the others still work off what was left.
+      if (!signal.aborted && state.closed !== undefined && !core.available(state)) return false
       throw error
     }
     try {
       await handler(node.item, { signal })
     } catch (error) {
       let choice: core.OnFailure = "fail"
+      let failure = error
       try {
         // A handler that ends because it was told to has not failed: its item stays.
         if (!signal.aborted) {
-          choice = oneOf("WorkQueue.consume", "onFailure", choose(error, node.item), ["fail", "requeue", "drop"])
+          choice = oneOf("WorkQueue.consume", "onFailure", choose(error, node.item), core.onFailures)
         }
-      } finally {
-        wake(core.afterFailure("WorkQueue.consume", state, node, choice))
+      } catch (thrown) {
+        failure = thrown
       }
-      if (choice === "fail") throw error
-      return true
+      // The others stop before the item is back, or they would take it.
+      if (choice === "fail") fail(failure, signal)
+      wake(core.afterFailure("WorkQueue.consume", state, node, choice))
+      return choice !== "fail"
     }
     wake(core.finish("WorkQueue.consume", state))
     return true
@@ -325,22 +330,18 @@ export class WorkQueue<A> implements AsyncIterable<A> {
   private async waitForNodes(where: string, n: number, options: WaitOptions | undefined): Promise<Array<Node<A>>> {
     const state = this[core.TypeId]
     if (state.closed !== undefined) throw this.failure()
-    const ticket = new PromiseTicket<number, Array<Node<A>> | core.Closed>(n, 0)
-    core.enqueueTake(state, ticket)
-    await park(where, ticket, options, () => core.cancelTake(state, ticket))
-    if (ticket.result === core.Closed) throw this.failure()
-    return ticket.result!
+    const result = await wait(where, state, n, options, core.enqueueTake<A>, core.cancelTake<A>)
+    if (result === core.Closed) throw this.failure()
+    return result
   }
 
   /** Waits until all of the items are in. */
   private async enter(where: string, all: ReadonlyArray<A>, options: WaitOptions | undefined): Promise<void> {
     const state = this[core.TypeId]
     if (state.closed !== undefined) throw new QueueClosed()
-    const ticket = new PromiseTicket<core.Offer<A>, true | core.Closed | core.Thrown>(core.offer(all), 0)
-    wake(core.enqueueOffer(state, ticket))
-    await park(where, ticket, options, () => core.cancelOffer(state, ticket))
-    if (ticket.result === core.Closed) throw new QueueClosed()
-    if (ticket.result instanceof core.Thrown) throw ticket.result.error
+    const result = await wait(where, state, core.offer(all), options, core.enqueueOffer<A>, core.cancelOffer<A>)
+    if (result === core.Closed) throw new QueueClosed()
+    if (result instanceof core.Thrown) throw result.error
   }
 
   private close(failure?: { readonly error: unknown }): boolean {

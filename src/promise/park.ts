@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { milliseconds, refusal } from "../core/arguments.js"
+import { expect, number } from "../core/arguments.js"
 import type { Chain } from "../core/ticket.js"
 import { Ticket, wake } from "../core/ticket.js"
 
@@ -25,7 +25,7 @@ export interface WaitOptions {
 /** The place of a promise in a wait list. */
 export class PromiseTicket<out Request, in out Result> extends Ticket<Request, Result> {
   /** What waits for the claim. */
-  resume: ((claim: any) => void) | undefined = undefined
+  resume?: (claim: any) => void
 
   /** What the wait gives: the ticket itself, unless a subclass has something better. */
   claim(): unknown {
@@ -39,9 +39,9 @@ export class PromiseTicket<out Request, in out Result> extends Ticket<Request, R
 
 /** A promise of the ticket's claim, for waits that nothing ends early. */
 export const settlement = <T = unknown>(ticket: PromiseTicket<any, any>): Promise<T> => {
-  if (ticket.settled) return Promise.resolve(ticket.claim() as T)
   const promise = new Promise<T>(catchResolve)
   ticket.resume = caught
+  if (ticket.settled) ticket.wake()
   return promise
 }
 
@@ -53,12 +53,11 @@ let caught: (value: any) => void
 
 /** Checks what a wait was given; throws the abort reason when it is already aborted. */
 export const checkWait = (where: string, options: WaitOptions | undefined): void => {
-  if (options === undefined) return
-  const { signal, timeout } = options
-  if (timeout !== undefined) milliseconds(where, "timeout", timeout)
+  const { signal, timeout = 0 } = options ?? {}
+  number(where, "timeout", timeout, 0)
   if (signal === undefined) return
-  if (typeof signal?.addEventListener !== "function") throw refusal(where, "signal", "an AbortSignal", signal)
-  if (signal.aborted) throw signal.reason
+  expect(typeof signal?.addEventListener === "function", where, "signal", "an AbortSignal", signal)
+  signal.throwIfAborted()
 }
 
 /** Past this a timer would fire at once. */
@@ -74,16 +73,9 @@ export const park = (
   options: WaitOptions | undefined,
   cancel: () => Chain
 ): Promise<unknown> => {
-  if (options === undefined) return settlement(ticket)
+  if (options === undefined || ticket.settled) return settlement(ticket)
   const { signal, timeout = tooLong } = options
-  if (signal === undefined && timeout >= tooLong) return settlement(ticket)
   return new Promise((resolve, reject) => {
-    let timer: ReturnType<typeof setTimeout> | undefined
-
-    const unwatch = () => {
-      signal?.removeEventListener("abort", abort)
-      clearTimeout(timer)
-    }
     const end = (reason: unknown) => {
       unwatch()
       // Some waits take something back before they end (a condition, its lock): then the ticket is woken once more.
@@ -92,16 +84,33 @@ export const park = (
       if (ticket.lane === undefined) reject(reason)
     }
     const abort = () => end(signal!.reason)
-    const grant = () => resolve(ticket.claim())
     const expire = () => end(new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError"))
 
     signal?.addEventListener("abort", abort)
-    if (timeout < tooLong) timer = setTimeout(expire, timeout)
+    const timer = timeout < tooLong ? setTimeout(expire, timeout) : undefined
+    const unwatch = () => {
+      signal?.removeEventListener("abort", abort)
+      clearTimeout(timer)
+    }
     ticket.resume = () => {
       unwatch()
       // The caller runs a tick from now. An abort that comes before then still counts, and returns the grant.
-      if (signal === undefined) grant()
-      else queueMicrotask(() => (signal.aborted ? abort() : grant()))
+      queueMicrotask(() => (signal?.aborted ? abort() : resolve(ticket.claim())))
     }
   })
+}
+
+/** Enqueues a ticket, waits for it, and gives its result. */
+export const wait = async <State, Request, Result>(
+  where: string,
+  state: State,
+  request: Request,
+  options: WaitOptions | undefined,
+  enqueue: (state: State, ticket: PromiseTicket<Request, Result>) => Chain | void,
+  cancel: (state: State, ticket: PromiseTicket<Request, Result>) => Chain
+): Promise<Result> => {
+  const ticket = new PromiseTicket<Request, Result>(request, 0)
+  wake(enqueue(state, ticket) as Chain)
+  await park(where, ticket, options, () => cancel(state, ticket))
+  return ticket.result!
 }

@@ -35,16 +35,12 @@ const enqueue = (state: State, permits: number, priority: number): LeaseTicket =
 }
 
 /** Takes permits. */
-export const acquire = (
-  where: string,
-  state: State,
-  permits: number,
-  options: Options | undefined
-): Promise<Lease> => {
-  if (options !== undefined) return acquireWith(where, state, permits, options)
-  const lease = tryTake(state, permits, 0)
-  return lease === undefined ? settlement(enqueue(state, permits, 0)) : Promise.resolve(lease)
-}
+export const acquire = (where: string, state: State, permits: number, options: Options | undefined): Promise<Lease> =>
+  options === undefined ? Promise.resolve(request(state, permits)) : acquireWith(where, state, permits, options)
+
+/** A lease at once, if that is possible. */
+const request = (state: State, permits: number): Lease | Promise<Lease> =>
+  tryTake(state, permits, 0) ?? settlement(enqueue(state, permits, 0))
 
 const acquireWith = async (where: string, state: State, permits: number, options: Options): Promise<Lease> => {
   const priority = core.priorityOf(where, options)
@@ -55,7 +51,8 @@ const acquireWith = async (where: string, state: State, permits: number, options
   return (await park(where, ticket, options, () => core.cancel(state, ticket))) as Lease
 }
 
-const tryTake = (state: State, permits: number, priority: number): Lease | undefined =>
+/** A lease, if it is to be had at once. */
+export const tryTake = (state: State, permits: number, priority: number): Lease | undefined =>
   core.tryTake(state, permits, priority) ? new Lease(state, permits, state.epoch) : undefined
 
 export const tryAcquire = (
@@ -74,10 +71,9 @@ export const run = <A>(
   f: () => A | PromiseLike<A>
 ): Promise<A> => {
   if (options !== undefined || typeof f !== "function") return runWith(where, state, permits, options, f)
-  const lease = tryTake(state, permits, 0)
-  if (lease !== undefined) return runHeld(lease, f)
+  const lease = request(state, permits)
   // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's.
-  return settlement<Lease>(enqueue(state, permits, 0)).then((lease) => runHeld(lease, f))
+  return lease instanceof Lease ? runHeld(lease, f) : lease.then((lease) => runHeld(lease, f))
 }
 
 const runWith = async <A>(

@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import { refusal } from "../core/arguments.js"
+import { expect } from "../core/arguments.js"
 
 /** The state of an instance. Both skins keep it under the type id. */
 export const stateOf = <Id extends string, I extends { readonly [_ in Id]: unknown }>(
@@ -13,16 +13,15 @@ export const stateOf = <Id extends string, I extends { readonly [_ in Id]: unkno
   instance: I
 ): I[Id] => {
   const state = (instance as I | undefined | null)?.[id]
-  if (state === undefined) throw refusal(where, name.toLowerCase(), `a ${name}`, instance)
-  return state
+  expect(state !== undefined, where, "argument", `a ${name}`, instance)
+  return state as I[Id]
 }
 
 /** An instance of a class that was not constructed, but shares. */
 export const view = <A extends object, Id extends string>(
-  Class: { readonly prototype: A; readonly name: string },
+  prototype: A,
   name: string,
   id: Id,
   instance: { readonly [_ in Id]: unknown },
   more?: object
-): A =>
-  Object.assign(Object.create(Class.prototype) as A, { [id]: stateOf(`${name}.from`, name, id, instance) }, more)
+): A => ({ __proto__: prototype, [id]: stateOf(`${name}.from`, name, id, instance), ...more }) as unknown as A

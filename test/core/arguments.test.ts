@@ -49,22 +49,22 @@ describe("an integer", () => {
 describe("a priority", () => {
   it("is any number that can be ordered", () => {
     for (const value of [0, -1.5, Infinity, -Infinity, Number.MAX_VALUE]) {
-      assert.strictEqual(check.orderable("f", "priority", value), value)
+      assert.strictEqual(check.number("f", "priority", value), value)
     }
-    refuses(() => check.orderable("f", "priority", NaN), RangeError, "f: priority must be a number, got NaN")
+    refuses(() => check.number("f", "priority", NaN), RangeError, "f: priority must be a number, got NaN")
   })
 })
 
 describe("milliseconds", () => {
   it("are zero or more, fractions and Infinity included", () => {
-    for (const value of [0, 0.5, 1, Infinity]) assert.strictEqual(check.milliseconds("f", "timeout", value), value)
+    for (const value of [0, 0.5, 1, Infinity]) assert.strictEqual(check.number("f", "timeout", value, 0), value)
   })
 
   it("below zero, or NaN, are refused", () => {
     const message = (got: string) => `f: timeout must be a number of milliseconds, 0 or more, got ${got}`
-    refuses(() => check.milliseconds("f", "timeout", -1), RangeError, message("-1"))
-    refuses(() => check.milliseconds("f", "timeout", NaN), RangeError, message("NaN"))
-    refuses(() => check.milliseconds("f", "timeout", -Infinity), RangeError, message("-Infinity"))
+    refuses(() => check.number("f", "timeout", -1, 0), RangeError, message("-1"))
+    refuses(() => check.number("f", "timeout", NaN, 0), RangeError, message("NaN"))
+    refuses(() => check.number("f", "timeout", -Infinity, 0), RangeError, message("-Infinity"))
   })
 })
 
@@ -86,12 +86,20 @@ describe("a function, and options", () => {
 
   it("are refused with what came instead", () => {
     refuses(() => check.callable("f", "it", undefined), TypeError, "f: it must be a function, got undefined")
-    for (const [got, shown] of [[{}, /Object/], [[1], /array/i], [new Map(), /Map/]] as const) {
+    for (const [got, shown] of [
+      [{}, /Object/],
+      [[1], /array/i],
+      [new Map(), /Map/]
+    ] as const) {
       assert.throws(() => check.callable("f", "it", got), TypeError, /^f: it must be a function, got /)
       assert.throws(() => check.callable("f", "it", got), shown)
     }
     refuses(() => check.record("f", null as any), TypeError, "f: options must be an object, got null")
-    assert.throws(() => check.record("f", (() => 1) as any), TypeError, /^f: options must be an object, got .*function/i)
+    assert.throws(
+      () => check.record("f", (() => 1) as any),
+      TypeError,
+      /^f: options must be an object, got .*function/i
+    )
   })
 })
 
@@ -111,8 +119,8 @@ describe("a refusal", () => {
     for (const value of wrongKind) {
       assert.throws(() => check.integer("f", "n", value, 0), TypeError)
       assert.throws(() => check.integerOrInfinity("f", "n", value, 0), TypeError)
-      assert.throws(() => check.orderable("f", "priority", value), TypeError)
-      assert.throws(() => check.milliseconds("f", "timeout", value), TypeError)
+      assert.throws(() => check.number("f", "priority", value), TypeError)
+      assert.throws(() => check.number("f", "timeout", value, 0), TypeError)
     }
     for (const value of [5, NaN, "5", null, undefined, true, {}] as ReadonlyArray<any>) {
       assert.throws(() => check.callable("f", "it", value), TypeError)
@@ -121,6 +129,9 @@ describe("a refusal", () => {
   })
 
   it("of an operation that makes no sense names the function and the reason", () => {
-    assert.strictEqual(check.misuse("Condition.wait", "the lock is not held").message, "Condition.wait: the lock is not held")
+    assert.strictEqual(
+      check.misuse("Condition.wait", "the lock is not held").message,
+      "Condition.wait: the lock is not held"
+    )
   })
 })

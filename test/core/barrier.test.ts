@@ -56,7 +56,7 @@ class Model {
     round.parties.set(lowest, party)
     assert.strictEqual(arrival!.isLast, round.parties.size === this.parties)
     if (!arrival!.isLast) {
-      core.enqueue(party)
+      core.enqueue(this.state, party)
       return
     }
     round.last = party
@@ -170,7 +170,7 @@ describe("core/barrier", () => {
   const arrive = (state: core.State, log: Array<Party> = []): Party => {
     const arrival = core.arrive(state)!
     const party = new Party(arrival, log)
-    if (!arrival.isLast) core.enqueue(party)
+    if (!arrival.isLast) core.enqueue(state, party)
     return party
   }
 

@@ -4,6 +4,7 @@ import * as core from "../../src/core/condition.js"
 import * as Mutex from "../../src/core/mutex.js"
 import * as Semaphore from "../../src/core/semaphore.js"
 import { type Chain, Ticket, wake } from "../../src/core/ticket.js"
+import { has, push, tickets } from "../../src/core/waitList.js"
 
 /** Somebody who asks for the lock, or waits for a notification and then for the lock. */
 class Party extends Ticket<number, number> {
@@ -117,8 +118,8 @@ class Model {
       waiting: this.waiting.length,
       waitingForLock: this.queue.length
     })
-    assert.isTrue([...this.state.waiting].every((party, i) => party === this.waiting[i]))
-    assert.isTrue([...this.state.lock.waiting].every((party, i) => party === this.queue[i]))
+    assert.isTrue(tickets(this.state.waiting).every((party, i) => party === this.waiting[i]))
+    assert.isTrue(tickets(this.state.lock.waiting).every((party, i) => party === this.queue[i]))
     assert.strictEqual(this.granted.length, this.expected.length)
     assert.isTrue(this.granted.every((party, i) => party === this.expected[i] && party.settled))
   }
@@ -193,7 +194,7 @@ describe("core/condition", () => {
     const state = locked()
     const party = waiting(state)
     relock(state)
-    state.lock.waiting.push(party)
+    push(state.lock.waiting, party)
     assert.throws(() => core.check(state), "I3: links disagree")
   })
 
@@ -201,10 +202,10 @@ describe("core/condition", () => {
     const state = locked()
     const party = waiting(state)
     relock(state)
-    assert.isTrue(state.waiting.has(party))
+    assert.isTrue(has(state.waiting, party))
     core.notify(state, 1)
-    assert.isFalse(state.waiting.has(party))
-    assert.isTrue(state.lock.waiting.has(party))
+    assert.isFalse(has(state.waiting, party))
+    assert.isTrue(has(state.lock.waiting, party))
     core.check(state)
   })
 
@@ -220,8 +221,8 @@ describe("core/condition", () => {
       if (hasLock) wake(Semaphore.release(state.lock, 1))
       assert.strictEqual(first!.settled, hasLock)
       assert.strictEqual(core.cancel(state, first!), undefined)
-      assert.isTrue(state.lock.waiting.has(second!))
-      assert.isTrue(state.waiting.has(third!))
+      assert.isTrue(has(state.lock.waiting, second!))
+      assert.isTrue(has(state.waiting, third!))
       core.check(state)
     }
   })
@@ -233,8 +234,8 @@ describe("core/condition", () => {
     const second = waiting(state)
     relock(state)
     wake(core.cancel(state, first))
-    assert.isTrue(state.waiting.has(second))
-    assert.isTrue(state.lock.waiting.has(first))
+    assert.isTrue(has(state.waiting, second))
+    assert.isTrue(has(state.lock.waiting, first))
   })
 
   it("a wait gives the lock to who waits for it", () => {

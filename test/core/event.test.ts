@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as core from "../../src/core/event.js"
 import { type Chain, Ticket, wake } from "../../src/core/ticket.js"
+import { tickets } from "../../src/core/waitList.js"
 
 /** A waiter that notes when it is woken. */
 class Waiter extends Ticket<undefined, undefined> {
@@ -65,7 +66,7 @@ class Model {
   verify() {
     core.check(this.state)
     assert.deepStrictEqual(core.stats(this.state), { isSet: this.isSet, waiting: this.waiting.length })
-    assert.isTrue([...this.state.waiting].every((waiter, i) => waiter === this.waiting[i]))
+    assert.isTrue(tickets(this.state.waiting).every((waiter, i) => waiter === this.waiting[i]))
     assert.strictEqual(this.woken.length, this.expected.length)
     assert.isTrue(this.woken.every((waiter, i) => waiter === this.expected[i] && waiter.settled))
     assert.strictEqual(new Set(this.woken).size, this.woken.length)

@@ -46,7 +46,16 @@ describe("guarded core", () => {
   it("takes a pair for a pair, and refuses whatever else a function returned", () => {
     const pair = ["result", 1] as const
     assert.strictEqual(core.pair("Guarded.modify", pair), pair)
-    for (const result of [undefined, null, 1, "ab", [], [1], [1, 2, 3], { 0: 1, 1: 2, length: 2 }] as ReadonlyArray<any>) {
+    for (const result of [
+      undefined,
+      null,
+      1,
+      "ab",
+      [],
+      [1],
+      [1, 2, 3],
+      { 0: 1, 1: 2, length: 2 }
+    ] as ReadonlyArray<any>) {
       assert.throws(() => core.pair("Guarded.modify", result), "Guarded.modify: the function must return a pair")
     }
   })

@@ -75,7 +75,10 @@ type Step = (state: core.State, model: Model) => void
 const sameTickets = (chain: Chain, expected: ReadonlyArray<Request>): void => {
   const tickets = ticketsOf(chain)
   assert.strictEqual(tickets.length, expected.length, "as many are woken as in the model")
-  assert.isTrue(tickets.every((ticket, index) => ticket === expected[index]), "in the order of the model")
+  assert.isTrue(
+    tickets.every((ticket, index) => ticket === expected[index]),
+    "in the order of the model"
+  )
   assert.isTrue(tickets.every(({ lane, settled }) => settled && lane === undefined))
   wake(chain)
 }
@@ -112,8 +115,7 @@ const giveBack = fc.tuple(fc.nat(1_000), fc.boolean()).map(([pick, byTicket]): S
   const [{ epoch, permits, ticket }] = model.grants.splice(pick % model.grants.length, 1) as [Grant]
   if (epoch === model.epoch) model.taken -= permits
   const expected = epoch === model.epoch ? model.settle() : []
-  const back =
-    byTicket && ticket !== undefined ? core.cancel(state, ticket) : core.giveBack(state, permits, epoch)
+  const back = byTicket && ticket !== undefined ? core.cancel(state, ticket) : core.giveBack(state, permits, epoch)
   sameTickets(back, expected)
 })
 
@@ -130,7 +132,8 @@ const resize = fc.nat(5).map((permits): Step => (state, model) => {
   const chain = core.resize(state, permits)
   sameTickets(chain, [...refused, ...granted])
   assert.isTrue(refused.every(({ result }) => result instanceof RangeError))
-  for (const ticket of refused) assert.isUndefined(core.cancel(state, ticket), "a refused ticket has nothing to give back")
+  for (const ticket of refused)
+    assert.isUndefined(core.cancel(state, ticket), "a refused ticket has nothing to give back")
 })
 
 const steps = fc.array(

@@ -24,7 +24,10 @@ describe("ticket", () => {
     const waiting = ticket()
     waitList.push(lists[0], waiting)
     assert.strictEqual(waiting.lane?.list, lists[0])
-    assert.deepStrictEqual(lists.map((list) => waitList.has(list, waiting)), [true, false])
+    assert.deepStrictEqual(
+      lists.map((list) => waitList.has(list, waiting)),
+      [true, false]
+    )
   })
 
   it("is in no list once it is settled (I2)", () => {
@@ -60,7 +63,14 @@ describe("chain", () => {
     for (const [index, each] of tickets.entries()) chain = settle(chain, each, index)
     wake(chain)
     assert.deepStrictEqual(woken, ["a", "b", "c"])
-    assert.deepStrictEqual(tickets.map(({ result, wakes }) => [result, wakes]), [[0, 1], [1, 1], [2, 1]])
+    assert.deepStrictEqual(
+      tickets.map(({ result, wakes }) => [result, wakes]),
+      [
+        [0, 1],
+        [1, 1],
+        [2, 1]
+      ]
+    )
   })
 
   it("unlinks a ticket before it wakes it, so what is woken may settle and wake others", () => {
@@ -91,7 +101,10 @@ describe("chain", () => {
         const extra = Array.from({ length: more }, () => ticket())
         for (const each of extra) chain = settle(chain, each, 1)
         const expected = [...parts.flat(), ...extra]
-        assert.deepStrictEqual(ticketsOf(chain).map((each) => expected.indexOf(each as never)), [...expected.keys()])
+        assert.deepStrictEqual(
+          ticketsOf(chain).map((each) => expected.indexOf(each as never)),
+          [...expected.keys()]
+        )
         assert.strictEqual(chain?.previous, expected.at(-1))
         wake(chain)
         const untouched = (each: AnyTicket) => each.previous === undefined && each.next === undefined

@@ -80,7 +80,10 @@ const firstHead = fc.nat(3).map((limit): Step => (list, model) => {
   })
   const index = model.heads.findIndex((ticket) => ticket.request <= limit)
   assert.strictEqual(found, model.heads[index])
-  assert.isTrue(sameTickets(asked, index === -1 ? model.heads : model.heads.slice(0, index + 1)), "asks lane heads only")
+  assert.isTrue(
+    sameTickets(asked, index === -1 ? model.heads : model.heads.slice(0, index + 1)),
+    "asks lane heads only"
+  )
 })
 
 /** Identity: a deep comparison of linked tickets would walk the whole list each time. */
@@ -135,12 +138,17 @@ describe("wait list", () => {
     waitList.check(list)
     const left = [...waitList.tickets(list)].map(({ priority }) => priority)
     assert.strictEqual(left.length, 666)
-    assert.deepStrictEqual(left, left.toSorted((a, b) => b - a))
+    assert.deepStrictEqual(
+      left,
+      left.toSorted((a, b) => b - a)
+    )
   })
 
   it("orders equals by rank, lower first, and equals of a rank by arrival", () => {
     const { list, pushed } = listOf([0, 2], [0, 1], [1, 3], [0, 0], [0, 1])
-    assert.isTrue(sameTickets([...waitList.tickets(list)], [pushed[2]!, pushed[3]!, pushed[1]!, pushed[4]!, pushed[0]!]))
+    assert.isTrue(
+      sameTickets([...waitList.tickets(list)], [pushed[2]!, pushed[3]!, pushed[1]!, pushed[4]!, pushed[0]!])
+    )
   })
 
   it("treats a priority of -0 as 0", () => {
@@ -174,7 +182,10 @@ describe("wait list", () => {
     assert.isTrue(
       sameTickets(ticketsOf(chain) as Array<Entry>, [first.pushed[0]!, second.pushed[1]!, second.pushed[0]!])
     )
-    assert.deepStrictEqual(ticketsOf(chain).map(({ result }) => result), ["a", "b", "b"])
+    assert.deepStrictEqual(
+      ticketsOf(chain).map(({ result }) => result),
+      ["a", "b", "b"]
+    )
   })
 })
 

@@ -66,7 +66,10 @@ export const guardedLaws = (skin: Skin) =>
       ]
       const next = guarded.update(async (value) => value + 1)
       await settle()
-      assert.deepStrictEqual(failing.map((attempt) => attempt.error), [error, error, error])
+      assert.deepStrictEqual(
+        failing.map((attempt) => attempt.error),
+        [error, error, error]
+      )
       assert.strictEqual(next.state, "done")
       assert.strictEqual(guarded.get(), 2)
       assert.deepStrictEqual(guarded.stats(), free)

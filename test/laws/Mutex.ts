@@ -23,7 +23,8 @@ export const mutexLaws = (skin: Skin) =>
       return { mutex, holders, log, attempts: holders.map(({ attempt }) => attempt) }
     }
 
-    it("goes from hand to hand in order of arrival, and who comes late waits for his turn", async () => { // asyncio: test_acquire
+    it("goes from hand to hand in order of arrival, and who comes late waits for his turn", async () => {
+      // asyncio: test_acquire
       const { attempts, holders, log, mutex } = queue(2)
       await settle()
       assert.deepStrictEqual(log, [0])
@@ -55,10 +56,14 @@ export const mutexLaws = (skin: Skin) =>
       )
       while (attempts.some(({ state }) => state === "waiting")) await settle()
       assert.strictEqual(most, 1)
-      assert.deepStrictEqual(log, Array.from({ length: 50 }, (_, i) => i))
+      assert.deepStrictEqual(
+        log,
+        Array.from({ length: 50 }, (_, i) => i)
+      )
     })
 
-    it("is locked inside, across an await, and free after", async () => { // asyncio: test_context_manager, test_context_manager_async_with
+    it("is locked inside, across an await, and free after", async () => {
+      // asyncio: test_context_manager, test_context_manager_async_with
       const mutex = skin.mutex()
       assert.isFalse(mutex.isLocked())
       const inside: Array<boolean> = []
@@ -76,7 +81,8 @@ export const mutexLaws = (skin: Skin) =>
       assert.isFalse(mutex.isLocked())
     })
 
-    it("is taken and left with nobody waiting, again and again", async () => { // asyncio: test_release_no_waiters
+    it("is taken and left with nobody waiting, again and again", async () => {
+      // asyncio: test_release_no_waiters
       const mutex = skin.mutex()
       for (let i = 0; i < 5; i++) {
         const attempt = mutex.hold(() => Promise.resolve())
@@ -92,7 +98,10 @@ export const mutexLaws = (skin: Skin) =>
       const failing = [mutex.hold(() => Promise.reject(error)), mutex.hold(() => Promise.reject(error))]
       const next = mutex.hold(() => Promise.resolve())
       await settle()
-      assert.deepStrictEqual(failing.map((attempt) => attempt.error), [error, error])
+      assert.deepStrictEqual(
+        failing.map((attempt) => attempt.error),
+        [error, error]
+      )
       assert.strictEqual(next.state, "done")
       assert.deepStrictEqual(mutex.stats(), free)
     })
@@ -172,7 +181,8 @@ export const mutexLaws = (skin: Skin) =>
     })
 
     describe("cancellation", () => {
-      it("of who waits leaves no waiter", async () => { // asyncio: test_acquire_cancel
+      it("of who waits leaves no waiter", async () => {
+        // asyncio: test_acquire_cancel
         const { attempts, holders, log, mutex } = queue(2)
         attempts[1]!.cancel()
         await settle()
@@ -214,7 +224,8 @@ export const mutexLaws = (skin: Skin) =>
             return { mutex, log, attempts, gates }
           }
 
-          it(`of the next owner lets exactly one of the others in (${name})`, async () => { // asyncio: test_cancel_race, test_cancel_release_race
+          it(`of the next owner lets exactly one of the others in (${name})`, async () => {
+            // asyncio: test_cancel_race, test_cancel_release_race
             const { attempts, gates, log, mutex } = await race(3)
             assert.deepStrictEqual(statesOf(...attempts), ["cancelled", "waiting", "waiting"])
             assert.deepStrictEqual(log, [1])
@@ -226,7 +237,8 @@ export const mutexLaws = (skin: Skin) =>
             assert.deepStrictEqual(mutex.stats(), free)
           })
 
-          it(`of the next owner lets the only other in (${name})`, async () => { // asyncio: test_finished_waiter_cancelled
+          it(`of the next owner lets the only other in (${name})`, async () => {
+            // asyncio: test_finished_waiter_cancelled
             const { attempts, log, mutex } = await race(2)
             assert.deepStrictEqual(statesOf(...attempts), ["cancelled", "waiting"])
             assert.deepStrictEqual(log, [1])

@@ -32,7 +32,8 @@ const watch = (log: Array<string>, attempts: Record<string, Attempt<unknown>>) =
 export const semaphoreLaws = (skin: Skin) =>
   describe(`Semaphore (${skin.name})`, () => {
     describe("permits", () => {
-      it("with none to begin with, a semaphore is closed", async () => { // asyncio: test_initial_value_zero
+      it("with none to begin with, a semaphore is closed", async () => {
+        // asyncio: test_initial_value_zero
         const semaphore = skin.semaphore(0)
         assert.isFalse(semaphore.tryTake(1))
         const waiting = semaphore.take(1)
@@ -41,7 +42,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.deepStrictEqual(semaphore.stats(), { capacity: 0, inUse: 0, waiting: 1 })
       })
 
-      it("are held across an await, and come back at the end of the body", async () => { // asyncio: test_context_manager_async_with
+      it("are held across an await, and come back at the end of the body", async () => {
+        // asyncio: test_context_manager_async_with
         for (const permits of [1, 2]) {
           const semaphore = skin.semaphore(2)
           const { open, opened } = gate()
@@ -83,7 +85,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.strictEqual(semaphore.release(1), 3)
       })
 
-      it("that nobody waits for are free again when they are released", async () => { // asyncio: test_release_no_waiters
+      it("that nobody waits for are free again when they are released", async () => {
+        // asyncio: test_release_no_waiters
         const semaphore = skin.semaphore(1)
         assert.isTrue(semaphore.tryTake(1))
         assert.isFalse(semaphore.tryTake(1))
@@ -104,7 +107,8 @@ export const semaphoreLaws = (skin: Skin) =>
     })
 
     describe("order", () => {
-      it("is that of arrival: each release wakes one, and who comes late does not overtake", async () => { // asyncio: test_acquire
+      it("is that of arrival: each release wakes one, and who comes late does not overtake", async () => {
+        // asyncio: test_acquire
         const semaphore = skin.semaphore(3)
         const first = [semaphore.take(1), semaphore.take(1), semaphore.take(1)]
         const [a, b, c] = [semaphore.take(1), semaphore.take(1), semaphore.take(1)]
@@ -124,7 +128,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.deepStrictEqual(semaphore.stats(), { capacity: 3, inUse: 3, waiting: 0 })
       })
 
-      it("takes turns between tasks that ask again and again", async () => { // asyncio: test_acquire_fifo_order
+      it("takes turns between tasks that ask again and again", async () => {
+        // asyncio: test_acquire_fifo_order
         const semaphore = skin.semaphore(1)
         const log: Array<string> = []
         const task = async (name: string) => {
@@ -140,7 +145,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.deepStrictEqual(log, ["a1", "b1", "c1", "a2", "b2", "c2"])
       })
 
-      it("puts who releases and asks again last", async () => { // asyncio: test_acquire_fifo_order_2
+      it("puts who releases and asks again last", async () => {
+        // asyncio: test_acquire_fifo_order_2
         const semaphore = skin.semaphore(1)
         semaphore.take(1)
         const [second, third] = [semaphore.take(1), semaphore.take(1)]
@@ -157,7 +163,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.deepStrictEqual(semaphore.stats(), { capacity: 1, inUse: 0, waiting: 0 })
       })
 
-      it("passes over who was cancelled", async () => { // asyncio: test_acquire_fifo_order_3
+      it("passes over who was cancelled", async () => {
+        // asyncio: test_acquire_fifo_order_3
         const semaphore = skin.semaphore(0)
         const [a, b, c] = [semaphore.take(1), semaphore.take(1), semaphore.take(1)]
         a.cancel()
@@ -170,7 +177,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.strictEqual(c.state, "done")
       })
 
-      it("lets in all whom several releases allow before anybody who comes later", async () => { // asyncio: test_acquire_fifo_order_4
+      it("lets in all whom several releases allow before anybody who comes later", async () => {
+        // asyncio: test_acquire_fifo_order_4
         const semaphore = skin.semaphore(3)
         semaphore.take(3)
         const waiting = [semaphore.take(1), semaphore.take(1), semaphore.take(1)]
@@ -265,7 +273,10 @@ export const semaphoreLaws = (skin: Skin) =>
         while (log.length < priorities.length) await settle()
         await settle()
         assert.isTrue(attempts.every(({ state }) => state === "done"))
-        assert.deepStrictEqual(log, priorities.toSorted((a, b) => b - a))
+        assert.deepStrictEqual(
+          log,
+          priorities.toSorted((a, b) => b - a)
+        )
         assert.deepStrictEqual(semaphore.stats(), { capacity: 1, inUse: 0, waiting: 0 })
       })
 
@@ -292,7 +303,7 @@ export const semaphoreLaws = (skin: Skin) =>
       })
     })
 
-    describe("fairness \"throughput\"", () => {
+    describe('fairness "throughput"', () => {
       it("lets whoever fits go, the smallest first", async () => {
         const semaphore = skin.semaphore({ permits: 4, fairness: "throughput" })
         semaphore.take(4)
@@ -478,7 +489,8 @@ export const semaphoreLaws = (skin: Skin) =>
     })
 
     describe("cancellation", () => {
-      it("leaves no waiter", async () => { // asyncio: test_acquire_cancel
+      it("leaves no waiter", async () => {
+        // asyncio: test_acquire_cancel
         const semaphore = skin.semaphore(1)
         semaphore.take(1)
         const waiting = semaphore.take(1)
@@ -488,7 +500,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.deepStrictEqual(semaphore.stats(), { capacity: 1, inUse: 1, waiting: 0 })
       })
 
-      it("of the first two of four lets one release reach the third", async () => { // asyncio: test_acquire_cancel_before_awoken
+      it("of the first two of four lets one release reach the third", async () => {
+        // asyncio: test_acquire_cancel_before_awoken
         const semaphore = skin.semaphore(1)
         semaphore.take(1)
         const [a, b, c, d] = [semaphore.take(1), semaphore.take(1), semaphore.take(1), semaphore.take(1)]
@@ -499,7 +512,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.deepStrictEqual(statesOf(a, b, c, d), ["cancelled", "cancelled", "done", "waiting"])
       })
 
-      it("of the first does not hang the second", async () => { // asyncio: test_acquire_hang
+      it("of the first does not hang the second", async () => {
+        // asyncio: test_acquire_hang
         const semaphore = skin.semaphore(1)
         semaphore.take(1)
         const [a, b] = [semaphore.take(1), semaphore.take(1)]
@@ -510,7 +524,8 @@ export const semaphoreLaws = (skin: Skin) =>
         assert.strictEqual(semaphore.stats().inUse, 1)
       })
 
-      it("of who was woken, by who released, leaves the semaphore usable", async () => { // asyncio: test_acquire_no_hang
+      it("of who was woken, by who released, leaves the semaphore usable", async () => {
+        // asyncio: test_acquire_no_hang
         const semaphore = skin.semaphore(1)
         const { open, opened } = gate()
         const waiting: Array<Attempt<number>> = []
@@ -587,13 +602,17 @@ export const semaphoreLaws = (skin: Skin) =>
         for (const [i, attempt] of attempts.entries()) if (i % 2 === 0) attempt.cancel()
         semaphore.release(1)
         while (attempts.some(({ state }) => state === "waiting")) await settle()
-        assert.deepStrictEqual(log, Array.from({ length: 50 }, (_, i) => 2 * i + 1))
+        assert.deepStrictEqual(
+          log,
+          Array.from({ length: 50 }, (_, i) => 2 * i + 1)
+        )
         assert.deepStrictEqual(semaphore.stats(), { capacity: 1, inUse: 0, waiting: 0 })
       })
     })
 
     describe("refusals", () => {
-      it("a semaphore has an integer of 0 or more permits", () => { // asyncio: test_semaphore_value
+      it("a semaphore has an integer of 0 or more permits", () => {
+        // asyncio: test_semaphore_value
         for (const [permits, kind] of [
           [-1, RangeError],
           [1.5, RangeError],
@@ -614,7 +633,8 @@ export const semaphoreLaws = (skin: Skin) =>
         )
       })
 
-      it("more than are taken cannot be released, and nothing changes", async () => { // asyncio: test_release_not_acquired
+      it("more than are taken cannot be released, and nothing changes", async () => {
+        // asyncio: test_release_not_acquired
         const semaphore = skin.semaphore(2)
         const message = (got: unknown, most: number) =>
           `Semaphore.release: permits must be an integer from 0 to ${most}, got ${String(got)}`

@@ -90,7 +90,10 @@ export interface Skin {
   guarded<A>(initial: A): GuardedDriver<A>
   event(): EventDriver
   condition(): ConditionDriver
-  barrier(parties: number, options?: { readonly action?: () => void; readonly onInterrupt?: "withdraw" | "break" }): BarrierDriver
+  barrier(
+    parties: number,
+    options?: { readonly action?: () => void; readonly onInterrupt?: "withdraw" | "break" }
+  ): BarrierDriver
   workQueue<A>(options?: Effects.WorkQueue.Options<A>): WorkQueueDriver<A>
 }
 
@@ -252,9 +255,7 @@ const effectCondition = (self: Effects.Condition.Condition): ConditionDriver => 
   }
   return {
     withLock: (steps, ensuring = () => {}) =>
-      fork(
-        self.withLock(Effect.ensuring(Effect.forEach(steps, step, { discard: true }), Effect.sync(ensuring)))
-      ),
+      fork(self.withLock(Effect.ensuring(Effect.forEach(steps, step, { discard: true }), Effect.sync(ensuring)))),
     notify: (n) => now(self.notify(n)),
     wait: () => fork(self.wait),
     stats: () => now(self.stats)

@@ -265,7 +265,11 @@ export const waitLaws = ({ alias, make, name }: Subject) =>
 
       // A setTimeout of 2^31 ms fires after 1 ms: failure looks like a TimeoutError at once.
       it("is kept up to what timers can count, and is none beyond", async () => {
-        for (const [timeout, timers] of [[2 ** 31 - 1, 1], [2 ** 31, 0], [2 ** 40, 0]] as const) {
+        for (const [timeout, timers] of [
+          [2 ** 31 - 1, 1],
+          [2 ** 31, 0],
+          [2 ** 40, 0]
+        ] as const) {
           const instance = make()
           const end = follow(instance.call(nothing, { timeout }))
           await settle()
@@ -321,7 +325,6 @@ export const waitLaws = ({ alias, make, name }: Subject) =>
       [{ timeout: NaN }, RangeError, "timeout must be a number of milliseconds, 0 or more, got NaN"],
       [{ timeout: -1 }, RangeError, "timeout must be a number of milliseconds, 0 or more, got -1"],
       [{ timeout: "5" }, TypeError, `timeout must be a number of milliseconds, 0 or more, got "5"`],
-      [{ timeout: null }, TypeError, "timeout must be a number of milliseconds, 0 or more, got null"],
       [{ signal: {} }, TypeError, "signal must be an AbortSignal, got "],
       [{ signal: null }, TypeError, "signal must be an AbortSignal, got null"],
       [{ signal: new AbortController() }, TypeError, "signal must be an AbortSignal, got "],

@@ -242,7 +242,7 @@ describe("Barrier for async functions", () => {
 
     for (const bad of [undefined, null, {}, 5, "barrier", new Mutex(), new Event(), Effect.void]) {
       it(`refuses what is no barrier: ${typeof bad} ${String(bad).slice(0, 12)}`, () => {
-        assert.throws(() => Barrier.from(bad as never), TypeError, /^Barrier\.from: barrier must be a Barrier, got /)
+        assert.throws(() => Barrier.from(bad as never), TypeError, /^Barrier\.from: \w+ must be an? Barrier, got /)
       })
     }
   })

@@ -176,7 +176,7 @@ describe("Guarded.from", () => {
 
   for (const bad of [undefined, null, {}, 5, "guarded", new Mutex()] as ReadonlyArray<any>) {
     it(`refuses ${String(bad)}, which is no guarded value`, () => {
-      assert.throws(() => Guarded.from(bad), TypeError, "Guarded.from: guarded must be a Guarded, got")
+      assert.throws(() => Guarded.from(bad), TypeError, "Guarded.from: argument must be a Guarded, got")
     })
   }
 })

@@ -24,15 +24,6 @@ waitLaws({
 })
 
 waitLaws({
-  name: "Mutex.with",
-  alias: "Mutex.run",
-  make: () => {
-    const { mutex, ...rest } = locked()
-    return { call: (body, options) => mutex.with(body, options), ...rest }
-  }
-})
-
-waitLaws({
   name: "Mutex.acquire",
   make: () => {
     const { mutex, ...rest } = locked()
@@ -42,15 +33,6 @@ waitLaws({
       lease.release()
     }
     return { call, ...rest }
-  }
-})
-
-waitLaws({
-  name: "Mutex.wrap",
-  alias: "Mutex.run",
-  make: () => {
-    const { mutex, ...rest } = locked()
-    return { call: (body, options) => mutex.wrap(body, options)(), ...rest }
   }
 })
 
@@ -75,7 +57,6 @@ describe("Mutex.run", () => {
     const mutex = new Mutex()
     assert.strictEqual(await mutex.run(() => 1), 1)
     assert.strictEqual(await mutex.run(async () => 2), 2)
-    assert.strictEqual(await mutex.with(() => 3), 3)
     const queued = [mutex.run(() => 4), mutex.run(() => Promise.resolve(5)), mutex.run(() => 6, { timeout: 5 })]
     assert.deepStrictEqual(await Promise.all(queued), [4, 5, 6])
   })
@@ -113,14 +94,12 @@ describe("Mutex.run", () => {
     for (const f of [undefined, null, {}, Promise.resolve()] as ReadonlyArray<any>) {
       for (const [name, call] of [
         ["run", () => mutex.run(f)],
-        ["with", () => mutex.with(f, { priority: 1 })],
         ["runIfAvailable", () => mutex.runIfAvailable(f)]
       ] as const) {
         const error = await rejectionOf(call())
         assert.instanceOf(error, TypeError)
-        assert.match((error as Error).message, new RegExp(`^Mutex\\.(${name}|run): the function must be a function, got`))
+        assert.match((error as Error).message, new RegExp(`^Mutex\\.${name}: the function must be a function, got`))
       }
-      assert.throws(() => mutex.wrap(f), TypeError, "Mutex.wrap: the function must be a function, got")
     }
     assert.deepStrictEqual(mutex.stats(), free)
   })
@@ -148,24 +127,6 @@ describe("Mutex.runIfAvailable", () => {
       throw error
     })
     assert.strictEqual(await rejectionOf(failing), error)
-    assert.deepStrictEqual(mutex.stats(), free)
-  })
-})
-
-describe("Mutex.wrap", () => {
-  it("runs each call with the lock, with its this and its arguments", async () => {
-    const mutex = new Mutex()
-    let inside = 0
-    const counter = {
-      base: 10,
-      add: mutex.wrap(async function (this: { base: number }, a: number, b: number) {
-        assert.strictEqual(++inside, 1)
-        await Promise.resolve()
-        inside--
-        return this.base + a + b
-      })
-    }
-    assert.deepStrictEqual(await Promise.all([counter.add(1, 2), counter.add(3, 4)]), [13, 17])
     assert.deepStrictEqual(mutex.stats(), free)
   })
 })
@@ -243,7 +204,7 @@ describe("Mutex.from", () => {
 
   for (const bad of [undefined, null, {}, 5, "mutex", new Semaphore(1)] as ReadonlyArray<any>) {
     it(`refuses ${String(bad)}, which is no mutex`, () => {
-      assert.throws(() => Mutex.from(bad), TypeError, "Mutex.from: mutex must be a Mutex, got")
+      assert.throws(() => Mutex.from(bad), TypeError, "Mutex.from: argument must be a Mutex, got")
     })
   }
 })

@@ -97,7 +97,10 @@ describe("Semaphore.run", () => {
     assert.instanceOf(error, RangeError)
     assert.strictEqual((error as Error).message, "Semaphore.run: permits must be an integer from 0 to 2, got 3")
     for (const call of [() => semaphore.run(5 as any), () => semaphore.runIfAvailable(undefined as any)]) {
-      assert.match(((await rejectionOf(call())) as Error).message, /^Semaphore\.run\w*: the function must be a function/)
+      assert.match(
+        ((await rejectionOf(call())) as Error).message,
+        /^Semaphore\.run\w*: the function must be a function/
+      )
     }
     assert.deepStrictEqual(semaphore.stats(), { capacity: 2, inUse: 1, waiting: 0 })
   })
@@ -193,11 +196,18 @@ describe("Semaphore leases", () => {
     for (const count of [3, -1, 0.5, NaN]) {
       const error = await rejectionOf(semaphore.acquire(count))
       assert.instanceOf(error, RangeError)
-      assert.strictEqual((error as Error).message, `Semaphore.acquire: permits must be an integer from 0 to 2, got ${count}`)
+      assert.strictEqual(
+        (error as Error).message,
+        `Semaphore.acquire: permits must be an integer from 0 to 2, got ${count}`
+      )
       assert.throws(() => semaphore.tryAcquire(count), RangeError, "Semaphore.tryAcquire: permits must be")
       assert.throws(() => semaphore.tryTake(count), RangeError, "Semaphore.tryTake: permits must be")
     }
-    assert.throws(() => semaphore.tryAcquire(1, { priority: NaN }), RangeError, "Semaphore.tryAcquire: priority must be")
+    assert.throws(
+      () => semaphore.tryAcquire(1, { priority: NaN }),
+      RangeError,
+      "Semaphore.tryAcquire: priority must be"
+    )
     assert.deepStrictEqual(semaphore.stats(), free(2))
   })
 })
@@ -226,7 +236,11 @@ describe("Semaphore.wrap", () => {
 
   it("refuses what is no function", () => {
     const semaphore = new Semaphore(1)
-    assert.throws(() => semaphore.wrap(undefined as any), TypeError, "Semaphore.wrap: the function must be a function, got undefined")
+    assert.throws(
+      () => semaphore.wrap(undefined as any),
+      TypeError,
+      "Semaphore.wrap: the function must be a function, got undefined"
+    )
   })
 })
 
@@ -255,7 +269,10 @@ describe("Semaphore.wrapIterator", () => {
     const { count, iterator } = counted()
     const wrapped = semaphore.wrapIterator(iterator)
     const results = await Promise.all(Array.from({ length: 7 }, () => wrapped.next()))
-    assert.deepStrictEqual(results.map(({ value }) => value), [0, 1, 2, 3, 4, undefined, undefined])
+    assert.deepStrictEqual(
+      results.map(({ value }) => value),
+      [0, 1, 2, 3, 4, undefined, undefined]
+    )
     assert.strictEqual(count.peak, 2)
     assert.deepStrictEqual(semaphore.stats(), free(2))
   })
@@ -300,14 +317,21 @@ describe("Semaphore.wrapIterator", () => {
   it("refuses what is no iterator", () => {
     const semaphore = new Semaphore(1)
     for (const bad of [undefined, {}, [1]] as ReadonlyArray<any>) {
-      assert.throws(() => semaphore.wrapIterator(bad), TypeError, "Semaphore.wrapIterator: iterator.next must be a function")
+      assert.throws(
+        () => semaphore.wrapIterator(bad),
+        TypeError,
+        "Semaphore.wrapIterator: iterator.next must be a function"
+      )
     }
   })
 })
 
 describe("Semaphore.map", () => {
   it("works on as many at a time as there are permits, and gives results in the order of the inputs", async () => {
-    for (const [permits, each, most] of [[3, 1, 3], [4, 2, 2]] as const) {
+    for (const [permits, each, most] of [
+      [3, 1, 3],
+      [4, 2, 2]
+    ] as const) {
       const semaphore = new Semaphore(permits)
       let running = 0
       let peak = 0
@@ -441,7 +465,9 @@ describe("Semaphore.map", () => {
       return opened
     }
     let ended = false
-    const rejection = rejectionOf(semaphore.map([0, 1, 2], work, { signal: controller.signal })).finally(() => (ended = true))
+    const rejection = rejectionOf(semaphore.map([0, 1, 2], work, { signal: controller.signal })).finally(
+      () => (ended = true)
+    )
     await settle()
     controller.abort("reason")
     await settle()
@@ -541,7 +567,7 @@ describe("Semaphore.from", () => {
 
   for (const bad of [undefined, null, {}, 5, "semaphore", new Mutex()] as ReadonlyArray<any>) {
     it(`refuses ${String(bad)}, which is no semaphore`, () => {
-      assert.throws(() => Semaphore.from(bad), TypeError, "Semaphore.from: semaphore must be a Semaphore, got")
+      assert.throws(() => Semaphore.from(bad), TypeError, "Semaphore.from: argument must be a Semaphore, got")
     })
   }
 })

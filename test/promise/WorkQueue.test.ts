@@ -315,7 +315,7 @@ describe("promise WorkQueue", () => {
       assert.throws(
         () => WorkQueue.from(value as never),
         TypeError,
-        `WorkQueue.from: queue must be a WorkQueue, got ${got}`
+        `WorkQueue.from: argument must be a WorkQueue, got ${got}`
       )
     }
   })

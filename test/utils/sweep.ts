@@ -44,7 +44,8 @@ export const sweep = async <S>(scenario: Scenario<S>): Promise<Report> => {
 /** A sweep that fails with what it found. */
 export const sweepIsClean = async <S>(scenario: Scenario<S>): Promise<Report> => {
   const report = await sweep(scenario)
-  if (report.operations < 3) throw new Error(`the victim has only ${report.operations} operations: is it the right one?`)
+  if (report.operations < 3)
+    throw new Error(`the victim has only ${report.operations} operations: is it the right one?`)
   if (report.findings.length > 0) {
     const list = report.findings.map(({ message, operation }) => `  at operation ${operation}: ${message}`).join("\n")
     throw new Error(`interrupted at ${report.findings.length} of ${report.operations} operations:\n${list}`)
