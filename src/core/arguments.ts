@@ -6,14 +6,21 @@
  */
 
 /** The value, when it is allowed. */
-export const expect = <A>(holds: boolean, where: string, name: string, allowed: string, value: A): A => {
+export const expect = <A>(
+  holds: boolean,
+  where: string,
+  name: string,
+  allowed: string,
+  value: A,
+  kind?: "number" | "string"
+): A => {
   if (holds) return value
-  throw refusal(where, name, allowed, value)
+  throw refusal(where, name, allowed, value, kind)
 }
 
 /** An integer in a range. */
 export const integer = (where: string, name: string, value: number, min: number, max = Infinity): number =>
-  expect(isInteger(value, min, max), where, name, `an integer ${range(min, max)}`, value)
+  expect(isInteger(value, min, max), where, name, `an integer ${range(min, max)}`, value, "number")
 
 /** An integer in a range, or Infinity. */
 export const integerOrInfinity = (where: string, name: string, value: number, min: number): number =>
@@ -22,7 +29,8 @@ export const integerOrInfinity = (where: string, name: string, value: number, mi
     where,
     name,
     `an integer ${range(min, Infinity)}, or Infinity`,
-    value
+    value,
+    "number"
   )
 
 /** A number that can be ordered; with a minimum, milliseconds, of which Infinity is "for ever". */
@@ -32,14 +40,22 @@ export const number = (where: string, name: string, value: number, min = -Infini
     where,
     name,
     min < 0 ? "a number" : "a number of milliseconds, 0 or more",
-    value
+    value,
+    "number"
   )
 
 export const callable = <F>(where: string, name: string, value: F): F =>
   expect(typeof value === "function", where, name, "a function", value)
 
 export const oneOf = <A extends string>(where: string, name: string, value: A, allowed: ReadonlyArray<A>): A =>
-  expect(allowed.includes(value), where, name, `one of ${allowed.map((option) => show(option)).join(", ")}`, value)
+  expect(
+    allowed.includes(value),
+    where,
+    name,
+    `one of ${allowed.map((option) => show(option)).join(", ")}`,
+    value,
+    "string"
+  )
 
 export const record = <A extends object>(where: string, options: A): A =>
   expect(typeof options === "object" && options !== null, where, "options", "an object", options)
@@ -49,11 +65,15 @@ const isInteger = (value: number, min: number, max: number) => Number.isInteger(
 /** An operation that makes no sense in the state that it finds. */
 export const misuse = (where: string, why: string): Error => new Error(`${where}: ${why}`)
 
-/** Wrong kind of value: TypeError. Right kind, outside what is allowed: RangeError. */
-export const refusal = (where: string, name: string, allowed: string, got: unknown): Error => {
-  const message = `${where}: ${name} must be ${allowed}, got ${show(got)}`
-  return new (/number|string/.test(typeof got) ? RangeError : TypeError)(message)
-}
+/** Wrong kind of value: TypeError. Of the right kind, but outside what is allowed: RangeError. */
+export const refusal = (
+  where: string,
+  name: string,
+  allowed: string,
+  got: unknown,
+  kind?: "number" | "string"
+): Error =>
+  new (typeof got === kind ? RangeError : TypeError)(`${where}: ${name} must be ${allowed}, got ${show(got)}`)
 
 const range = (min: number, max: number): string => (max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`)
 

@@ -81,7 +81,7 @@ export class Mutex {
 
   /** Whether somebody holds the lock. */
   get isLocked(): boolean {
-    return core.isLocked(this[core.TypeId])
+    return this.stats().inUse > 0
   }
 
   /** A frozen snapshot. */

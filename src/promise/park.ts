@@ -64,6 +64,30 @@ export const checkWait = (where: string, options: WaitOptions | undefined): void
 const tooLong = 2 ** 31
 
 /**
+ * Who listens to a signal. However many wait with one signal, it has one listener: a signal looks through its listeners for each that
+ * comes or goes, and Node warns at the eleventh.
+ */
+const listeners = new WeakMap<AbortSignal, Set<() => void> & EventListenerObject>()
+
+const listen = (signal: AbortSignal, abort: () => void): (() => void) => {
+  let all = listeners.get(signal)
+  if (all === undefined) {
+    all = Object.assign(new Set<() => void>(), {
+      handleEvent(this: Set<() => void>) {
+        this.forEach((abort) => abort())
+      }
+    })
+    listeners.set(signal, all)
+  }
+  const set = all
+  if (set.size === 0) signal.addEventListener("abort", set)
+  set.add(abort)
+  return () => {
+    if (set.delete(abort) && set.size === 0) signal.removeEventListener("abort", set)
+  }
+}
+
+/**
  * Waits for an enqueued ticket to be settled. When the wait ends early the ticket is cancelled: it leaves its list at once, and what
  * it was granted in the same tick goes back.
  */
@@ -79,20 +103,20 @@ export const park = (
     const end = (reason: unknown) => {
       unwatch()
       // Some waits take something back before they end (a condition, its lock): then the ticket is woken once more.
-      ticket.resume = () => reject(reason)
+      ticket.wake = () => reject(reason)
       wake(cancel())
       if (ticket.lane === undefined) reject(reason)
     }
     const abort = () => end(signal!.reason)
     const expire = () => end(new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError"))
 
-    signal?.addEventListener("abort", abort)
+    const unlisten = signal && listen(signal, abort)
     const timer = timeout < tooLong ? setTimeout(expire, timeout) : undefined
     const unwatch = () => {
-      signal?.removeEventListener("abort", abort)
+      unlisten?.()
       clearTimeout(timer)
     }
-    ticket.resume = () => {
+    ticket.wake = () => {
       unwatch()
       // The caller runs a tick from now. An abort that comes before then still counts, and returns the grant.
       queueMicrotask(() => (signal?.aborted ? abort() : resolve(ticket.claim())))

@@ -35,21 +35,36 @@ const enqueue = (state: State, permits: number, priority: number): LeaseTicket =
 }
 
 /** Takes permits. */
-export const acquire = (where: string, state: State, permits: number, options: Options | undefined): Promise<Lease> =>
+export const acquire = (
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined
+): Promise<Lease> =>
   options === undefined ? Promise.resolve(request(state, permits)) : acquireWith(where, state, permits, options)
 
-/** A lease at once, if that is possible. */
-const request = (state: State, permits: number): Lease | Promise<Lease> =>
-  tryTake(state, permits, 0) ?? settlement(enqueue(state, permits, 0))
+const acquireWith = async (where: string, state: State, permits: number, options: Options): Promise<Lease> =>
+  take(where, state, permits, options)
 
-const acquireWith = async (where: string, state: State, permits: number, options: Options): Promise<Lease> => {
+/** The general form of `request`. */
+const take = (
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined
+): Lease | Promise<Lease> => {
   const priority = core.priorityOf(where, options)
   checkWait(where, options)
   const lease = tryTake(state, permits, priority)
   if (lease !== undefined) return lease
   const ticket = enqueue(state, permits, priority)
-  return (await park(where, ticket, options, () => core.cancel(state, ticket))) as Lease
+  return park(where, ticket, options, () => core.cancel(state, ticket)) as Promise<Lease>
 }
+
+/** A lease at once, if that is possible. */
+const request = (state: State, permits: number): Lease | Promise<Lease> =>
+  tryTake(state, permits, 0) ?? settlement(enqueue(state, permits, 0))
+
 
 /** A lease, if it is to be had at once. */
 export const tryTake = (state: State, permits: number, priority: number): Lease | undefined =>
@@ -84,7 +99,8 @@ const runWith = async <A>(
   f: () => A | PromiseLike<A>
 ): Promise<A> => {
   callable(where, "the function", f)
-  return await runHeld(await acquire(where, state, permits, options), f)
+  const lease = take(where, state, permits, options)
+  return await runHeld(lease instanceof Lease ? lease : await lease, f)
 }
 
 const runHeld = async <A>(lease: Lease, f: () => A | PromiseLike<A>): Promise<A> => {
@@ -130,46 +146,63 @@ export const map = async <A, B>(
   f: (input: A, index: number) => B | PromiseLike<B>
 ): Promise<Array<B>> => {
   callable(where, "the function", f)
+  checkWait(where, options)
   const iterator = iterate<A>(where, inputs)
   const results: Array<B> = []
   const errors: Array<unknown> = []
   const running: Array<Promise<void>> = []
 
+  // Ends the wait for the next permit: the caller's signal does, and the first call that fails.
+  const { signal } = options ?? {}
+  const stop = new AbortController()
+  const forward = () => stop.abort(signal!.reason)
+  signal?.addEventListener("abort", forward)
+  const fail = (error: unknown) => {
+    errors.push(error)
+    stop.abort(failed)
+  }
+
   const apply = async (lease: Lease, input: A | PromiseLike<A>, index: number) => {
     try {
       results[index] = await f(await input, index)
     } catch (error) {
-      errors.push(error)
+      fail(error)
     } finally {
       lease.release()
     }
   }
 
-  let exhausted = false
+  let open = true
   try {
-    for (let index = 0; errors.length === 0 && !exhausted; index++) {
-      const lease = await acquire(where, state, permits, options)
-      let started = false
-      try {
-        if (errors.length > 0) break
-        const next = await iterator.next()
-        exhausted = next.done === true
-        if (next.done === true || errors.length > 0) break
-        started = true
-        running.push(apply(lease, next.value, index))
-      } finally {
-        if (!started) lease.release()
+    for (let index = 0; open; index++) {
+      const lease = await acquire(where, state, permits, { ...options, signal: stop.signal })
+      // Until it has answered, the iterator is not open: one that throws closes itself.
+      open = false
+      const next = await Promise.resolve(iterator.next()).catch((error: unknown) => {
+        lease.release()
+        throw error
+      })
+      if (next.done === true || errors.length > 0) {
+        open = next.done !== true
+        lease.release()
+        break
       }
+      open = true
+      running.push(apply(lease, next.value, index))
     }
-    if (!exhausted) await iterator.return?.()
   } catch (error) {
-    errors.push(error)
+    if (error !== failed) errors.push(error)
   }
+  if (open) await Promise.resolve(iterator.return?.()).catch(fail)
   await Promise.all(running)
+  signal?.removeEventListener("abort", forward)
   if (errors.length > 1) throw new AggregateError(errors, `${where}: ${errors.length} calls failed`)
   if (errors.length === 1) throw errors[0]
   return results
 }
+
+/** The reason that `map` gives itself. */
+const failed = Symbol("failed")
 
 const iterate = <A>(
   where: string,

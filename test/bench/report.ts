@@ -28,7 +28,7 @@ export const compare = (workload: Workload, measured: Measured): ReadonlyArray<R
       const base = ours.get(size)
       if (nsPerOp === undefined || base === undefined) return []
       const row = { workload: workload.name, size, contender, nsPerOp, ratio: nsPerOp / base }
-      const aim = contender === names[0] ? flatAim(workload, ours, size) : ratioAim(workload, contender, row.ratio)
+      const aim = contender === names[0] ? flatAim(workload, measured, size) : ratioAim(workload, contender, row.ratio)
       return [{ ...row, ...(aim ?? { aim: "", met: undefined }) }]
     })
   )
@@ -39,13 +39,16 @@ const ratioAim = ({ aims }: Workload, contender: string, ratio: number) => {
   return aim === 0 ? undefined : { aim: `ratio >= ${Number(aim.toFixed(2))}`, met: ratio >= aim * (1 - noise) }
 }
 
-const flatAim = ({ flat }: Workload, ours: ReadonlyMap<number, number>, size: number) => {
-  const base = flat === undefined || size <= flat.from ? undefined : ours.get(flat.from)
-  if (flat === undefined || base === undefined) return undefined
-  return {
-    aim: `<= ${flat.factor} x at ${count(flat.from)} (${(ours.get(size)! / base).toFixed(2)})`,
-    met: ours.get(size)! <= base * flat.factor * (1 + noise)
-  }
+/** Nothing can be flatter than what it stands on: when the floor costs more at the larger size, that much is allowed for. */
+const flatAim = ({ contenders, flat }: Workload, measured: Measured, size: number) => {
+  if (flat === undefined || size <= flat.from) return undefined
+  const [ours, ...others] = Object.keys(contenders)
+  const floor = others.find((name) => name.startsWith("floor"))
+  const growth = (name: string) => measured.get(name)!.get(size)! / measured.get(name)!.get(flat.from)!
+  const own = growth(ours!)
+  const below = floor !== undefined && measured.get(floor)?.has(size) === true ? growth(floor) : 1
+  const aim = `<= ${flat.factor} x at ${count(flat.from)} (${own.toFixed(2)}${below > 1 ? `, floor ${below.toFixed(2)}` : ""})`
+  return { aim, met: own <= flat.factor * Math.max(1, below) * (1 + noise) }
 }
 
 const count = (value: number): string => value.toLocaleString("en-US")
@@ -68,7 +71,7 @@ export const widths = titles
 export const text = (row: Row | ReadonlyArray<string>): string => {
   const [workload, size, contender, ns, ratio, aim, met] = "workload" in row ? cells(row) : row
   const columns = [workload!.padEnd(36), size!.padStart(7), contender!.padEnd(26), ns!.padStart(11), ratio!.padStart(8)]
-  return [...columns, aim!.padEnd(28), met].join("  ").trimEnd()
+  return [...columns, aim!.padEnd(36), met].join("  ").trimEnd()
 }
 
 export const markdown = (rows: ReadonlyArray<Row>): string =>

@@ -55,6 +55,13 @@ const floor: Contender = async (count) => {
   return fibers(count, Deferred.await(deferred), Deferred.succeed(deferred, undefined))
 }
 
+/** What async functions cost that wait for one promise. */
+const promiseFloor: Contender = (count) => {
+  let go!: () => void
+  const promise = new Promise<void>((resolve) => (go = resolve))
+  return promises(count, () => promise, go)
+}
+
 const pair = (what: string, effect: Record<string, Contender>, promise: Contender): ReadonlyArray<Workload> => [
   {
     name: `${what}, N waiting, Effect`,
@@ -63,7 +70,13 @@ const pair = (what: string, effect: Record<string, Contender>, promise: Contende
     aims: { "floor: Deferred": 0 },
     contenders: { ...effect, "floor: Deferred": floor, asyncio: { python: what } }
   },
-  { name: `${what}, N waiting, promise`, sizes, flat, contenders: { [ours]: promise, asyncio: { python: what } } }
+  {
+    name: `${what}, N waiting, promise`,
+    sizes,
+    flat,
+    aims: { "floor: one promise": 0 },
+    contenders: { [ours]: promise, "floor: one promise": promiseFloor, asyncio: { python: what } }
+  }
 ]
 
 export const workloads: ReadonlyArray<Workload> = [
