@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { record, refusal } from "./core/arguments.js"
 import * as core from "./core/barrier.js"
 import { BrokenBarrier } from "./core/errors.js"
 import { wake } from "./core/ticket.js"
@@ -168,8 +169,11 @@ const outcome = (result: number): Effect.Effect<number, BrokenBarrier> =>
  * @since 0.1.0
  * @category constructors
  */
-export const makeUnsafe = <E = never>(parties: number, options: Options<E> = {}): Barrier<E> =>
-  new BarrierImpl(core.make(parties, options.onInterrupt), options.action)
+export const makeUnsafe = <E = never>(parties: number, options: Options<E> = {}): Barrier<E> => {
+  const { action, onInterrupt } = record("Barrier.make", options)
+  if (action !== undefined && !Effect.isEffect(action)) throw refusal("Barrier.make", "action", "an effect", action)
+  return new BarrierImpl(core.make(parties, onInterrupt), action)
+}
 
 /**
  * Makes a barrier for a number of parties. What the action needs is taken from where the barrier is made.
@@ -183,8 +187,8 @@ export const make = <E = never, R = never>(
 ): Effect.Effect<Barrier<E>, never, R> =>
   Effect.map(Effect.context<R>(), (context) =>
     makeUnsafe<E>(parties, {
-      ...options,
-      action: options.action && Effect.provide(options.action, context)
+      ...record("Barrier.make", options),
+      action: Effect.isEffect(options.action) ? Effect.provide(options.action, context) : options.action
     })
   )
 

@@ -7,12 +7,12 @@
  */
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
-import { integer, refusal } from "./core/arguments.js"
+import { callable, integer, refusal } from "./core/arguments.js"
 import * as core from "./core/condition.js"
 import * as mutex from "./core/mutex.js"
 import type { Grant } from "./core/semaphore.js"
 import { wake } from "./core/ticket.js"
-import { FiberTicket, park } from "./internal/park.js"
+import { FiberTicket, park, untilForgotten } from "./internal/park.js"
 import * as permits from "./internal/permits.js"
 import * as service from "./internal/service.js"
 import type { Mutex } from "./Mutex.js"
@@ -78,7 +78,7 @@ export type Predicate<E = never, R = never> = (() => boolean) | Effect.Effect<bo
  *   return yield* Fiber.join(buyer)
  * })
  *
- * console.log(await Effect.runPromise(program)) // => 1
+ * console.log(await Effect.runPromise(program)) // => 0
  *
  * @since 0.1.0
  * @category models
@@ -108,6 +108,8 @@ export interface Condition {
 class ConditionImpl implements Condition {
   readonly [TypeId]: core.State
   readonly withLock: Condition["withLock"]
+  /** Waits; gives what is to be called once the notification is used. Until then it passes on when the fiber ends. */
+  private readonly notified: Effect.Effect<() => void>
   readonly wait: Condition["wait"]
   readonly notifyAll: Condition["notifyAll"]
   readonly stats: Condition["stats"]
@@ -115,7 +117,7 @@ class ConditionImpl implements Condition {
   constructor(state: core.State) {
     this[TypeId] = state
     this.withLock = (self) => permits.hold("Condition.withLock", state.lock, 1, undefined, self)
-    this.wait = Effect.uninterruptibleMask((restore) => {
+    this.notified = Effect.uninterruptibleMask((restore) => {
       core.checkLocked("Condition.wait", state)
       const ticket = new FiberTicket<number, Grant>(1, 0)
       wake(core.wait(state, ticket))
@@ -124,11 +126,12 @@ class ConditionImpl implements Condition {
           restore,
           ticket,
           () => core.cancel(state, ticket),
-          () => Effect.void
+          () => untilForgotten(() => core.passOn(state))
         ),
         () => ticket.settlement
       )
     })
+    this.wait = Effect.flatMap(this.notified, Effect.sync)
     this.notifyAll = Effect.sync(() => {
       core.checkLocked("Condition.notifyAll", state)
       core.notify(state, Infinity)
@@ -137,13 +140,27 @@ class ConditionImpl implements Condition {
   }
 
   readonly waitFor = <E = never, R = never>(predicate: Predicate<E, R>): Effect.Effect<void, E, R> => {
-    const look: Effect.Effect<boolean, E, R> = Effect.isEffect(predicate)
-      ? predicate
-      : Effect.sync(predicate as () => boolean)
-    const loop: Effect.Effect<void, E, R> = Effect.flatMap(look, (holds) =>
-      holds ? Effect.void : Effect.flatMap(this.wait, () => loop)
+    const state = this[TypeId]
+    const look = Effect.suspend((): Effect.Effect<boolean, E, R> => {
+      if (Effect.isEffect(predicate)) return predicate
+      return Effect.succeed(callable("Condition.waitFor", "predicate", predicate)())
+    })
+    const again: Effect.Effect<void, E, R> = Effect.flatMap(this.notified, (forget) =>
+      Effect.flatMap(
+        Effect.onError(look, () =>
+          Effect.sync(() => {
+            forget()
+            wake(core.passOn(state))
+          })
+        ),
+        (holds) => {
+          if (holds) return Effect.sync(forget)
+          forget()
+          return again
+        }
+      )
     )
-    return loop
+    return Effect.flatMap(look, (holds) => (holds ? Effect.void : again))
   }
 
   readonly notify = (n = 1): Effect.Effect<void> => {

@@ -10,7 +10,7 @@
  * - I2 A ticket of a wait is in one list at a time: the condition's, or the lock's.
  * - I3 A notification is not lost with the waiter that it was for: cancelled after being notified, it notifies the next.
  *
- * Transitions: `wait`, `cancel`, `notify`; those of the lock.
+ * Transitions: `wait`, `cancel`, `passOn`, `notify`; those of the lock.
  *
  * @internal
  */
@@ -51,11 +51,16 @@ export const wait = (state: State, ticket: Waiting): Chain => {
  * The caller of a ticket wants to go. It may not before it has the lock again (I1), so a ticket that was not notified asks for the
  * lock now, and one that was passes its notification on (I3); either way it has to be waited for once more.
  */
-export const cancel = (state: State, ticket: Waiting): Chain => {
-  if (!waitList.has(state.waiting, ticket)) {
-    notify(state, 1)
-    return undefined
-  }
+export const cancel = (state: State, ticket: Waiting): Chain =>
+  waitList.has(state.waiting, ticket) ? askForLock(state, ticket) : passOn(state)
+
+/** Notifies the next for one who has no use for its notification. The lock need not be held: whoever ends here may have lost it. */
+export const passOn = (state: State): Chain => {
+  const next = waitList.head(state.waiting)
+  return next && askForLock(state, next)
+}
+
+const askForLock = (state: State, ticket: Waiting): Chain => {
   waitList.remove(ticket)
   if (Semaphore.tryTake(state.lock, 1, ticket.priority)) return settle(undefined, ticket, state.lock.epoch)
   Semaphore.enqueue(state.lock, ticket)

@@ -128,3 +128,7 @@ const keepUntilCollected = <Request, Result, A, E>(
       })
     )
   })
+
+/** Gives something back should the fiber end before it called the function that it is given here. */
+export const untilForgotten = (giveBack: () => Chain): Effect.Effect<() => void> =>
+  withFiber((fiber) => Effect.succeed(onFiberExit(fiber, () => wake(giveBack()))))

@@ -71,7 +71,7 @@ export class Barrier {
 
   /** A view of the barrier that an Effect program, or other plain code, uses. */
   static from<E>(barrier: Effects.Barrier<E> | Barrier): Barrier {
-    return view(Barrier.prototype, "Barrier", core.TypeId, barrier, { action: barrier.action })
+    return view(Barrier.prototype, "Barrier", core.TypeId, barrier, { action: barrier?.action })
   }
 
   /** Arrives, waits for the others, and gives the arrival index: 0 for the first, and so on. */
@@ -80,11 +80,7 @@ export class Barrier {
     checkWait("Barrier.wait", options)
     const arrival = core.arrive(state)
     if (arrival === undefined) throw new BrokenBarrier()
-    if (arrival.isLast) return this.pass(state, arrival)
-    return outcome(await wait("Barrier.wait", state, arrival, options, core.enqueue, core.cancel))
-  }
-
-  private async pass(state: core.State, arrival: core.Arrival): Promise<number> {
+    if (!arrival.isLast) return outcome(await wait("Barrier.wait", state, arrival, options, core.enqueue, core.cancel))
     try {
       if (this.action !== undefined) await this.action()
     } catch (error) {

@@ -10,7 +10,7 @@ import type * as Effects from "../Condition.js"
 import type * as EffectMutex from "../Mutex.js"
 import type { Lease } from "./Lease.js"
 import type { Mutex } from "./Mutex.js"
-import { checkWait, wait, type WaitOptions } from "./park.js"
+import { checkWait, limit, wait, type WaitOptions } from "./park.js"
 import * as permits from "./permits.js"
 import { stateOf, view } from "./view.js"
 
@@ -85,10 +85,15 @@ export class Condition {
   async waitFor<A>(predicate: () => A | PromiseLike<A>, options?: WaitOptions): Promise<A> {
     callable("Condition.waitFor", "predicate", predicate)
     checkWait("Condition.waitFor", options)
-    for (;;) {
-      const holds = await predicate()
-      if (holds) return holds
-      await this.wait(options)
+    const whole = limit("Condition.waitFor", options)
+    try {
+      for (;;) {
+        const holds = await predicate()
+        if (holds) return holds
+        await this.wait(whole.options)
+      }
+    } finally {
+      whole.end()
     }
   }
 

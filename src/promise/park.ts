@@ -70,21 +70,21 @@ const tooLong = 2 ** 31
 const listeners = new WeakMap<AbortSignal, Set<() => void> & EventListenerObject>()
 
 const listen = (signal: AbortSignal, abort: () => void): (() => void) => {
-  let all = listeners.get(signal)
-  if (all === undefined) {
-    all = Object.assign(new Set<() => void>(), {
-      handleEvent(this: Set<() => void>) {
-        this.forEach((abort) => abort())
-      }
-    })
+  const all = listeners.get(signal) ?? Object.assign(new Set<() => void>(), { handleEvent: callAll })
+  if (all.size === 0) {
     listeners.set(signal, all)
+    signal.addEventListener("abort", all)
   }
-  const set = all
-  if (set.size === 0) signal.addEventListener("abort", set)
-  set.add(abort)
+  all.add(abort)
   return () => {
-    if (set.delete(abort) && set.size === 0) signal.removeEventListener("abort", set)
+    if (!all.delete(abort) || all.size > 0) return
+    listeners.delete(signal)
+    signal.removeEventListener("abort", all)
   }
+}
+
+function callAll(this: Set<() => void>): void {
+  this.forEach((abort) => abort())
 }
 
 /**
@@ -108,7 +108,7 @@ export const park = (
       if (ticket.lane === undefined) reject(reason)
     }
     const abort = () => end(signal!.reason)
-    const expire = () => end(new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError"))
+    const expire = () => end(timedOut(where, timeout))
 
     const unlisten = signal && listen(signal, abort)
     const timer = timeout < tooLong ? setTimeout(expire, timeout) : undefined
@@ -137,4 +137,26 @@ export const wait = async <State, Request, Result>(
   wake(enqueue(state, ticket) as Chain)
   await park(where, ticket, options, () => cancel(state, ticket))
   return ticket.result!
+}
+
+const timedOut = (where: string, timeout: number): DOMException =>
+  new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError")
+
+/** The options for each wait of a call that waits several times: its timeout is that of the whole call. `end` takes away its timer. */
+export const limit = (
+  where: string,
+  options: WaitOptions | undefined
+): { readonly options: WaitOptions | undefined; readonly end: () => void } => {
+  const { signal, timeout = tooLong } = options ?? {}
+  if (timeout >= tooLong) return { options, end: () => {} }
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(timedOut(where, timeout)), timeout)
+  const unlisten = signal && listen(signal, () => controller.abort(signal.reason))
+  return {
+    options: { signal: controller.signal },
+    end: () => {
+      clearTimeout(timer)
+      unlisten?.()
+    }
+  }
 }

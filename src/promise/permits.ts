@@ -176,24 +176,27 @@ export const map = async <A, B>(
   try {
     for (let index = 0; open; index++) {
       const lease = await acquire(where, state, permits, { ...options, signal: stop.signal })
-      // Until it has answered, the iterator is not open: one that throws closes itself.
-      open = false
-      const next = await Promise.resolve(iterator.next()).catch((error: unknown) => {
-        lease.release()
-        throw error
-      })
-      if (next.done === true || errors.length > 0) {
+      let started = false
+      try {
+        // An iterator that throws has closed itself, so until it has answered there is nothing to close.
+        open = false
+        const next = await iterator.next()
         open = next.done !== true
-        lease.release()
-        break
+        if (next.done === true || errors.length > 0) break
+        started = true
+        running.push(apply(lease, next.value, index))
+      } finally {
+        if (!started) lease.release()
       }
-      open = true
-      running.push(apply(lease, next.value, index))
     }
   } catch (error) {
     if (error !== failed) errors.push(error)
   }
-  if (open) await Promise.resolve(iterator.return?.()).catch(fail)
+  try {
+    if (open) await iterator.return?.()
+  } catch (error) {
+    errors.push(error)
+  }
   await Promise.all(running)
   signal?.removeEventListener("abort", forward)
   if (errors.length > 1) throw new AggregateError(errors, `${where}: ${errors.length} calls failed`)

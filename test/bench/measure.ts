@@ -8,7 +8,10 @@ export interface Budget {
   readonly sampleMs: number
 }
 
-/** Nanoseconds for an operation: the median of several samples. For `unit: "bytes"`, bytes for a waiter. */
+/**
+ * Nanoseconds for an operation: the median of several samples. Garbage is collected when it is due: a forced collection between samples
+ * throws away optimized code that refers to objects of the sample before, and so would measure warm-up. For `unit: "bytes"`, bytes for a waiter.
+ */
 export const measure = async (
   workload: Workload,
   contender: Contender,
@@ -36,7 +39,6 @@ export const measure = async (
   await sample(budget.warmUpMs)
   const samples: Array<number> = []
   for (let spent = 0; spent < budget.measureMs || (samples.length < 3 && spent < 4 * budget.measureMs);) {
-    globalThis.gc?.()
     const { elapsed, nsPerOp } = await sample(budget.sampleMs)
     samples.push(nsPerOp)
     spent += elapsed

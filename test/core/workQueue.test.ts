@@ -153,7 +153,7 @@ class Model {
     const out = candidates.sort((a, b) => a.sequence - b.sequence)[0]!
     this.items = this.items.filter((item) => item !== out)
     this.dropped++
-    return "accept"
+    return "slide"
   }
 
   release(): void {
@@ -253,8 +253,9 @@ const run = (commands: ReadonlyArray<Command>, capacity: number, strategy: core.
         const expected = model.offer(mine)
         assert.strictEqual(core.admission(state), expected, `of ${before} of ${capacity}`)
         if (expected === "accept") wakeUp(core.accept(state, copy(mine)))
+        if (expected === "slide") assert.strictEqual(core.slide(state, copy(mine)), model.items.includes(mine))
         else if (expected === "drop") core.drop(state)
-        if (expected !== "accept") neverCame++
+        if (expected !== "accept" && expected !== "slide") neverCame++
         break
       }
       case "enqueueOffer":
@@ -623,7 +624,7 @@ describe("the work queue's core", () => {
     assert.deepEqual(core.checkItems("test", new Map([[1, 2]]).keys()), [1])
     assert.throws(
       () => core.checkItems("test", "abc"),
-      RangeError,
+      TypeError,
       "test: items must be an iterable that is not a string"
     )
   })
