@@ -72,8 +72,7 @@ export const refusal = (
   allowed: string,
   got: unknown,
   kind?: "number" | "string"
-): Error =>
-  new (typeof got === kind ? RangeError : TypeError)(`${where}: ${name} must be ${allowed}, got ${show(got)}`)
+): Error => new (typeof got === kind ? RangeError : TypeError)(`${where}: ${name} must be ${allowed}, got ${show(got)}`)
 
 const range = (min: number, max: number): string => (max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`)
 

@@ -99,7 +99,13 @@ export const priorityOf = (where: string, options: RequestOptions | undefined): 
 
 /** Why a waiting request ends when the semaphore was made smaller than it. */
 const refusalOf = (state: State, permits: number): Error =>
-  refusal("Semaphore.resize", "permits of a request that waits", `an integer from 0 to ${state.permits}`, permits, "number")
+  refusal(
+    "Semaphore.resize",
+    "permits of a request that waits",
+    `an integer from 0 to ${state.permits}`,
+    permits,
+    "number"
+  )
 
 export const make = (permits: number, pick = fifo): State => ({
   permits,

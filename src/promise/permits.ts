@@ -35,24 +35,14 @@ const enqueue = (state: State, permits: number, priority: number): LeaseTicket =
 }
 
 /** Takes permits. */
-export const acquire = (
-  where: string,
-  state: State,
-  permits: number,
-  options: Options | undefined
-): Promise<Lease> =>
+export const acquire = (where: string, state: State, permits: number, options: Options | undefined): Promise<Lease> =>
   options === undefined ? Promise.resolve(request(state, permits)) : acquireWith(where, state, permits, options)
 
 const acquireWith = async (where: string, state: State, permits: number, options: Options): Promise<Lease> =>
   take(where, state, permits, options)
 
 /** The general form of `request`. */
-const take = (
-  where: string,
-  state: State,
-  permits: number,
-  options: Options | undefined
-): Lease | Promise<Lease> => {
+const take = (where: string, state: State, permits: number, options: Options | undefined): Lease | Promise<Lease> => {
   const priority = core.priorityOf(where, options)
   checkWait(where, options)
   const lease = tryTake(state, permits, priority)
@@ -64,7 +54,6 @@ const take = (
 /** A lease at once, if that is possible. */
 const request = (state: State, permits: number): Lease | Promise<Lease> =>
   tryTake(state, permits, 0) ?? settlement(enqueue(state, permits, 0))
-
 
 /** A lease, if it is to be had at once. */
 export const tryTake = (state: State, permits: number, priority: number): Lease | undefined =>

@@ -284,7 +284,7 @@ export const workQueueLaws = (skin: Skin): void => {
         for (const n of [0, -1, 1.5, NaN, "2" as never]) {
           const attempt = queue.takeUpTo(n)
           await settle()
-          assert.instanceOf(attempt.error, RangeError)
+          assert.instanceOf(attempt.error, typeof n === "number" ? RangeError : TypeError)
           const got = typeof n === "string" ? JSON.stringify(n) : n
           assert.strictEqual(
             (attempt.error as Error).message,
@@ -1410,7 +1410,7 @@ is not made and can be made again`, async () => {
         }
         await settle()
         for (const [attempt, message] of refusals) {
-          assert.instanceOf(attempt.error, RangeError)
+          assert.instanceOf(attempt.error, message.endsWith('"') ? TypeError : RangeError)
           assert.strictEqual((attempt.error as Error).message, message)
         }
         assert.strictEqual(queue.stats().size, 1)
@@ -1570,16 +1570,15 @@ is not made and can be made again`, async () => {
           assert.deepEqual(takeOut(queue), [0, 1, 2, 3])
         })
 
-        it(`changes nothing when items are taken (${strategy})`, async () => {
-          const queue = filled({ order: fragile, capacity: 10, strategy }, 3, 1, 5, 4, 2)
-          const before = queue.stats()
-          cannotCompare(await failing(() => queue.take()))
-          cannotCompare(await failing(() => queue.takeUpTo(2)))
-          cannotCompare(await failing(() => queue.takeAll()))
-          await failing(() => assert.throws(() => queue.tryTake(), "cannot compare"))
-          cannotCompare(await failing(() => queue.consume(async () => {})))
-          assert.deepEqual(queue.stats(), before)
-          assert.deepEqual(takeOut(queue), [1, 2, 3, 4, 5])
+        it(`loses nothing when items are taken: those that it cannot tell apart come as they arrived (${strategy})`, async () => {
+          const queue = filled({ order: fragile, capacity: 10, strategy }, 3, 1, 5, 4, 2, 6)
+          const first = await failing(() => queue.take())
+          const some = await failing(() => queue.takeUpTo(2))
+          const one = await failing(() => queue.tryTake())
+          assert.strictEqual(first.value, 1)
+          assert.strictEqual(queue.stats().inUse, 4)
+          const all = [first.value, ...some.value, one!, ...takeOut(queue)]
+          assert.deepEqual(all.sort(ascending), [1, 2, 3, 4, 5, 6])
         })
       }
 
@@ -1614,7 +1613,7 @@ is not made and can be made again`, async () => {
         }
       })
 
-      it("in a full sliding queue changes nothing, wherever it throws", async () => {
+      it("in a full sliding queue refuses the offer whole, or accepts it whole, wherever it throws", async () => {
         for (let limit = 0; limit < 12; limit++) {
           let comparisons = Infinity
           const wearing = (a: number, b: number): number => {
@@ -1626,9 +1625,12 @@ is not made and can be made again`, async () => {
           const offer = queue.offer(0)
           await settle()
           comparisons = Infinity
-          const expected = offer.state === "done" ? [0, 1, 2, 3, 4] : [1, 2, 3, 4, 5]
-          assert.strictEqual(queue.stats().unfinished, 5, `after ${limit} comparisons`)
-          assert.deepEqual(takeOut(queue), expected, `after ${limit} comparisons`)
+          const left = takeOut(queue)
+          assert.strictEqual(new Set(left).size, 5, `after ${limit} comparisons`)
+          // A refused offer is not in; which item made room for an accepted one is the order's to say, while it can.
+          if (offer.state === "failed")
+            assert.deepEqual(left.sort(ascending), [1, 2, 3, 4, 5], `after ${limit} comparisons`)
+          else assert.strictEqual(left.includes(0), offer.value, `after ${limit} comparisons`)
         }
       })
 
@@ -1645,7 +1647,8 @@ is not made and can be made again`, async () => {
           await settle()
           comparisons = Infinity
           const taken = taker.state === "done" ? [taker.value] : []
-          assert.deepEqual([...taken, ...takeOut(queue)], [1, 2, 3, 4, 5], `after ${limit} comparisons`)
+          const all = [...taken, ...takeOut(queue)]
+          assert.deepEqual(all.sort(ascending), [1, 2, 3, 4, 5], `after ${limit} comparisons`)
           assert.isTrue(queue.tryOffer(7), `after ${limit} comparisons`)
           assert.strictEqual(queue.tryTake(), 7, `after ${limit} comparisons`)
         }
