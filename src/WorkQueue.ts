@@ -711,7 +711,7 @@ export const Service: <Self, A, E = never>() => {
     options?: service.Options<Options<A>, LayerE, LayerR>
   ): ServiceClass<Self, Id, A, E, never, LayerE, LayerR>
 } =
-  <Self, A, E>() =>
+  <_Self, A, E>() =>
   (id: string, options: service.Options<Options<A>, unknown, unknown> = {}) =>
     service.make<any>(
       id,

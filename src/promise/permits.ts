@@ -136,7 +136,11 @@ export const map = async <A, B>(
 ): Promise<Array<B>> => {
   callable(where, "the function", f)
   checkWait(where, options)
-  const iterator = iterate<A>(where, inputs)
+  const source = Object(inputs) as Partial<Iterable<A> & AsyncIterable<A>>
+  const later = source[Symbol.asyncIterator]?.()
+  const iterator = later ?? source[Symbol.iterator]?.()
+  if (iterator === undefined) throw refusal(where, "inputs", "an iterable or an async iterable", inputs)
+  const priority = core.priorityOf(where, options)
   const results: Array<B> = []
   const errors: Array<unknown> = []
   const running: Array<Promise<void>> = []
@@ -164,12 +168,14 @@ export const map = async <A, B>(
   let open = true
   try {
     for (let index = 0; open; index++) {
-      const lease = await acquire(where, state, permits, { ...options, signal: stop.signal })
+      // Without an await while there are permits and inputs: the first calls start before `map` returns.
+      const lease =
+        tryTake(state, permits, priority) ?? (await acquire(where, state, permits, { ...options, signal: stop.signal }))
       let started = false
       try {
         // An iterator that throws has closed itself, so until it has answered there is nothing to close.
         open = false
-        const next = await iterator.next()
+        const next = later === undefined ? (iterator as Iterator<A>).next() : await iterator.next()
         open = next.done !== true
         if (next.done === true || errors.length > 0) break
         started = true
@@ -195,13 +201,3 @@ export const map = async <A, B>(
 
 /** The reason that `map` gives itself. */
 const failed = Symbol("failed")
-
-const iterate = <A>(
-  where: string,
-  inputs: Iterable<A | PromiseLike<A>> | AsyncIterable<A>
-): Iterator<A | PromiseLike<A>> | AsyncIterator<A> => {
-  const source = Object(inputs) as Partial<Iterable<A> & AsyncIterable<A>>
-  const iterator = source[Symbol.asyncIterator]?.() ?? source[Symbol.iterator]?.()
-  if (iterator === undefined) throw refusal(where, "inputs", "an iterable or an async iterable", inputs)
-  return iterator
-}

@@ -5,7 +5,7 @@
  * Effect 4's own tests of its semaphore do this; on Effect 3 a scheduler's `shouldYield`, which the run loop asks before each operation,
  * is the place to do it. It interrupts at operations where the stock scheduler never would, so it is stricter than production.
  */
-import { Effect, Exit, Fiber, Scheduler } from "effect"
+import { Effect, type Exit, Fiber, Scheduler } from "effect"
 
 export interface Scenario<S> {
   /** What the victim acts on, made anew for each run. */
