@@ -61,68 +61,67 @@ export interface ItemStore<A> {
 export const make = <A>(order: Order<A>, evicts: boolean): ItemStore<A> =>
   typeof order === "function" ? new OrderedStore(order, evicts) : new LinkedStore(order === "lifo")
 
+/** Takes a node, if there is one, out of a store. */
+const takeOut = <A>(store: ItemStore<A>, node: Node<A> | undefined): Node<A> | undefined => {
+  if (node !== undefined) store.remove(node)
+  return node
+}
+
 class LinkedStore<A> implements ItemStore<A> {
   size = 0
-  head: Node<A> | undefined = undefined
-  private tail: Node<A> | undefined = undefined
+  /**
+   * What closes the list to a ring: before the first node and after the last, and not a node itself. It is before all others by its
+   * number, which is a small integer like theirs: NaN or Infinity would make every node slower.
+   */
+  readonly end: Node<A> = node<any>(undefined, -1)
 
-  constructor(private readonly lifo: boolean) {}
+  constructor(private readonly lifo: boolean) {
+    this.end.previous = this.end.next = this.end
+  }
 
   get first(): Node<A> | undefined {
-    return this.lifo ? this.tail : this.head
+    return this.size === 0 ? undefined : this.lifo ? this.end.previous : this.end.next
   }
 
   add(node: Node<A>): void {
-    this.insertAfter(this.tail, node)
+    insertBefore(this, this.end, node)
   }
 
   shift(): Node<A> | undefined {
-    return this.take(this.first)
+    return takeOut(this, this.first)
   }
 
   restore(node: Node<A>): void {
+    const { end } = this
+    let at = end
     if (this.lifo) {
-      let previous = this.tail
-      while (previous !== undefined && previous.sequence > node.sequence) previous = previous.previous
-      this.insertAfter(previous, node)
+      while (at.previous!.sequence > node.sequence) at = at.previous!
     } else {
-      let next = this.head
-      while (next !== undefined && next.sequence < node.sequence) next = next.next
-      this.insertAfter(next === undefined ? this.tail : next.previous, node)
+      do at = at.next!
+      while (at !== end && at.sequence < node.sequence)
     }
+    insertBefore(this, at, node)
   }
 
   remove(node: Node<A>): void {
-    if (node.previous === undefined) this.head = node.next
-    else node.previous.next = node.next
-    if (node.next === undefined) this.tail = node.previous
-    else node.next.previous = node.previous
-    node.previous = undefined
-    node.next = undefined
+    node.previous!.next = node.next
+    node.next!.previous = node.previous
+    node.previous = node.next = undefined
     node.queued = false
     this.size--
   }
 
   evict(): Node<A> | undefined {
-    return this.take(this.head)
+    return takeOut(this, this.size === 0 ? undefined : this.end.next)
   }
+}
 
-  private take(node: Node<A> | undefined): Node<A> | undefined {
-    if (node !== undefined) this.remove(node)
-    return node
-  }
-
-  private insertAfter(previous: Node<A> | undefined, node: Node<A>): void {
-    const next = previous === undefined ? this.head : previous.next
-    node.previous = previous
-    node.next = next
-    if (previous === undefined) this.head = node
-    else previous.next = node
-    if (next === undefined) this.tail = node
-    else next.previous = node
-    node.queued = true
-    this.size++
-  }
+const insertBefore = <A>(store: LinkedStore<A>, next: Node<A>, node: Node<A>): void => {
+  node.next = next
+  node.previous = next.previous
+  next.previous = node.previous!.next = node
+  node.queued = true
+  store.size++
 }
 
 class OrderedStore<A> implements ItemStore<A> {
@@ -130,9 +129,9 @@ class OrderedStore<A> implements ItemStore<A> {
   /** The same nodes, last one first; kept only for a queue that evicts. */
   readonly reverse: Heap<A> | undefined
 
-  constructor(compare: Compare<A>, evicts: boolean) {
-    this.heap = new Heap("index", (a, b) => compare(a.item, b.item))
-    this.reverse = evicts ? new Heap("reverseIndex", (a, b) => compare(b.item, a.item)) : undefined
+  constructor(order: Compare<A>, evicts: boolean) {
+    this.heap = makeHeap("index", (a, b) => order(a.item, b.item))
+    this.reverse = evicts ? makeHeap("reverseIndex", (a, b) => order(b.item, a.item)) : undefined
   }
 
   get size(): number {
@@ -144,23 +143,19 @@ class OrderedStore<A> implements ItemStore<A> {
   }
 
   add(node: Node<A>): void {
-    // Both places are found before either heap is touched, so that an order that throws leaves both as they were.
-    const index = this.heap.place(node, this.heap.strict)
-    const reverseIndex = this.reverse?.place(node, this.reverse.strict)
-    this.heap.insert(node, index)
-    if (reverseIndex !== undefined) this.reverse!.insert(node, reverseIndex)
-    node.queued = true
+    this.restore(node, true)
   }
 
   shift(): Node<A> | undefined {
-    const first = this.first
-    if (first !== undefined) this.remove(first)
-    return first
+    return takeOut(this, this.first)
   }
 
-  restore(node: Node<A>): void {
-    this.heap.insert(node, this.heap.place(node))
-    this.reverse?.insert(node, this.reverse.place(node))
+  restore(node: Node<A>, strict = false): void {
+    // Both places are found before either heap is touched, so that an order that throws leaves both as they were.
+    const index = this.heap.place(node, strict)
+    const reverseIndex = this.reverse?.place(node, strict)
+    this.heap.insert(node, index)
+    this.reverse?.insert(node, reverseIndex!)
     node.queued = true
   }
 
@@ -171,105 +166,96 @@ class OrderedStore<A> implements ItemStore<A> {
   }
 
   evict(): Node<A> | undefined {
-    const last = this.reverse?.nodes[0]
-    if (last !== undefined) this.remove(last)
-    return last
+    return takeOut(this, this.reverse?.nodes[0])
   }
 }
 
-class Heap<A> {
-  readonly nodes: Array<Node<A>> = []
+interface Heap<A> {
+  readonly key: "index" | "reverseIndex"
+  readonly nodes: Array<Node<A>>
+  /** The order, then the sequence. An order that throws is as one of equals. */
+  readonly compare: Compare<Node<A>>
+  /** Where a new node would come to stand. When it is strict, throws what the order throws. */
+  place(node: Node<A>, strict: boolean): number
+  insert(node: Node<A>, index: number): void
+  remove(node: Node<A>): void
+}
 
-  constructor(
-    readonly key: "index" | "reverseIndex",
-    private readonly order: Compare<Node<A>>
-  ) {}
+const makeHeap = <A>(key: "index" | "reverseIndex", order: Compare<Node<A>>): Heap<A> => {
+  const nodes: Array<Node<A>> = []
 
-  /** The order, then the sequence. Throws what the order throws. */
-  readonly strict: Compare<Node<A>> = (a, b) => this.order(a, b) || a.sequence - b.sequence
-
-  /** The same, for those who cannot deal with an error. */
-  readonly compare: Compare<Node<A>> = (a, b) => {
+  const compare = (a: Node<A>, b: Node<A>, strict = false): number => {
+    let ordered = 0
     try {
-      return this.strict(a, b)
-    } catch {
-      return a.sequence - b.sequence
+      ordered = order(a, b)
+    } catch (error) {
+      if (strict) throw error
     }
+    return ordered || a.sequence - b.sequence
   }
-
-  /** Where a new node would come to stand. */
-  place(node: Node<A>, compare = this.compare): number {
-    return this.rise(node, this.nodes.length, compare)
+  const put = (node: Node<A>, index: number): void => {
+    nodes[index] = node
+    node[key] = index
   }
-
-  insert(node: Node<A>, index: number): void {
-    this.moveDown(this.nodes.length, index)
-    this.put(node, index)
-  }
-
-  /** Fills the gap with the last node, which sinks or rises to its place. */
-  remove(node: Node<A>): void {
-    const { nodes } = this
-    const gap = node[this.key]!
-    const last = nodes.pop()!
-    if (last === node) return
-    let at = gap
-    for (;;) {
-      const left = 2 * at + 1
-      if (left >= nodes.length) break
-      const right = left + 1
-      const child = right < nodes.length && this.compare(nodes[right]!, nodes[left]!) < 0 ? right : left
-      if (!(this.compare(nodes[child]!, last) < 0)) break
-      this.put(nodes[child]!, at)
-      at = child
-    }
-    if (at === gap) {
-      at = this.rise(last, gap)
-      this.moveDown(gap, at)
-    }
-    this.put(last, at)
-  }
-
-  private rise(node: Node<A>, from: number, compare = this.compare): number {
-    let at = from
+  const rise = (node: Node<A>, at: number, strict = false): number => {
     while (at > 0) {
       const parent = (at - 1) >>> 1
-      if (!(compare(node, this.nodes[parent]!) < 0)) break
+      if (!(compare(node, nodes[parent]!, strict) < 0)) break
       at = parent
     }
     return at
   }
-
-  /** Moves the ancestors between two places down by one, which opens the upper one. */
-  private moveDown(from: number, to: number): void {
-    let at = from
+  /** Puts a node in a place above a free one, and what stands between the two one down. */
+  const lower = (node: Node<A>, at: number, to: number): void => {
     while (at > to) {
       const parent = (at - 1) >>> 1
-      this.put(this.nodes[parent]!, at)
+      put(nodes[parent]!, at)
       at = parent
     }
+    put(node, to)
   }
 
-  private put(node: Node<A>, index: number): void {
-    this.nodes[index] = node
-    node[this.key] = index
+  return {
+    key,
+    nodes,
+    compare,
+    place: (node, strict) => rise(node, nodes.length, strict),
+    insert: (node, index) => lower(node, nodes.length, index),
+    remove: (node) => {
+      // The last node fills the gap, and sinks or rises to its place.
+      const gap = node[key]!
+      const last = nodes.pop()!
+      if (last === node) return
+      let at = gap
+      for (;;) {
+        let child = 2 * at + 1
+        if (child + 1 < nodes.length && compare(nodes[child + 1]!, nodes[child]!) < 0) child++
+        if (child >= nodes.length || !(compare(nodes[child]!, last) < 0)) break
+        put(nodes[child]!, at)
+        at = child
+      }
+      lower(last, at, at === gap ? rise(last, at) : at)
+    }
   }
 }
 
 /** Throws when an invariant does not hold. For tests. */
 export const check = <A>(store: ItemStore<A>): void => {
   if (store instanceof OrderedStore) {
-    for (const heap of store.reverse === undefined ? [store.heap] : [store.heap, store.reverse]) {
-      checkHeap(heap)
-      if (heap.nodes.length !== store.size) throw new Error("I2: the heaps hold different numbers of nodes")
+    const { heap, reverse } = store as OrderedStore<A>
+    for (const each of reverse === undefined ? [heap] : [heap, reverse]) {
+      checkHeap(each)
+      if (each.nodes.length !== store.size) throw new Error("I2: the heaps hold different numbers of nodes")
     }
     return
   }
+  const { end } = store as LinkedStore<A>
   let count = 0
-  for (let node = (store as LinkedStore<A>).head; node !== undefined; node = node.next) {
+  for (let node = end.next!; node !== end; node = node.next!) {
     count++
     if (!node.queued) throw new Error("I1: a node in the list that does not say so")
-    if (node.next !== undefined && node.next.sequence <= node.sequence) throw new Error("I3: out of sequence")
+    if (node.next !== end && node.next!.sequence <= node.sequence) throw new Error("I3: out of sequence")
+    if (node.next!.previous !== node) throw new Error("I3: links disagree")
   }
   if (count !== store.size) throw new Error(`I2: size ${store.size}, but ${count} nodes`)
 }

@@ -24,16 +24,21 @@ export type Chain = AnyTicket | undefined
 export type AnyTicket = Ticket<any, any>
 
 export abstract class Ticket<out Request, in out Result> {
-  previous: AnyTicket | undefined = undefined
-  next: AnyTicket | undefined = undefined
-  lane: Lane | undefined = undefined
-  settled = false
-  result: Result | undefined = undefined
+  declare readonly request: Request
+  declare readonly priority: number
+  declare previous: AnyTicket | undefined
+  declare next: AnyTicket | undefined
+  declare lane: Lane | undefined
+  declare settled: boolean
+  declare result: Result | undefined
 
-  constructor(
-    readonly request: Request,
-    readonly priority: number
-  ) {}
+  /** Assigns rather than declares, in one place: shorter in a bundle, and all tickets have one shape from the start. */
+  constructor(request: Request, priority: number) {
+    this.request = request
+    this.priority = priority
+    this.previous = this.next = this.lane = this.result = undefined
+    this.settled = false
+  }
 
   /** Resumes whoever is parked. Never called by a core: user code could run inside it. */
   abstract wake(): void
@@ -43,10 +48,10 @@ export abstract class Ticket<out Request, in out Result> {
 export const settle = <Result>(chain: Chain, ticket: Ticket<unknown, Result>, result: Result): Chain => {
   ticket.result = result
   ticket.settled = true
-  const first = chain ?? ticket
-  if (chain !== undefined) chain.previous!.next = ticket
-  first.previous = ticket
-  return first
+  if (chain === undefined) chain = ticket
+  else chain.previous!.next = ticket
+  chain.previous = ticket
+  return chain
 }
 
 /** The tickets of `first`, then those of `second`. */

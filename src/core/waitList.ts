@@ -8,7 +8,7 @@
  *
  * - I1 `size` is the number of tickets in all lanes.
  * - I2 The lanes are sorted and distinct, and none is empty unless it is the only one.
- * - I3 Links are symmetric: `a.next === b` exactly if `b.previous === a`, and each ticket names its lane.
+ * - I3 Links are symmetric, those from and to the lane as well: `a.next === b` exactly if `b.previous === a`; and each ticket names its lane.
  *
  * Transitions: `push`, `remove`, `shift` are O(1) in the number of tickets. What grows is the number of lanes: a
  * ticket steps over those of a lower priority, so a priority for each ticket (a deadline, say) is cheap when it mostly comes last.
@@ -20,13 +20,19 @@
 import type { AnyTicket, Chain, Ticket } from "./ticket.js"
 import { settle } from "./ticket.js"
 
+/** A lane closes its tickets to a ring: it comes before the first and after the last, so no link of a ticket in it is missing. */
 export interface Lane {
   readonly list: WaitList<any>
   readonly priority: number
   readonly rank: number
-  head?: AnyTicket | undefined
-  tail?: AnyTicket | undefined
+  /** The first ticket, or the lane itself when it is empty. */
+  next: Link
+  /** The last ticket, or the lane itself when it is empty. */
+  previous: Link
 }
+
+/** A ticket or its lane, between which the links of a ring need not distinguish. */
+type Link = any
 
 export interface WaitList<out T extends AnyTicket> {
   size: number
@@ -38,33 +44,39 @@ export interface WaitList<out T extends AnyTicket> {
 export const make = <T extends AnyTicket>(): WaitList<T> => ({ size: 0, lanes: [] })
 
 /** The ticket whose turn is next. */
-export const head = <T extends AnyTicket>(list: WaitList<T>): T | undefined => list.lanes[0]?.head as T | undefined
+export const head = <T extends AnyTicket>(list: WaitList<T>): T | undefined =>
+  list.size > 0 ? list.lanes[0]!.next : undefined
 
-/** Appends a ticket to the end of its lane. */
+/** Appends a ticket to the end of the lane of its priority and rank. */
 export const push = <T extends AnyTicket>(list: WaitList<T>, ticket: T, rank = 0): void => {
-  const lane = open(list, ticket.priority, rank)
-  const { tail } = lane
+  const { lanes } = list
+  // Looks from the end, where the latest and least urgent are.
+  let index = lanes.length
+  while (index > 0 && order(lanes[index - 1]!, ticket.priority, rank) < 0) index--
+  let lane = lanes[index - 1]
+  if (lane === undefined || order(lane, ticket.priority, rank) > 0) {
+    lane = { list, priority: ticket.priority, rank, next: undefined, previous: undefined }
+    lane.next = lane.previous = lane
+    if (list.size === 0) lanes[0] = lane
+    else lanes.splice(index, 0, lane)
+  }
   ticket.lane = lane
-  ticket.previous = tail
-  if (tail === undefined) lane.head = ticket
-  else tail.next = ticket
-  lane.tail = ticket
+  ticket.next = lane as Link
+  ticket.previous = lane.previous
+  lane.previous = lane.previous.next = ticket
   list.size++
 }
 
 /** Takes a ticket out, wherever it stands. */
 export const remove = (ticket: AnyTicket): void => {
-  const { next, previous } = ticket
   const lane = ticket.lane!
-  if (previous === undefined) lane.head = next
-  else previous.next = next
-  if (next === undefined) lane.tail = previous
-  else next.previous = previous
-  ticket.previous = ticket.next = ticket.lane = undefined
   const { lanes } = lane.list
+  ticket.previous!.next = ticket.next
+  ticket.next!.previous = ticket.previous
+  ticket.previous = ticket.next = ticket.lane = undefined
   lane.list.size--
   // The last lane stays, so that a list that fills and empties again and again makes one lane.
-  if (lane.head === undefined && lanes.length > 1) lanes.splice(lanes.indexOf(lane), 1)
+  if (lane.next === lane && lanes.length > 1) lanes.splice(lanes.indexOf(lane), 1)
 }
 
 /** Takes out the ticket whose turn is next. */
@@ -85,31 +97,15 @@ export const settleAll = <Result>(list: WaitList<Ticket<any, Result>>, chain: Ch
 
 /** The first ticket, in lane order, that satisfies a predicate on lane heads. Costs one step a lane, not one a ticket. */
 export const firstHead = <T extends AnyTicket>(list: WaitList<T>, predicate: (ticket: T) => boolean): T | undefined =>
-  list.lanes.find(({ head }) => head !== undefined && predicate(head as T))?.head as T | undefined
+  list.size > 0 ? list.lanes.find(({ next }) => predicate(next))?.next : undefined
 
 /** All tickets in order of their turn. For snapshots, checks and rare scans. */
 export const tickets = <T extends AnyTicket>(list: WaitList<T>): Array<T> => {
   const all: Array<T> = []
   for (const lane of list.lanes) {
-    for (let ticket = lane.head; ticket !== undefined; ticket = ticket.next) all.push(ticket as T)
+    for (let ticket = lane.next; ticket !== lane; ticket = ticket.next) all.push(ticket)
   }
   return all
-}
-
-/** The lane of a priority and rank. Looks from the end, where the latest and least urgent are. */
-const open = (list: WaitList<any>, priority: number, rank: number): Lane => {
-  const { lanes } = list
-  let index = lanes.length
-  for (; index > 0; index--) {
-    const lane = lanes[index - 1]!
-    const ordered = order(lane, priority, rank)
-    if (ordered === 0) return lane
-    if (ordered > 0) break
-  }
-  const lane: Lane = { list, priority, rank }
-  if (list.size === 0) lanes[0] = lane
-  else lanes.splice(index, 0, lane)
-  return lane
 }
 
 /** Positive when a lane's turn is before that of a priority and rank. (Equal infinities differ by NaN, which is as false as 0.) */
@@ -121,16 +117,16 @@ export const check = (list: WaitList<any>): void => {
   let count = 0
   lanes.forEach((lane, index) => {
     const next = lanes[index + 1]
-    if (lane.head === undefined && lanes.length > 1) throw new Error("I2: an empty lane beside others")
+    if (lane.next === lane && lanes.length > 1) throw new Error("I2: an empty lane beside others")
     if (next !== undefined && order(lane, next.priority, next.rank) <= 0) throw new Error("I2: lanes out of order")
-    let previous: AnyTicket | undefined = undefined
-    for (let ticket = lane.head; ticket !== undefined; ticket = ticket.next) {
+    let previous: Link = lane
+    for (let ticket = lane.next; ticket !== lane; ticket = ticket.next) {
       if (ticket.previous !== previous || ticket.lane !== lane) throw new Error("I3: links disagree")
       if (ticket.settled) throw new Error("I3: a settled ticket in a list")
       previous = ticket
       count++
     }
-    if (lane.tail !== previous) throw new Error("I3: the tail is not the last ticket")
+    if (lane.previous !== previous) throw new Error("I3: the tail is not the last ticket")
   })
   if (count !== list.size) throw new Error(`I1: size ${list.size}, but ${count} tickets`)
 }

@@ -58,7 +58,7 @@ export interface BarrierOptions {
  */
 export class Barrier {
   /** @internal */
-  readonly [core.TypeId]: core.State
+  declare readonly [core.TypeId]: core.State
   /** @internal */
   readonly action: (() => unknown) | undefined
 

@@ -52,7 +52,7 @@ import { stateOf, view } from "./view.js"
  */
 export class Condition {
   /** @internal */
-  readonly [core.TypeId]: core.State
+  declare readonly [core.TypeId]: core.State
 
   constructor(lock?: Mutex | EffectMutex.Mutex) {
     this[core.TypeId] = core.make(lock === undefined ? mutex.make() : stateOf("Condition", "Mutex", mutex.TypeId, lock))

@@ -33,7 +33,7 @@ import { view } from "./view.js"
  */
 export class Event {
   /** @internal */
-  readonly [core.TypeId]: core.State
+  declare readonly [core.TypeId]: core.State
 
   constructor() {
     this[core.TypeId] = core.make()

@@ -34,7 +34,7 @@ import { view } from "./view.js"
  */
 export class Guarded<A> {
   /** @internal */
-  readonly [core.TypeId]: core.State<A>
+  declare readonly [core.TypeId]: core.State<A>
 
   constructor(initial: A) {
     this[core.TypeId] = core.make(initial)

@@ -13,23 +13,19 @@ import { wake } from "../core/ticket.js"
  * @since 0.1.0
  */
 export class Lease implements Disposable, AsyncDisposable {
-  private state: core.State | undefined
-
   /** @internal */
   constructor(
-    state: core.State,
+    private readonly state: core.State,
     private readonly permits: number,
-    private readonly epoch: number
-  ) {
-    this.state = state
-  }
+    private epoch: number
+  ) {}
 
   /** Gives back what is held. */
   release(): void {
-    const state = this.state
-    if (state === undefined) return
-    this.state = undefined
-    wake(core.giveBack(state, this.permits, this.epoch))
+    const { epoch } = this
+    // No grant has this epoch, so the second time there is nothing to give back.
+    this.epoch = -1
+    wake(core.giveBack(this.state, this.permits, epoch))
   }
 
   [Symbol.dispose](): void {

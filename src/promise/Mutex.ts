@@ -48,7 +48,7 @@ export interface MutexOptions extends permits.Options {}
  */
 export class Mutex {
   /** @internal */
-  readonly [core.TypeId]: core.State
+  declare readonly [core.TypeId]: core.State
 
   constructor() {
     this[core.TypeId] = core.make()

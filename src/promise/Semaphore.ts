@@ -60,7 +60,7 @@ export interface SemaphoreRunOptions extends permits.Options {
  */
 export class Semaphore {
   /** @internal */
-  readonly [core.TypeId]: core.State
+  declare readonly [core.TypeId]: core.State
 
   constructor(options: number | core.Options) {
     this[core.TypeId] = core.fromOptions(options)

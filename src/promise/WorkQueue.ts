@@ -9,7 +9,7 @@ import type { Node } from "../core/itemStore.js"
 import { wake } from "../core/ticket.js"
 import * as core from "../core/workQueue.js"
 import type * as Effects from "../WorkQueue.js"
-import { checkWait, wait, type WaitOptions } from "./park.js"
+import { checkWait, wait, type WaitOptions, watch } from "./park.js"
 import { view } from "./view.js"
 
 /**
@@ -75,7 +75,7 @@ export interface ConsumeOptions<A> {
  */
 export class WorkQueue<A> implements AsyncIterable<A> {
   /** @internal */
-  readonly [core.TypeId]: core.State<A>
+  declare readonly [core.TypeId]: core.State<A>
 
   constructor(options?: WorkQueueOptions<A>) {
     this[core.TypeId] = core.make(options)
@@ -209,8 +209,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     // One for each worker: Node warns of a leak at the eleventh listener of one signal.
     const controllers = Array.from({ length: concurrency }, () => new AbortController())
     const end = (reason: unknown) => controllers.forEach((controller) => controller.abort(reason))
-    const stop = () => end(signal!.reason)
-    signal?.addEventListener("abort", stop)
+    const unwatch = watch("WorkQueue.consume", { signal }, end)
     const errors: Array<unknown> = []
     const choose = typeof onFailure === "function" ? onFailure : () => onFailure
     const fail = (error: unknown, signal: AbortSignal) => {
@@ -227,7 +226,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     try {
       await Promise.all(controllers.map(worker))
     } finally {
-      signal?.removeEventListener("abort", stop)
+      unwatch()
     }
     if (signal?.aborted === true && errors.length === 0) throw signal.reason
     if (errors.length > 1) throw new AggregateError(errors, `WorkQueue.consume: ${errors.length} handlers failed`)

@@ -25,35 +25,30 @@ export interface WaitOptions {
 /** The place of a promise in a wait list. */
 export class PromiseTicket<out Request, in out Result> extends Ticket<Request, Result> {
   /** What waits for the claim. */
-  resume?: (claim: any) => void
+  declare resume: (claim: any) => void
 
-  /** What the wait gives: the ticket itself, unless a subclass has something better. */
+  /** What the wait gives: the result, unless a subclass has something better. */
   claim(): unknown {
-    return this
+    return this.result
   }
 
   wake(): void {
-    this.resume?.(this.claim())
+    this.resume(this.claim())
   }
 }
 
-/** A promise of the ticket's claim, for waits that nothing ends early. */
-export const settlement = <T = unknown>(ticket: PromiseTicket<any, any>): Promise<T> => {
-  const promise = new Promise<T>(catchResolve)
-  ticket.resume = caught
-  if (ticket.settled) ticket.wake()
-  return promise
-}
-
 /** One executor for all, since a closure for each would be a third of what a waiter costs. */
-const catchResolve = (resolve: (value: any) => void): void => {
-  caught = resolve
+const catchSettlers = (resolve: (value: any) => void, reject: (reason: unknown) => void): void => {
+  caughtResolve = resolve
+  caughtReject = reject
 }
-let caught: (value: any) => void
+let caughtResolve: (value: any) => void
+let caughtReject: (reason: unknown) => void
 
 /** Checks what a wait was given; throws the abort reason when it is already aborted. */
 export const checkWait = (where: string, options: WaitOptions | undefined): void => {
-  const { signal, timeout = 0 } = options ?? {}
+  if (!options) return
+  const { signal, timeout = 0 } = options
   number(where, "timeout", timeout, 0)
   if (signal === undefined) return
   expect(typeof signal?.addEventListener === "function", where, "signal", "an AbortSignal", signal)
@@ -63,100 +58,93 @@ export const checkWait = (where: string, options: WaitOptions | undefined): void
 /** Past this a timer would fire at once. */
 const tooLong = 2 ** 31
 
+/** Ends a wait early. */
+type End = (reason: unknown) => void
+
 /**
  * Who listens to a signal. However many wait with one signal, it has one listener: a signal looks through its listeners for each that
  * comes or goes, and Node warns at the eleventh.
  */
-const listeners = new WeakMap<AbortSignal, Set<() => void> & EventListenerObject>()
-
-const listen = (signal: AbortSignal, abort: () => void): (() => void) => {
-  const all = listeners.get(signal) ?? Object.assign(new Set<() => void>(), { handleEvent: callAll })
-  if (all.size === 0) {
-    listeners.set(signal, all)
-    signal.addEventListener("abort", all)
-  }
-  all.add(abort)
-  return () => {
-    if (!all.delete(abort) || all.size > 0) return
-    listeners.delete(signal)
-    signal.removeEventListener("abort", all)
+class Listeners extends Set<End> {
+  handleEvent({ target }: globalThis.Event): void {
+    this.forEach((end) => end((target as AbortSignal).reason))
   }
 }
 
-function callAll(this: Set<() => void>): void {
-  this.forEach((abort) => abort())
+const listeners = new WeakMap<AbortSignal, Listeners>()
+
+/** Calls a function when the signal aborts or the time is over. What it returns takes the listener and the timer away again. */
+export const watch = (where: string, { signal, timeout = tooLong }: WaitOptions, end: End): (() => void) => {
+  const all = signal && (listeners.get(signal) ?? new Listeners())
+  if (all?.size === 0) {
+    listeners.set(signal!, all)
+    signal!.addEventListener("abort", all)
+  }
+  all?.add(end)
+  const timer =
+    timeout < tooLong
+      ? setTimeout(() => end(new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError")), timeout)
+      : undefined
+  return () => {
+    clearTimeout(timer)
+    if (all?.delete(end) && all.size === 0) signal!.removeEventListener("abort", all)
+  }
 }
 
 /**
- * Waits for an enqueued ticket to be settled. When the wait ends early the ticket is cancelled: it leaves its list at once, and what
+ * Enqueues a ticket and waits for its claim. When the wait ends early the ticket is cancelled: it leaves its list at once, and what
  * it was granted in the same tick goes back.
  */
-export const park = (
+export const park = <A, State, T extends PromiseTicket<any, any>>(
   where: string,
-  ticket: PromiseTicket<any, any>,
+  state: State,
+  ticket: T,
   options: WaitOptions | undefined,
-  cancel: () => Chain
-): Promise<unknown> => {
-  if (options === undefined || ticket.settled) return settlement(ticket)
-  const { signal, timeout = tooLong } = options
-  return new Promise((resolve, reject) => {
+  enqueue: (state: State, ticket: T) => Chain | void,
+  cancel: (state: State, ticket: T) => Chain
+): Promise<A> => {
+  const promise = new Promise<A>(catchSettlers)
+  const resume = (ticket.resume = caughtResolve)
+  const reject = caughtReject
+  wake(enqueue(state, ticket) as Chain)
+  if (options && !ticket.settled) {
+    const { signal } = options
     const end = (reason: unknown) => {
       unwatch()
       // Some waits take something back before they end (a condition, its lock): then the ticket is woken once more.
       ticket.wake = () => reject(reason)
-      wake(cancel())
+      wake(cancel(state, ticket))
       if (ticket.lane === undefined) reject(reason)
     }
-    const abort = () => end(signal!.reason)
-    const expire = () => end(timedOut(where, timeout))
-
-    const unlisten = signal && listen(signal, abort)
-    const timer = timeout < tooLong ? setTimeout(expire, timeout) : undefined
-    const unwatch = () => {
-      unlisten?.()
-      clearTimeout(timer)
-    }
+    const unwatch = watch(where, options, end)
     ticket.wake = () => {
       unwatch()
       // The caller runs a tick from now. An abort that comes before then still counts, and returns the grant.
-      queueMicrotask(() => (signal?.aborted ? abort() : resolve(ticket.claim())))
+      queueMicrotask(() => (signal?.aborted ? end(signal.reason) : resume(ticket.claim())))
     }
-  })
+  }
+  return promise
 }
 
-/** Enqueues a ticket, waits for it, and gives its result. */
-export const wait = async <State, Request, Result>(
+/** Waits for the result of a request. */
+export const wait = <State, Request, Result>(
   where: string,
   state: State,
   request: Request,
   options: WaitOptions | undefined,
   enqueue: (state: State, ticket: PromiseTicket<Request, Result>) => Chain | void,
   cancel: (state: State, ticket: PromiseTicket<Request, Result>) => Chain
-): Promise<Result> => {
-  const ticket = new PromiseTicket<Request, Result>(request, 0)
-  wake(enqueue(state, ticket) as Chain)
-  await park(where, ticket, options, () => cancel(state, ticket))
-  return ticket.result!
-}
-
-const timedOut = (where: string, timeout: number): DOMException =>
-  new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError")
+): Promise<Result> => park(where, state, new PromiseTicket<Request, Result>(request, 0), options, enqueue, cancel)
 
 /** The options for each wait of a call that waits several times: its timeout is that of the whole call. `end` takes away its timer. */
 export const limit = (
   where: string,
   options: WaitOptions | undefined
 ): { readonly options: WaitOptions | undefined; readonly end: () => void } => {
-  const { signal, timeout = tooLong } = options ?? {}
-  if (timeout >= tooLong) return { options, end: () => {} }
+  if (options?.timeout === undefined || options.timeout >= tooLong) return { options, end: () => {} }
   const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(timedOut(where, timeout)), timeout)
-  const unlisten = signal && listen(signal, () => controller.abort(signal.reason))
   return {
-    options: { signal: controller.signal },
-    end: () => {
-      clearTimeout(timer)
-      unlisten?.()
-    }
+    options: controller,
+    end: watch(where, options, (reason) => controller.abort(reason))
   }
 }

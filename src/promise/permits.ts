@@ -8,7 +8,7 @@ import { callable, refusal } from "../core/arguments.js"
 import type { RequestOptions, State } from "../core/semaphore.js"
 import * as core from "../core/semaphore.js"
 import { Lease } from "./Lease.js"
-import { checkWait, park, PromiseTicket, settlement, type WaitOptions } from "./park.js"
+import { checkWait, park, PromiseTicket, type WaitOptions, watch } from "./park.js"
 
 export interface Options extends RequestOptions, WaitOptions {}
 
@@ -28,32 +28,24 @@ class LeaseTicket extends PromiseTicket<number, core.Grant> {
   }
 }
 
-const enqueue = (state: State, permits: number, priority: number): LeaseTicket => {
-  const ticket = new LeaseTicket(state, permits, priority)
-  core.enqueue(state, ticket)
-  return ticket
+/** Takes permits. */
+export const acquire = (where: string, state: State, permits: number, options: Options | undefined): Promise<Lease> => {
+  try {
+    return Promise.resolve(take(where, state, permits, options))
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
-/** Takes permits. */
-export const acquire = (where: string, state: State, permits: number, options: Options | undefined): Promise<Lease> =>
-  options === undefined ? Promise.resolve(request(state, permits)) : acquireWith(where, state, permits, options)
-
-const acquireWith = async (where: string, state: State, permits: number, options: Options): Promise<Lease> =>
-  take(where, state, permits, options)
-
-/** The general form of `request`. */
+/** A lease, at once if that is possible. Throws what is wrong with the options. */
 const take = (where: string, state: State, permits: number, options: Options | undefined): Lease | Promise<Lease> => {
   const priority = core.priorityOf(where, options)
   checkWait(where, options)
-  const lease = tryTake(state, permits, priority)
-  if (lease !== undefined) return lease
-  const ticket = enqueue(state, permits, priority)
-  return park(where, ticket, options, () => core.cancel(state, ticket)) as Promise<Lease>
+  return (
+    tryTake(state, permits, priority) ??
+    park(where, state, new LeaseTicket(state, permits, priority), options, core.enqueue, core.cancel)
+  )
 }
-
-/** A lease at once, if that is possible. */
-const request = (state: State, permits: number): Lease | Promise<Lease> =>
-  tryTake(state, permits, 0) ?? settlement(enqueue(state, permits, 0))
 
 /** A lease, if it is to be had at once. */
 export const tryTake = (state: State, permits: number, priority: number): Lease | undefined =>
@@ -74,22 +66,14 @@ export const run = <A>(
   options: Options | undefined,
   f: () => A | PromiseLike<A>
 ): Promise<A> => {
-  if (options !== undefined || typeof f !== "function") return runWith(where, state, permits, options, f)
-  const lease = request(state, permits)
-  // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's.
-  return lease instanceof Lease ? runHeld(lease, f) : lease.then((lease) => runHeld(lease, f))
-}
-
-const runWith = async <A>(
-  where: string,
-  state: State,
-  permits: number,
-  options: Options | undefined,
-  f: () => A | PromiseLike<A>
-): Promise<A> => {
-  callable(where, "the function", f)
-  const lease = take(where, state, permits, options)
-  return await runHeld(lease instanceof Lease ? lease : await lease, f)
+  try {
+    callable(where, "the function", f)
+    const lease = take(where, state, permits, options)
+    // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's.
+    return lease instanceof Lease ? runHeld(lease, f) : lease.then((lease) => runHeld(lease, f))
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 const runHeld = async <A>(lease: Lease, f: () => A | PromiseLike<A>): Promise<A> => {
@@ -146,10 +130,8 @@ export const map = async <A, B>(
   const running: Array<Promise<void>> = []
 
   // Ends the wait for the next permit: the caller's signal does, and the first call that fails.
-  const { signal } = options ?? {}
   const stop = new AbortController()
-  const forward = () => stop.abort(signal!.reason)
-  signal?.addEventListener("abort", forward)
+  const unwatch = watch(where, { signal: options?.signal }, (reason) => stop.abort(reason))
   const fail = (error: unknown) => {
     errors.push(error)
     stop.abort(failed)
@@ -193,7 +175,7 @@ export const map = async <A, B>(
     errors.push(error)
   }
   await Promise.all(running)
-  signal?.removeEventListener("abort", forward)
+  unwatch()
   if (errors.length > 1) throw new AggregateError(errors, `${where}: ${errors.length} calls failed`)
   if (errors.length === 1) throw errors[0]
   return results

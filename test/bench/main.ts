@@ -78,6 +78,10 @@ const spawn = async (job: Job, workload: Workload): Promise<number> => {
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
+/** A quick run has two of them: the one that the largest is compared with, and the largest. */
+const sizesOf = ({ flat, sizes }: Workload): ReadonlyArray<number> =>
+  args.quick ? [...new Set([flat?.from ?? sizes[0]!, sizes.at(-1)!])] : sizes
+
 /** The contenders of a workload at each of its sizes, with ours, that match the filter. */
 const bench = async (group: string, workload: Workload): Promise<ReadonlyArray<Row>> => {
   const names = Object.keys(workload.contenders)
@@ -85,7 +89,7 @@ const bench = async (group: string, workload: Workload): Promise<ReadonlyArray<R
   const wanted = matches(workload.name) ? names : names.filter(matches)
   if (wanted.length === 0) return []
   const measured = new Map<string, Map<number, number>>()
-  for (const size of workload.sizes) {
+  for (const size of sizesOf(workload)) {
     const contenders = names.filter(
       (name) => (name === names[0] || wanted.includes(name)) && size <= (workload.upTo?.[name] ?? Infinity)
     )

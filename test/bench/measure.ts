@@ -21,11 +21,12 @@ export const measure = async (
   const operations = size * (workload.repeat ?? 1)
   if (workload.unit === "bytes") return heapGrowth(contender, operations)
 
-  /** Rounds that take, together, as long as that. */
+  /** Rounds that take, together, as long as that; fewer when preparing them, which is not timed, takes longer than they do. */
   const sample = async (ms: number) => {
+    const begin = performance.now()
     let elapsed = 0
     let rounds = 0
-    while (elapsed < ms) {
+    while (rounds === 0 || (elapsed < ms && performance.now() - begin < 2 * ms)) {
       const round = await contender(operations)
       const start = performance.now()
       const counted = await round()
@@ -33,15 +34,15 @@ export const measure = async (
       expectCount(counted, operations)
       rounds++
     }
-    return { elapsed, nsPerOp: (elapsed * 1e6) / (rounds * operations) }
+    return (elapsed * 1e6) / (rounds * operations)
   }
 
   await sample(budget.warmUpMs)
   const samples: Array<number> = []
-  for (let spent = 0; spent < budget.measureMs || (samples.length < 3 && spent < 4 * budget.measureMs);) {
-    const { elapsed, nsPerOp } = await sample(budget.sampleMs)
-    samples.push(nsPerOp)
-    spent += elapsed
+  const begin = performance.now()
+  const spent = () => performance.now() - begin
+  while (spent() < budget.measureMs || (samples.length < 3 && spent() < 4 * budget.measureMs)) {
+    samples.push(await sample(budget.sampleMs))
   }
   return median(samples)
 }

@@ -198,7 +198,7 @@ describe("wait list: check sees", () => {
 
   it("an empty lane that was left behind (I2)", () => {
     const { list } = listOf([1], [2])
-    list.lanes[0]!.head = undefined
+    list.lanes[0]!.next = list.lanes[0]
     assert.throws(() => waitList.check(list), /I2: an empty lane/)
   })
 
@@ -228,7 +228,7 @@ describe("wait list: check sees", () => {
 
   it("a tail that is not the last ticket (I3)", () => {
     const { list, pushed } = listOf([1], [1])
-    list.lanes[0]!.tail = pushed[0]
+    list.lanes[0]!.previous = pushed[0]
     assert.throws(() => waitList.check(list), /I3: the tail is not the last ticket/)
   })
 })
