@@ -39,7 +39,7 @@ export const number = (where: string, name: string, value: number, min = -Infini
     typeof value === "number" && value >= min,
     where,
     name,
-    min < 0 ? "a number" : "a number of milliseconds, 0 or more",
+    min < 0 ? "a number" : "0 or more milliseconds",
     value,
     "number"
   )

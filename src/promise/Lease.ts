@@ -17,7 +17,9 @@ export class Lease implements Disposable, AsyncDisposable {
   constructor(
     private readonly state: core.State,
     private readonly permits: number,
-    private epoch: number
+    private epoch: number,
+    /** What to run with it. @internal */
+    readonly f?: () => unknown
   ) {}
 
   /** Gives back what is held. */

@@ -132,7 +132,9 @@ export class WorkQueue<A> implements AsyncIterable<A> {
 
   /** Takes an item out; waits for one. */
   async take(options?: WaitOptions): Promise<A> {
-    return (await this.takeNode("WorkQueue.take", options)).item
+    // Without options and with an item there is nothing to wait for, nor to check.
+    const node = options === undefined ? this.shift() : undefined
+    return (node ?? (await this.takeNode("WorkQueue.take", options))).item
   }
 
   /** Takes up to n items out; waits for the first. */
@@ -148,10 +150,8 @@ export class WorkQueue<A> implements AsyncIterable<A> {
 
   /** Takes an item out if there is one; otherwise gives undefined, or throws when the queue is closed. */
   tryTake(): A | undefined {
-    const state = this[core.TypeId]
-    if (!core.available(state) && state.closed !== undefined) throw this.failure()
-    const node = core.shift(state)
-    wake(core.match(state))
+    const node = this.shift()
+    if (node === undefined && this[core.TypeId].closed !== undefined) throw this.failure()
     return node?.item
   }
 
@@ -308,13 +308,17 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     }
   }
 
-  private async takeNode(where: string, options: WaitOptions | undefined): Promise<Node<A>> {
+  /** Takes one item out, if there is one. */
+  private shift(): Node<A> | undefined {
     const state = this[core.TypeId]
-    checkWait(where, options)
     const node = core.shift(state)
-    if (node === undefined) return (await this.waitForNodes(where, 1, options))[0]!
-    wake(core.match(state))
+    if (node !== undefined) wake(core.match(state))
     return node
+  }
+
+  private async takeNode(where: string, options: WaitOptions | undefined): Promise<Node<A>> {
+    checkWait(where, options)
+    return this.shift() ?? (await this.waitForNodes(where, 1, options))[0]!
   }
 
   private async takeNodes(where: string, n: number, options: WaitOptions | undefined): Promise<Array<Node<A>>> {

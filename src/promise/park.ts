@@ -81,10 +81,8 @@ export const watch = (where: string, { signal, timeout = tooLong }: WaitOptions,
     signal!.addEventListener("abort", all)
   }
   all?.add(end)
-  const timer =
-    timeout < tooLong
-      ? setTimeout(() => end(new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError")), timeout)
-      : undefined
+  const expire = () => end(new DOMException(`${where}: timed out after ${timeout} ms`, "TimeoutError"))
+  const timer = timeout < tooLong ? setTimeout(expire, timeout) : undefined
   return () => {
     clearTimeout(timer)
     if (all?.delete(end) && all.size === 0) signal!.removeEventListener("abort", all)

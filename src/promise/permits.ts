@@ -12,19 +12,22 @@ import { checkWait, park, PromiseTicket, type WaitOptions, watch } from "./park.
 
 export interface Options extends RequestOptions, WaitOptions {}
 
+type Work<A> = () => A | PromiseLike<A>
+
 /** The place of a caller who will get a lease. It carries what it needs, so that waiting allocates no closure. */
 class LeaseTicket extends PromiseTicket<number, core.Grant> {
   constructor(
     private readonly state: State,
     permits: number,
-    priority: number
+    priority: number,
+    private readonly f?: Work<unknown>
   ) {
     super(permits, priority)
   }
 
   override claim(): unknown {
-    const { request, result, state } = this
-    return result instanceof Error ? Promise.reject(result) : new Lease(state, request, result!)
+    const { f, request, result, state } = this
+    return result instanceof Error ? Promise.reject(result) : new Lease(state, request, result!, f)
   }
 }
 
@@ -37,13 +40,19 @@ export const acquire = (where: string, state: State, permits: number, options: O
   }
 }
 
-/** A lease, at once if that is possible. Throws what is wrong with the options. */
-const take = (where: string, state: State, permits: number, options: Options | undefined): Lease | Promise<Lease> => {
+/** A lease, at once if that is possible, of which a promise remembers what to run with it. Throws what is wrong with the options. */
+const take = (
+  where: string,
+  state: State,
+  permits: number,
+  options: Options | undefined,
+  f?: Work<unknown>
+): Lease | Promise<Lease> => {
   const priority = core.priorityOf(where, options)
   checkWait(where, options)
   return (
     tryTake(state, permits, priority) ??
-    park(where, state, new LeaseTicket(state, permits, priority), options, core.enqueue, core.cancel)
+    park(where, state, new LeaseTicket(state, permits, priority, f), options, core.enqueue, core.cancel)
   )
 }
 
@@ -68,15 +77,17 @@ export const run = <A>(
 ): Promise<A> => {
   try {
     callable(where, "the function", f)
-    const lease = take(where, state, permits, options)
+    const lease = take(where, state, permits, options, f)
     // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's.
-    return lease instanceof Lease ? runHeld(lease, f) : lease.then((lease) => runHeld(lease, f))
+    return lease instanceof Lease ? runHeld(lease, f) : lease.then(runGranted<A>)
   } catch (error) {
     return Promise.reject(error)
   }
 }
 
-const runHeld = async <A>(lease: Lease, f: () => A | PromiseLike<A>): Promise<A> => {
+const runGranted = <A>(lease: Lease): Promise<A> => runHeld(lease, lease.f as Work<A>)
+
+const runHeld = async <A>(lease: Lease, f: Work<A>): Promise<A> => {
   try {
     return await f()
   } finally {
@@ -84,16 +95,14 @@ const runHeld = async <A>(lease: Lease, f: () => A | PromiseLike<A>): Promise<A>
   }
 }
 
-/** Runs a function with permits, or not at all. */
+/** Runs a function with a lease, or not at all. */
 export const runIfAvailable = async <A>(
   where: string,
-  state: State,
-  permits: number,
-  options: RequestOptions | undefined,
-  f: () => A | PromiseLike<A>
+  f: Work<A>,
+  tryAcquire: () => Lease | undefined
 ): Promise<A | undefined> => {
   callable(where, "the function", f)
-  const lease = tryAcquire(where, state, permits, options)
+  const lease = tryAcquire()
   return lease && (await runHeld(lease, f))
 }
 

@@ -61,7 +61,7 @@ describe("milliseconds", () => {
   })
 
   it("below zero, or NaN, are refused", () => {
-    const message = (got: string) => `f: timeout must be a number of milliseconds, 0 or more, got ${got}`
+    const message = (got: string) => `f: timeout must be 0 or more milliseconds, got ${got}`
     refuses(() => check.number("f", "timeout", -1, 0), RangeError, message("-1"))
     refuses(() => check.number("f", "timeout", NaN, 0), RangeError, message("NaN"))
     refuses(() => check.number("f", "timeout", -Infinity, 0), RangeError, message("-Infinity"))

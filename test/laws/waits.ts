@@ -322,9 +322,9 @@ export const waitLaws = ({ alias, make, name }: Subject) =>
     })
 
     const bad: ReadonlyArray<readonly [options: any, kind: typeof RangeError, message: string]> = [
-      [{ timeout: NaN }, RangeError, "timeout must be a number of milliseconds, 0 or more, got NaN"],
-      [{ timeout: -1 }, RangeError, "timeout must be a number of milliseconds, 0 or more, got -1"],
-      [{ timeout: "5" }, TypeError, `timeout must be a number of milliseconds, 0 or more, got "5"`],
+      [{ timeout: NaN }, RangeError, "timeout must be 0 or more milliseconds, got NaN"],
+      [{ timeout: -1 }, RangeError, "timeout must be 0 or more milliseconds, got -1"],
+      [{ timeout: "5" }, TypeError, `timeout must be 0 or more milliseconds, got "5"`],
       [{ signal: {} }, TypeError, "signal must be an AbortSignal, got "],
       [{ signal: null }, TypeError, "signal must be an AbortSignal, got null"],
       [{ signal: new AbortController() }, TypeError, "signal must be an AbortSignal, got "],

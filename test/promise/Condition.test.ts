@@ -448,7 +448,7 @@ describe("Condition for async functions", () => {
           "Condition.run: the function must be a function, got 5",
           "Condition.run: priority must be a number, got NaN",
           'Condition.acquire: priority must be a number, got "high"',
-          "Condition.acquire: timeout must be a number of milliseconds, 0 or more, got -1"
+          "Condition.acquire: timeout must be 0 or more milliseconds, got -1"
         ]
       )
       assert.deepStrictEqual(condition.stats(), idle)

@@ -161,7 +161,7 @@ describe("promise WorkQueue: waits", () => {
         assert.instanceOf(error, typeof timeout === "number" ? RangeError : TypeError)
         assert.strictEqual(
           (error as Error).message,
-          `WorkQueue.${name}: timeout must be a number of milliseconds, 0 or more, got ${got}`
+          `WorkQueue.${name}: timeout must be 0 or more milliseconds, got ${got}`
         )
         assert.strictEqual(queue.stats().waiting, 0)
       }

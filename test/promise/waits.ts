@@ -252,10 +252,10 @@ export const waitLaws = (where: string, make: () => Wait) =>
       }))
 
     for (const [what, options, message] of [
-      ["a timeout of NaN", { timeout: NaN }, "timeout must be a number of milliseconds, 0 or more, got NaN"],
-      ["a timeout of -1", { timeout: -1 }, "timeout must be a number of milliseconds, 0 or more, got -1"],
-      ['a timeout of "5"', { timeout: "5" }, 'timeout must be a number of milliseconds, 0 or more, got "5"'],
-      ["a timeout of null", { timeout: null }, "timeout must be a number of milliseconds, 0 or more, got null"],
+      ["a timeout of NaN", { timeout: NaN }, "timeout must be 0 or more milliseconds, got NaN"],
+      ["a timeout of -1", { timeout: -1 }, "timeout must be 0 or more milliseconds, got -1"],
+      ['a timeout of "5"', { timeout: "5" }, 'timeout must be 0 or more milliseconds, got "5"'],
+      ["a timeout of null", { timeout: null }, "timeout must be 0 or more milliseconds, got null"],
       ["a signal of {}", { signal: {} }, "signal must be an AbortSignal, got "],
       ["a signal of null", { signal: null }, "signal must be an AbortSignal, got null"],
       ["a controller for a signal", { signal: new AbortController() }, "signal must be an AbortSignal, got "]
