@@ -1,7 +1,8 @@
 /**
  * A mutex: one at a time, first come, first served.
  *
- * It corresponds to `asyncio.Lock`.
+ * It corresponds to `asyncio.Lock`, with one difference: there is no `release` that anybody could call. A lock is released by what took
+ * it: the end of an effect, a scope, or, in the facade, a lease.
  *
  * @since 0.1.0
  */

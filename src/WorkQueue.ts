@@ -3,7 +3,9 @@
  *
  * It corresponds to `asyncio.Queue`, `LifoQueue` and `PriorityQueue` as of Python 3.13, with these differences. An item is handed to the
  * first taker at once, not announced to it: nobody overtakes. An order is stable, and is asked before anything changes, so one that
- * throws changes nothing. `taskDone` counts what was taken: it is refused while every unfinished item still is in the queue.
+ * throws changes nothing. `taskDone` counts what was taken: it is refused while every unfinished item still is in the queue. A capacity
+ * is an integer, and unbounded is `Infinity`, not 0. `tryTake` of an empty queue gives `None` rather than an error. An item that was
+ * delivered before `shutdown` stays with its taker; should that be interrupted, a second `shutdown` gives it.
  *
  * @since 0.1.0
  */

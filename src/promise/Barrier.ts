@@ -36,7 +36,7 @@ export interface BarrierOptions {
  * `BrokenBarrier` until `reset`.
  *
  * **Interruption**: a party that is aborted or times out before all have arrived withdraws or breaks the barrier, as chosen. Once all have
- * arrived the others pass without it.
+ * arrived the others pass without it. The last to arrive does not wait: its signal and timeout do not reach the action that it runs.
  *
  * **Fairness**: parties pass in order of arrival, the last one first.
  *
