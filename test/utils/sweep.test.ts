@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber, Queue } from "effect"
+import { WorkQueue } from "effect-concurrency"
 import { sweep, sweepIsClean } from "./sweep.js"
 
 describe("the interruption sweep", () => {
@@ -34,4 +35,33 @@ describe("the interruption sweep", () => {
     })
     assert.deepInclude(report.findings[0], { operation: 0, message: "the victim never ends" })
   })
+})
+
+describe("a taker that is interrupted just after an offer", () => {
+  const leftOver = <A>(
+    take: Effect.Effect<A, unknown>,
+    offer: Effect.Effect<unknown, unknown>,
+    size: Effect.Effect<number>
+  ) =>
+    Effect.gen(function* () {
+      const taker = yield* Effect.fork(take)
+      yield* Effect.yieldNow()
+      yield* offer
+      yield* Fiber.interrupt(taker)
+      return yield* size
+    })
+
+  it.effect("takes the item with it from Effect's own queue", () =>
+    Effect.gen(function* () {
+      const queue = yield* Queue.unbounded<number>()
+      assert.strictEqual(yield* leftOver(Queue.take(queue), Queue.offer(queue, 1), Queue.size(queue)), 0)
+    })
+  )
+
+  it.effect("leaves it in ours", () =>
+    Effect.gen(function* () {
+      const queue = yield* WorkQueue.make<number>()
+      assert.strictEqual(yield* leftOver(queue.take, queue.offer(1), queue.size), 1)
+    })
+  )
 })
