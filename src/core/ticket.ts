@@ -48,16 +48,16 @@ export abstract class Ticket<out Request, in out Result> {
 export const settle = <Result>(chain: Chain, ticket: Ticket<unknown, Result>, result: Result): Chain => {
   ticket.result = result
   ticket.settled = true
-  if (chain === undefined) chain = ticket
-  else chain.previous!.next = ticket
+  if (chain) chain.previous!.next = ticket
+  else chain = ticket
   chain.previous = ticket
   return chain
 }
 
 /** The tickets of `first`, then those of `second`. */
 export const concat = (first: Chain, second: Chain): Chain => {
-  if (first === undefined) return second
-  if (second === undefined) return first
+  if (!first) return second
+  if (!second) return first
   const last = second.previous!
   first.previous!.next = second
   first.previous = last
@@ -69,7 +69,7 @@ export const concat = (first: Chain, second: Chain): Chain => {
  * the same core, so each ticket is unlinked before it is woken.
  */
 export const wake = (chain: Chain): void => {
-  while (chain !== undefined) {
+  while (chain) {
     const ticket: AnyTicket = chain
     chain = ticket.next
     ticket.previous = ticket.next = undefined

@@ -54,11 +54,11 @@ export const push = <T extends AnyTicket>(list: WaitList<T>, ticket: T, rank = 0
   let index = lanes.length
   while (index > 0 && order(lanes[index - 1]!, ticket.priority, rank) < 0) index--
   let lane = lanes[index - 1]
-  if (lane === undefined || order(lane, ticket.priority, rank) > 0) {
+  if (!lane || order(lane, ticket.priority, rank) > 0) {
     lane = { list, priority: ticket.priority, rank, next: undefined, previous: undefined }
     lane.next = lane.previous = lane
-    if (list.size === 0) lanes[0] = lane
-    else lanes.splice(index, 0, lane)
+    if (list.size) lanes.splice(index, 0, lane)
+    else lanes[0] = lane
   }
   ticket.lane = lane
   ticket.next = lane as Link
@@ -82,7 +82,7 @@ export const remove = (ticket: AnyTicket): void => {
 /** Takes out the ticket whose turn is next. */
 export const shift = <T extends AnyTicket>(list: WaitList<T>): T | undefined => {
   const first = head(list)
-  if (first !== undefined) remove(first)
+  if (first) remove(first)
   return first
 }
 

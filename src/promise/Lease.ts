@@ -17,9 +17,7 @@ export class Lease implements Disposable, AsyncDisposable {
   constructor(
     private readonly state: core.State,
     private readonly permits: number,
-    private epoch: number,
-    /** What to run with it. @internal */
-    readonly f?: () => unknown
+    private epoch: number
   ) {}
 
   /** Gives back what is held. */

@@ -66,7 +66,7 @@ export class Mutex {
 
   /** Runs a function with the lock if that is free and nobody waits for it; otherwise resolves to undefined. */
   runIfAvailable<A>(f: () => A | PromiseLike<A>): Promise<A | undefined> {
-    return permits.runIfAvailable("Mutex.runIfAvailable", f, () => this.tryAcquire())
+    return permits.runIfAvailable("Mutex.runIfAvailable", this[core.TypeId], 1, undefined, f)
   }
 
   /** Takes the lock until the lease is released. */

@@ -90,7 +90,7 @@ export class Semaphore {
     options?: core.RequestOptions & { readonly permits?: number | undefined }
   ): Promise<A | undefined> {
     return this.checked("Semaphore.runIfAvailable", options?.permits, (where, state, count) =>
-      permits.runIfAvailable(where, f, () => permits.tryAcquire(where, state, count, options))
+      permits.runIfAvailable(where, state, count, options, f)
     )
   }
 

@@ -112,7 +112,7 @@ export const park = <A, State, T extends PromiseTicket<any, any>>(
       // Some waits take something back before they end (a condition, its lock): then the ticket is woken once more.
       ticket.wake = () => reject(reason)
       wake(cancel(state, ticket))
-      if (ticket.lane === undefined) reject(reason)
+      if (!ticket.lane) reject(reason)
     }
     const unwatch = watch(where, options, end)
     ticket.wake = () => {

@@ -7,6 +7,7 @@
 import { callable, refusal } from "../core/arguments.js"
 import type { RequestOptions, State } from "../core/semaphore.js"
 import * as core from "../core/semaphore.js"
+import { wake } from "../core/ticket.js"
 import { Lease } from "./Lease.js"
 import { checkWait, park, PromiseTicket, type WaitOptions, watch } from "./park.js"
 
@@ -14,47 +15,33 @@ export interface Options extends RequestOptions, WaitOptions {}
 
 type Work<A> = () => A | PromiseLike<A>
 
-/** The place of a caller who will get a lease. It carries what it needs, so that waiting allocates no closure. */
-class LeaseTicket extends PromiseTicket<number, core.Grant> {
+/** The place of a caller: of one who will get a lease, or of one with a function to run. It carries what it needs, to spare a closure. */
+class PermitsTicket extends PromiseTicket<number, core.Grant> {
   constructor(
-    private readonly state: State,
+    readonly state: State,
     permits: number,
     priority: number,
-    private readonly f?: Work<unknown>
+    readonly f?: Work<unknown>
   ) {
     super(permits, priority)
   }
 
   override claim(): unknown {
     const { f, request, result, state } = this
-    return result instanceof Error ? Promise.reject(result) : new Lease(state, request, result!, f)
+    return result instanceof Error ? Promise.reject(result) : f ? this : new Lease(state, request, result!)
   }
 }
 
 /** Takes permits. */
-export const acquire = (where: string, state: State, permits: number, options: Options | undefined): Promise<Lease> => {
-  try {
-    return Promise.resolve(take(where, state, permits, options))
-  } catch (error) {
-    return Promise.reject(error)
-  }
-}
+export const acquire = (where: string, state: State, permits: number, options: Options | undefined): Promise<Lease> =>
+  attempt(() => {
+    const priority = core.priorityOf(where, options)
+    checkWait(where, options)
+    return tryTake(state, permits, priority) ?? queue(where, options, new PermitsTicket(state, permits, priority))
+  })
 
-/** A lease, at once if that is possible, of which a promise remembers what to run with it. Throws what is wrong with the options. */
-const take = (
-  where: string,
-  state: State,
-  permits: number,
-  options: Options | undefined,
-  f?: Work<unknown>
-): Lease | Promise<Lease> => {
-  const priority = core.priorityOf(where, options)
-  checkWait(where, options)
-  return (
-    tryTake(state, permits, priority) ??
-    park(where, state, new LeaseTicket(state, permits, priority, f), options, core.enqueue, core.cancel)
-  )
-}
+const queue = <A>(where: string, options: Options | undefined, ticket: PermitsTicket): Promise<A> =>
+  park(where, ticket.state, ticket, options, core.enqueue, core.cancel)
 
 /** A lease, if it is to be had at once. */
 export const tryTake = (state: State, permits: number, priority: number): Lease | undefined =>
@@ -73,37 +60,51 @@ export const run = <A>(
   state: State,
   permits: number,
   options: Options | undefined,
-  f: () => A | PromiseLike<A>
-): Promise<A> => {
+  f: Work<A>
+): Promise<A> =>
+  attempt(() => {
+    callable(where, "f", f)
+    const priority = core.priorityOf(where, options)
+    checkWait(where, options)
+    return core.tryTake(state, permits, priority)
+      ? runHeld(f, state, permits, state.epoch)
+      : // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's.
+        queue<PermitsTicket>(where, options, new PermitsTicket(state, permits, priority, f)).then(runGranted<A>)
+  })
+
+const runGranted = <A>({ f, request, result, state }: PermitsTicket): Promise<A> =>
+  runHeld(f as Work<A>, state, request, result!)
+
+/** What a function returns, or throws, as a promise. */
+const attempt = <A>(f: Work<A>): Promise<A> => {
   try {
-    callable(where, "the function", f)
-    const lease = take(where, state, permits, options, f)
-    // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's.
-    return lease instanceof Lease ? runHeld(lease, f) : lease.then(runGranted<A>)
+    return Promise.resolve(f())
   } catch (error) {
     return Promise.reject(error)
   }
 }
 
-const runGranted = <A>(lease: Lease): Promise<A> => runHeld(lease, lease.f as Work<A>)
-
-const runHeld = async <A>(lease: Lease, f: Work<A>): Promise<A> => {
-  try {
-    return await f()
-  } finally {
-    lease.release()
-  }
+/** Not an async function: that would be a promise more for each call, and twice the time. */
+const runHeld = <A>(f: Work<A>, state: State, permits: number, epoch: core.Grant): Promise<A> => {
+  const release = () => wake(core.giveBack(state, permits, epoch))
+  const result = attempt(f)
+  // Its first reaction, so that whoever awaits it finds the permits given back.
+  void result.then(release, release)
+  return result
 }
 
-/** Runs a function with a lease, or not at all. */
+/** Runs a function with permits that are to be had at once, or not at all. */
 export const runIfAvailable = async <A>(
   where: string,
-  f: Work<A>,
-  tryAcquire: () => Lease | undefined
+  state: State,
+  permits: number,
+  options: RequestOptions | undefined,
+  f: Work<A>
 ): Promise<A | undefined> => {
-  callable(where, "the function", f)
-  const lease = tryAcquire()
-  return lease && (await runHeld(lease, f))
+  callable(where, "f", f)
+  return core.tryTake(state, permits, core.priorityOf(where, options))
+    ? runHeld(f, state, permits, state.epoch)
+    : undefined
 }
 
 /** A function that runs each of its calls with permits. */
@@ -112,7 +113,7 @@ export const wrap = <This, Args extends Array<unknown>, A>(
   f: (this: This, ...args: Args) => A | PromiseLike<A>,
   run: (call: () => A | PromiseLike<A>) => Promise<A>
 ): ((this: This, ...args: Args) => Promise<A>) => {
-  callable(where, "the function", f)
+  callable(where, "f", f)
   return function (...args) {
     return run(() => f.apply(this, args))
   }
@@ -127,7 +128,7 @@ export const map = async <A, B>(
   inputs: Iterable<A | PromiseLike<A>> | AsyncIterable<A>,
   f: (input: A, index: number) => B | PromiseLike<B>
 ): Promise<Array<B>> => {
-  callable(where, "the function", f)
+  callable(where, "f", f)
   checkWait(where, options)
   const source = Object(inputs) as Partial<Iterable<A> & AsyncIterable<A>>
   const later = source[Symbol.asyncIterator]?.()
