@@ -172,7 +172,7 @@ const outcome = (result: number): Effect.Effect<number, BrokenBarrier> =>
 export const makeUnsafe = <E = never>(parties: number, options: Options<E> = {}): Barrier<E> => {
   const { action, onInterrupt } = record("Barrier.make", options)
   if (action !== undefined && !Effect.isEffect(action)) throw refusal("Barrier.make", "action", "an effect", action)
-  return new BarrierImpl(core.make(parties, onInterrupt), action)
+  return new BarrierImpl(core.make("Barrier.make", parties, onInterrupt), action)
 }
 
 /**
@@ -291,6 +291,9 @@ export const Service =
   ): ServiceClass<Self, Id, ActionE, E, R | ActionR> =>
     service.make(
       id,
-      Effect.flatMap(service.options(options), ({ parties, ...rest }) => make(parties, rest)),
+      Effect.flatMap(service.options(options), (options) => {
+        const { parties, ...rest } = record("Barrier.Service", options)
+        return make(parties, rest)
+      }),
       { properties: ["await", "reset", "abort", "isBroken", "stats"] }
     )

@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import { record, refusal } from "./core/arguments.js"
 import * as core from "./core/guarded.js"
 import * as permits from "./internal/permits.js"
 import * as service from "./internal/service.js"
@@ -109,32 +110,36 @@ class GuardedImpl<in out A> implements Guarded<A> {
   }
 
   readonly set = (value: A): Effect.Effect<void> => {
-    return this.change("Guarded.set", () => Effect.succeed([undefined, value]))
+    const replace = () => Effect.succeed([undefined, value] as const)
+    return this.change("Guarded.set", replace, replace)
   }
 
   readonly update = (f: (value: A) => A): Effect.Effect<void> => {
-    return this.change("Guarded.update", (value) => Effect.sync(() => [undefined, f(value)]))
+    return this.change("Guarded.update", f, (value) => Effect.sync(() => [undefined, f(value)]))
   }
 
   readonly modify = <B>(f: (value: A) => readonly [B, A]): Effect.Effect<B> => {
-    return this.change("Guarded.modify", (value) => Effect.sync(() => f(value)))
+    return this.change("Guarded.modify", f, (value) => Effect.sync(() => f(value)))
   }
 
   readonly updateEffect = <E, R>(f: (value: A) => Effect.Effect<A, E, R>): Effect.Effect<void, E, R> => {
-    return this.change("Guarded.updateEffect", (value) => Effect.map(f(value), (next) => [undefined, next]))
+    return this.change("Guarded.updateEffect", f, (value) => Effect.map(f(value), (next) => [undefined, next]))
   }
 
   readonly modifyEffect = <B, E, R>(f: (value: A) => Effect.Effect<readonly [B, A], E, R>): Effect.Effect<B, E, R> => {
-    return this.change("Guarded.modifyEffect", f)
+    return this.change("Guarded.modifyEffect", f, f)
   }
 
+  /** Changes the value with what was made of the caller's function. */
   private change<B, E, R>(
     where: string,
-    f: (value: A) => Effect.Effect<readonly [B, A], E, R>
+    f: unknown,
+    next: (value: A) => Effect.Effect<readonly [B, A], E, R>
   ): Effect.Effect<B, E, R> {
+    if (typeof f !== "function") return Effect.die(refusal(where, "f", "a function", f))
     const state = this[TypeId]
     const body = Effect.flatMap(
-      Effect.suspend(() => f(state.value)),
+      Effect.suspend(() => next(state.value)),
       (result) =>
         Effect.sync(() => {
           const [returned, value] = core.pair(where, result)
@@ -286,6 +291,6 @@ export const Service =
   ): ServiceClass<Self, Id, A, E, R> =>
     service.make(
       id,
-      Effect.flatMap(service.options(options), ({ initial }) => make(initial)),
+      Effect.flatMap(service.options(options), (options) => make(record("Guarded.Service", options).initial)),
       { properties: ["get", "stats"], methods: ["set", "update", "modify", "updateEffect", "modifyEffect"] }
     )

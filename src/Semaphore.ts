@@ -182,7 +182,7 @@ class SemaphoreImpl implements Semaphore {
  * @category constructors
  */
 export const makeUnsafe = (options: number | Options): Semaphore => {
-  return new SemaphoreImpl(core.fromOptions(options))
+  return new SemaphoreImpl(core.fromOptions("Semaphore.make", options))
 }
 
 /**

@@ -70,7 +70,7 @@ export interface Stats extends core.Stats {}
 /**
  * What to do with an item whose handler failed: `"fail"`, the default, puts it back and ends the consumption with the error; `"requeue"`
  * puts it behind all others and goes on; `"drop"` counts it as done and goes on. A function chooses for each failure, and is the place to
- * report it. A defect or an interruption is always `"fail"`.
+ * report it; should it throw, the consumption ends with both errors. A defect or an interruption is always `"fail"`.
  *
  * @since 0.1.0
  * @category models
@@ -252,22 +252,11 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
   readonly offer = (item: A): Effect.Effect<boolean, QueueClosed | QueueFull> => {
     const state = this[TypeId]
     return Effect.suspend((): Effect.Effect<boolean, QueueClosed | QueueFull> => {
-      switch (core.admission(state)) {
-        case "accept":
-          wake(core.accept(state, item))
-          return succeedTrue
-        case "slide":
-          return Effect.succeed(core.slide(state, item))
-        case "wait":
-          return Effect.as(this.enter([item]), true)
-        case "drop":
-          core.drop(state)
-          return succeedFalse
-        case "refuse":
-          return Effect.fail(new QueueFull(state.capacity))
-        case "closed":
-          return Effect.fail(new QueueClosed())
-      }
+      const admission = core.admission(state)
+      if (admission === "wait") return Effect.as(this.enter([item]), true)
+      if (admission === "refuse") return Effect.fail(new QueueFull(state.capacity))
+      if (admission === "drop") core.drop(state)
+      return this.offerNow(admission, item)
     })
   }
 
@@ -275,10 +264,10 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
     const state = this[TypeId]
     return Effect.suspend((): Effect.Effect<Array<A>, QueueClosed | QueueFull> => {
       const all = core.checkItems("WorkQueue.offerAll", items)
-      if (state.strategy === "suspend") return all.length === 0 ? Effect.succeed([]) : Effect.as(this.enter(all), [])
       if (state.closed !== undefined) return Effect.fail(new QueueClosed())
       if (state.strategy === "reject" && all.length > core.room(state))
         return Effect.fail(new QueueFull(state.capacity))
+      if (state.strategy === "suspend" && all.length > 0) return Effect.as(this.enter(all), [])
       const left: Array<A> = []
       wake(core.acceptAll(state, all, left))
       return Effect.succeed(left)
@@ -286,20 +275,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
   }
 
   readonly tryOffer = (item: A): Effect.Effect<boolean, QueueClosed> => {
-    const state = this[TypeId]
-    return Effect.suspend(() => {
-      switch (core.admission(state)) {
-        case "accept":
-          wake(core.accept(state, item))
-          return succeedTrue
-        case "slide":
-          return Effect.succeed(core.slide(state, item))
-        case "closed":
-          return Effect.fail(new QueueClosed())
-        default:
-          return succeedFalse
-      }
-    })
+    return Effect.suspend(() => this.offerNow(core.admission(this[TypeId]), item))
   }
 
   readonly takeUpTo = (n: number): Effect.Effect<Array<A>, QueueClosed | E> => {
@@ -333,6 +309,22 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
         Effect.suspend(() => this.ended())
       )
     })
+  }
+
+  /** Puts an item in, if its admission lets it in at once. */
+  private offerNow(admission: core.Admission, item: A): Effect.Effect<boolean, QueueClosed> {
+    const state = this[TypeId]
+    switch (admission) {
+      case "accept":
+        wake(core.accept(state, item))
+        return succeedTrue
+      case "slide":
+        return Effect.succeed(core.slide(state, item))
+      case "closed":
+        return Effect.fail(new QueueClosed())
+      default:
+        return succeedFalse
+    }
   }
 
   /** Works one item off; says whether there was one. Only the wait and the handler can be interrupted. */
@@ -377,7 +369,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
     })
   }
 
-  /** Does with an item whose handler failed what was chosen; a choice that throws is a failure of its own, and the item stays. */
+  /** Does with an item whose handler failed what was chosen. A choice that throws fails beside the handler, and the item stays. */
   private account<E2>(
     node: Node<A>,
     choose: () => core.OnFailure,
@@ -390,7 +382,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
       choice = oneOf("WorkQueue.consume", "onFailure", choose(), core.onFailures)
       if (choice !== "fail") result = succeedTrue
     } catch (thrown) {
-      result = Effect.die(thrown)
+      result = Effect.ensuring(failure, Effect.die(thrown))
     }
     // The others stop before the item is back, or they would take it.
     if (choice === "fail") consumption.stopped = true
@@ -485,7 +477,8 @@ const succeedFalse = Effect.succeed(false)
 export const makeUnsafe: {
   <A, E = never>(options: Options<A> & { readonly strategy: "reject" }): WorkQueue<A, E, QueueFull>
   <A, E = never>(options?: Options<A>): WorkQueue<A, E>
-} = <A>(options?: Options<A>) => new WorkQueueImpl(core.make(options)) as WorkQueue<any, any, any> as any
+} = <A>(options?: Options<A>) =>
+  new WorkQueueImpl(core.make("WorkQueue.make", options)) as WorkQueue<any, any, any> as any
 
 /**
  * Makes a queue.

@@ -414,6 +414,12 @@ describe("Barrier.Service", () => {
     })
   })
 
+  it("refuses options that are none", () => {
+    class Bad extends Barrier.Service<Bad>()("test/Bad", null as never) {}
+    const error = defect(Effect.provide(Bad.stats, Bad.layer)) as Error
+    assert.strictEqual(error.message, "Barrier.Service: options must be an object, got null")
+  })
+
   it("with an action: it runs, and its failure is the last one's", async () => {
     class Failing extends Barrier.Service<Failing>()("test/FailingAction", {
       parties: 2,

@@ -166,6 +166,29 @@ describe("Guarded: operations", () => {
     assert.deepStrictEqual(Effect.runSync(program), [1, "was 4", "was 5", "was 8", "was 9", 10, free])
   })
 
+  it("die at once when they get no function, also while somebody has the lock, and nothing has changed", () => {
+    const guarded = Guarded.makeUnsafe<unknown>(1)
+    const { modify, modifyEffect, update, updateEffect } = Guarded
+    const messages = (bad: never, got: string) => {
+      for (const [name, operation] of Object.entries({ modify, modifyEffect, update, updateEffect })) {
+        const method = guarded[name as "update"]
+        for (const call of [method(bad), (operation as typeof update)(guarded, bad)]) {
+          const error = dieWith(Effect.runSyncExit(call)) as Error
+          assert.instanceOf(error, TypeError)
+          assert.strictEqual(error.message, `Guarded.${name}: f must be a function, got ${got}`)
+        }
+      }
+    }
+    const all = Effect.sync(() => {
+      messages(5 as never, "5")
+      messages(undefined as never, "undefined")
+      messages(new Date() as never, "an object (Date)")
+    })
+    Effect.runSync(all)
+    Effect.runSync(guarded.updateEffect((value) => Effect.as(all, value)))
+    assert.deepStrictEqual([Effect.runSync(guarded.get), statsOf(guarded)], [1, free])
+  })
+
   it("die when modify returns no pair, and the old value stays", () => {
     const guarded = Guarded.makeUnsafe(1)
     const calls = [
@@ -223,5 +246,11 @@ describe("Guarded.Service", () => {
     class Failing extends Guarded.Service<Failing, number>()("test/Failing", Effect.fail("none" as const)) {}
     const exit = await Effect.runPromise(Effect.exit(Effect.provide(Failing.get, Failing.layer)))
     assert.deepStrictEqual(exit, Exit.fail("none"))
+  })
+
+  it("refuses options that are none", async () => {
+    class Bad extends Guarded.Service<Bad, number>()("test/Bad", null as never) {}
+    const error = dieWith(await Effect.runPromiseExit(Effect.provide(Bad.get, Bad.layer)))
+    assert.strictEqual((error as Error).message, "Guarded.Service: options must be an object, got null")
   })
 })

@@ -45,6 +45,9 @@ const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   return Option.getOrThrowWith(Cause.dieOption(exit.cause), () => new Error(`no defect: ${Cause.pretty(exit.cause)}`))
 }
 
+const failuresOf = <E>(exit: Exit.Exit<unknown, E>): Array<E> =>
+  Exit.isSuccess(exit) ? [] : [...Cause.failures(exit.cause)]
+
 describe("WorkQueue: interrupted at any operation", () => {
   type State = { readonly queue: WorkQueue.WorkQueue<number, string>; readonly reached: Array<number> }
 
@@ -209,7 +212,7 @@ describe("WorkQueue.consume (Effect)", () => {
     assert.strictEqual(stats(queue).unfinished, 2)
   })
 
-  it("with an onFailure that throws dies with what it threw and keeps the item at the head", async () => {
+  it("with an onFailure that throws fails with the handler's error and what it threw, and keeps the item", async () => {
     const queue = filled({}, 1, 2)
     const error = new Error("cannot choose")
     const exit = await Effect.runPromiseExit(
@@ -219,12 +222,12 @@ describe("WorkQueue.consume (Effect)", () => {
         }
       })
     )
-    assert.strictEqual(defectOf(exit), error)
+    assert.deepEqual(exit, Exit.failCause(Cause.sequential(Cause.fail("bad item"), Cause.die(error))))
     assert.deepEqual([stats(queue).inUse, stats(queue).unfinished], [0, 2])
     assert.deepEqual(rest(queue), [1, 2])
   })
 
-  it("with an onFailure that answers nonsense dies and keeps the item at the head", async () => {
+  it("with an onFailure that answers nonsense says so beside the handler's error, and keeps the item at the head", async () => {
     for (const [answer, got] of [
       ["retry", '"retry"'],
       [undefined, "undefined"],
@@ -238,6 +241,7 @@ describe("WorkQueue.consume (Effect)", () => {
         (defectOf(exit) as Error).message,
         `WorkQueue.consume: onFailure must be one of "fail", "requeue", "drop", got ${got}`
       )
+      assert.deepEqual(failuresOf(exit), ["bad item"])
       assert.strictEqual(stats(queue).inUse, 0)
       assert.deepEqual(rest(queue), [1, 2])
     }

@@ -2,7 +2,7 @@
  * The cyclic barrier: a number of parties that wait for each other, again and again.
  *
  * State: the generation that is filling, the full ones whose action is running, and whether the barrier is broken. A generation knows
- * how many have arrived, who of them waits, and which indices were given back.
+ * who waits, which are all that have arrived while it fills, and which indices were given back.
  *
  * Invariants:
  *
@@ -34,7 +34,6 @@ export type Waiting = Ticket<Arrival, number>
 export type OnInterrupt = "withdraw" | "break"
 
 interface Generation {
-  arrived: number
   status: "filling" | "acting" | "passed" | "broken"
   /** Indices given back by those who withdrew, highest first, so that the lowest is reused first. */
   readonly returned: Array<number>
@@ -57,23 +56,26 @@ export interface State {
   broken: boolean
 }
 
-const makeGeneration = (): Generation => ({ arrived: 0, status: "filling", returned: [], waiting: waitList.make() })
+const makeGeneration = (): Generation => ({ status: "filling", returned: [], waiting: waitList.make() })
 
-export const make = (parties: number, onInterrupt: OnInterrupt = "withdraw"): State => ({
-  parties: integer("Barrier.make", "parties", parties, 1),
-  onInterrupt: oneOf("Barrier.make", "onInterrupt", onInterrupt, ["withdraw", "break"]),
+export const make = (where: string, parties: number, onInterrupt: OnInterrupt = "withdraw"): State => ({
+  parties: integer(where, "parties", parties, 1),
+  onInterrupt: oneOf(where, "onInterrupt", onInterrupt, ["withdraw", "break"]),
   filling: makeGeneration(),
   acting: new Set(),
   broken: false
 })
 
-/** Arrives; nothing when the barrier is broken. The last one opens the next generation at once: newcomers need not wait for the old. */
+/**
+ * Arrives; nothing when the barrier is broken. The last one opens the next generation at once: newcomers need not wait for the old. Any
+ * other goes on with `enqueue`, in the same step.
+ */
 export const arrive = (state: State): Arrival | undefined => {
   if (state.broken) return undefined
   const generation = state.filling
-  const index = generation.returned.pop() ?? generation.arrived
-  generation.arrived++
-  const isLast = generation.arrived === state.parties
+  const arrived = generation.waiting.size
+  const index = generation.returned.pop() ?? arrived
+  const isLast = arrived + 1 === state.parties
   if (isLast) {
     generation.status = "acting"
     state.acting.add(generation)
@@ -118,7 +120,6 @@ export const cancel = (state: State, ticket: Waiting): Chain => {
   waitList.remove(ticket)
   if (generation.status !== "filling") return undefined
   if (state.onInterrupt === "break") return abort(state)
-  generation.arrived--
   let at = generation.returned.length
   while (at > 0 && generation.returned[at - 1]! < index) at--
   generation.returned.splice(at, 0, index)
@@ -155,13 +156,14 @@ export interface Stats {
 }
 
 export const stats = (state: State): Stats =>
-  Object.freeze({ parties: state.parties, waiting: state.filling.arrived, isBroken: state.broken })
+  Object.freeze({ parties: state.parties, waiting: state.filling.waiting.size, isBroken: state.broken })
 
 /** Throws when an invariant does not hold. For tests. */
 export const check = (state: State): void => {
   const { filling, parties } = state
-  if (filling.arrived >= parties) throw new Error(`I1: ${filling.arrived} of ${parties} have arrived and none passed`)
-  if (state.broken && filling.arrived > 0) throw new Error("I3: somebody waits at a broken barrier")
+  const arrived = filling.waiting.size
+  if (arrived >= parties) throw new Error(`I1: ${arrived} of ${parties} have arrived and none passed`)
+  if (state.broken && arrived > 0) throw new Error("I3: somebody waits at a broken barrier")
   for (const generation of [...state.acting, filling]) {
     waitList.check(generation.waiting)
     const indices = waitList.tickets(generation.waiting).map((ticket) => ticket.request.index)

@@ -242,7 +242,7 @@ const makeHeap = <A>(key: "index" | "reverseIndex", order: Compare<Node<A>>): He
 /** Throws when an invariant does not hold. For tests. */
 export const check = <A>(store: ItemStore<A>): void => {
   if (store instanceof OrderedStore) {
-    const { heap, reverse } = store as OrderedStore<A>
+    const { heap, reverse } = store
     for (const each of reverse === undefined ? [heap] : [heap, reverse]) {
       checkHeap(each)
       if (each.nodes.length !== store.size) throw new Error("I2: the heaps hold different numbers of nodes")

@@ -69,13 +69,13 @@ export interface RequestOptions {
   readonly priority?: number | undefined
 }
 
-export const fromOptions = (options: number | Options): State => {
+export const fromOptions = (where: string, options: number | Options): State => {
   const { fairness = "fifo", permits } = record<Options>(
-    "Semaphore.make",
+    where,
     typeof options === "number" ? { permits: options } : options
   )
-  integer("Semaphore.make", "permits", permits, 0)
-  oneOf("Semaphore.make", "fairness", fairness, ["fifo", "throughput"])
+  integer(where, "permits", permits, 0)
+  oneOf(where, "fairness", fairness, ["fifo", "throughput"])
   return make(permits, fairness === "throughput" ? throughput : fifo)
 }
 
@@ -178,7 +178,7 @@ const grant = (state: State): Chain => {
   let chain: Chain = undefined
   for (;;) {
     const ticket = state.pick(state.waiting, state.permits - state.taken)
-    if (ticket === undefined) return chain
+    if (!ticket) return chain
     waitList.remove(ticket)
     state.taken += ticket.request
     chain = settle(chain, ticket, state.epoch)

@@ -19,7 +19,7 @@
  *
  * @internal
  */
-import { integer, integerOrInfinity, misuse, oneOf, record, refusal } from "./arguments.js"
+import { expect, integer, integerOrInfinity, misuse, oneOf, record } from "./arguments.js"
 import type { ItemStore, Node, Order } from "./itemStore.js"
 import * as itemStore from "./itemStore.js"
 import type { Chain, Ticket } from "./ticket.js"
@@ -87,11 +87,11 @@ export interface State<A> {
   closed: { readonly failure: { readonly error: unknown } | undefined } | undefined
 }
 
-export const make = <A>(options: Options<A> = {}): State<A> => {
-  const { capacity = Infinity, order = "fifo", strategy = "suspend" } = record("WorkQueue.make", options)
-  integerOrInfinity("WorkQueue.make", "capacity", capacity, 1)
-  oneOf("WorkQueue.make", "strategy", strategy, ["suspend", "dropping", "sliding", "reject"])
-  if (typeof order !== "function") oneOf("WorkQueue.make", "order", order, ["fifo", "lifo"])
+export const make = <A>(where: string, options: Options<A> = {}): State<A> => {
+  const { capacity = Infinity, order = "fifo", strategy = "suspend" } = record(where, options)
+  integerOrInfinity(where, "capacity", capacity, 1)
+  oneOf(where, "strategy", strategy, ["suspend", "dropping", "sliding", "reject"])
+  if (typeof order !== "function") oneOf(where, "order", order, ["fifo", "lifo"])
   return {
     capacity,
     strategy,
@@ -258,14 +258,15 @@ export const cancelTake = <A>(state: State<A>, ticket: Taker<A>): Chain => {
 /** Returns items that were delivered and not worked on. There may be more of them than the capacity allows for a while. */
 export const giveBack = <A>(state: State<A>, nodes: ReadonlyArray<Node<A>>): Chain => {
   for (const node of nodes) state.store.restore(node)
+  // Somebody may have called `taskDone` for an item that he did not have, and that now comes back: it is unfinished all the same.
+  state.unfinished = Math.max(state.unfinished, state.store.size)
   return match(state)
 }
 
 /** Puts an item that was delivered behind all others, also when the queue is closed: it was accepted long ago. */
 export const requeue = <A>(state: State<A>, node: Node<A>): Chain => {
   node.sequence = state.sequence++
-  state.store.restore(node)
-  return match(state)
+  return giveBack(state, [node])
 }
 
 /** How many items were delivered and are not finished. */
@@ -324,10 +325,8 @@ export const cancelJoin = <A>(state: State<A>, ticket: Joiner): Chain => {
 export const checkCount = (where: string, n: number): number => (n === Infinity ? n : integer(where, "n", n, 1))
 
 export const checkItems = <A>(where: string, items: Iterable<A>): ReadonlyArray<A> => {
-  if (typeof items !== "object" || items === null || !(Symbol.iterator in items)) {
-    throw refusal(where, "items", "an iterable that is not a string", items)
-  }
-  return Array.isArray(items) ? items.slice() : [...items]
+  const iterable = typeof items === "object" && typeof items?.[Symbol.iterator] === "function"
+  return [...expect(iterable, where, "items", "an iterable that is not a string", items)]
 }
 
 export interface Stats {

@@ -3,6 +3,7 @@
  *
  * @internal
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { callback, fork, onFiberExit } from "./effect.js"
@@ -24,7 +25,22 @@ export const together = <E, R>(n: number, worker: Effect.Effect<void, E, R>): Ef
         }
       })
       return Effect.matchCauseEffect(restore(ended), {
-        onFailure: (cause) => Effect.zipRight(Fiber.interruptAll(fibers), Effect.failCause(cause)),
+        // The others may have failed in the same tick: no error is lost.
+        onFailure: (cause) =>
+          Effect.flatMap(
+            Effect.zipRight(
+              Fiber.interruptAll(fibers),
+              Effect.forEach(fibers, (fiber) => fiber.await)
+            ),
+            (exits) => {
+              const failed = exits.flatMap((exit) =>
+                exit._tag === "Failure" && exit.cause !== cause ? [exit.cause] : []
+              )
+              return Effect.failCause(
+                failed.filter((each) => !Cause.isInterruptedOnly(each)).reduce(Cause.parallel, cause)
+              )
+            }
+          ),
         onSuccess: () => Effect.void
       })
     })

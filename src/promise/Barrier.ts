@@ -63,9 +63,9 @@ export class Barrier {
   readonly action: (() => unknown) | undefined
 
   constructor(parties: number, options: BarrierOptions = {}) {
-    const { action, onInterrupt } = record("Barrier", options)
-    if (action !== undefined) callable("Barrier", "action", action)
-    this[core.TypeId] = core.make(parties, onInterrupt)
+    const { action, onInterrupt } = record("new Barrier", options)
+    if (action !== undefined) callable("new Barrier", "action", action)
+    this[core.TypeId] = core.make("new Barrier", parties, onInterrupt)
     this.action = action
   }
 

@@ -55,7 +55,9 @@ export class Condition {
   declare readonly [core.TypeId]: core.State
 
   constructor(lock?: Mutex | EffectMutex.Mutex) {
-    this[core.TypeId] = core.make(lock === undefined ? mutex.make() : stateOf("Condition", "Mutex", mutex.TypeId, lock))
+    this[core.TypeId] = core.make(
+      lock === undefined ? mutex.make() : stateOf("new Condition", "Mutex", mutex.TypeId, lock)
+    )
   }
 
   /** A view of the condition that an Effect program, or other plain code, uses. */

@@ -57,7 +57,7 @@ export class Guarded<A> {
 
   /** Changes the value with a function, which may be `async`. */
   async update(f: (value: A) => A | PromiseLike<A>, options?: permits.Options): Promise<void> {
-    callable("Guarded.update", "the function", f)
+    callable("Guarded.update", "f", f)
     return await this.change("Guarded.update", async (value) => [undefined, await f(value)], options)
   }
 
@@ -66,7 +66,7 @@ export class Guarded<A> {
     f: (value: A) => readonly [B, A] | PromiseLike<readonly [B, A]>,
     options?: permits.Options
   ): Promise<B> {
-    callable("Guarded.modify", "the function", f)
+    callable("Guarded.modify", "f", f)
     return await this.change("Guarded.modify", f, options)
   }
 

@@ -63,7 +63,7 @@ export class Semaphore {
   declare readonly [core.TypeId]: core.State
 
   constructor(options: number | core.Options) {
-    this[core.TypeId] = core.fromOptions(options)
+    this[core.TypeId] = core.fromOptions("new Semaphore", options)
   }
 
   /** A view of the semaphore that an Effect program, or other plain code, uses: both queue behind each other. */
@@ -73,7 +73,7 @@ export class Semaphore {
 
   /** Runs a function with permits, which come back when what it returned has settled. */
   run<A>(f: () => A | PromiseLike<A>, options?: SemaphoreRunOptions): Promise<A> {
-    if (options === undefined) return permits.run("Semaphore.run", this[core.TypeId], 1, undefined, f)
+    if (!options) return permits.run("Semaphore.run", this[core.TypeId], 1, undefined, f)
     return this.checked("Semaphore.run", options.permits, (where, state, count) =>
       permits.run(where, state, count, options, f)
     )

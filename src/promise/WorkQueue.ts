@@ -22,7 +22,7 @@ export interface WorkQueueOptions<A> extends core.Options<A> {}
 /**
  * What to do with an item whose handler failed: `"fail"`, the default, puts it back and ends the consumption with the error; `"requeue"`
  * puts it behind all others and goes on; `"drop"` counts it as done and goes on. A function chooses for each failure, and is the place to
- * report it.
+ * report it; should it throw, the consumption ends with both errors.
  *
  * @since 0.1.0
  */
@@ -78,7 +78,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
   declare readonly [core.TypeId]: core.State<A>
 
   constructor(options?: WorkQueueOptions<A>) {
-    this[core.TypeId] = core.make(options)
+    this[core.TypeId] = core.make("new WorkQueue", options)
   }
 
   /** A view of the queue that an Effect program, or other plain code, uses. */
@@ -108,14 +108,11 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     const state = this[core.TypeId]
     const all = core.checkItems("WorkQueue.offerAll", items)
     checkWait("WorkQueue.offerAll", options)
-    if (state.strategy === "suspend") {
-      if (all.length > 0) await this.enter("WorkQueue.offerAll", all, options)
-      return []
-    }
     if (state.closed !== undefined) throw new QueueClosed()
     if (state.strategy === "reject" && all.length > core.room(state)) throw new QueueFull(state.capacity)
     const left: Array<A> = []
-    wake(core.acceptAll(state, all, left))
+    if (state.strategy !== "suspend") wake(core.acceptAll(state, all, left))
+    else if (all.length > 0) await this.enter("WorkQueue.offerAll", all, options)
     return left
   }
 
@@ -229,7 +226,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
       unwatch()
     }
     if (signal?.aborted === true && errors.length === 0) throw signal.reason
-    if (errors.length > 1) throw new AggregateError(errors, `WorkQueue.consume: ${errors.length} handlers failed`)
+    if (errors.length > 1) throw new AggregateError(errors, `WorkQueue.consume: ${errors.length} errors`)
     if (errors.length === 1) throw errors[0]
     const failure = this[core.TypeId].closed?.failure
     if (failure !== undefined) throw failure.error
@@ -262,6 +259,8 @@ export class WorkQueue<A> implements AsyncIterable<A> {
           choice = oneOf("WorkQueue.consume", "onFailure", choose(error, node.item), core.onFailures)
         }
       } catch (thrown) {
+        // Both are told: a choice that throws is no reason to lose why it was asked for.
+        fail(error, signal)
         failure = thrown
       }
       // The others stop before the item is back, or they would take it.
@@ -338,10 +337,9 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     return result
   }
 
-  /** Waits until all of the items are in. */
+  /** Waits until all of the items are in. The queue is open. */
   private async enter(where: string, all: ReadonlyArray<A>, options: WaitOptions | undefined): Promise<void> {
     const state = this[core.TypeId]
-    if (state.closed !== undefined) throw new QueueClosed()
     const result = await wait(where, state, core.offer(all), options, core.enqueueOffer<A>, core.cancelOffer<A>)
     if (result === core.Closed) throw new QueueClosed()
     if (result instanceof core.Thrown) throw result.error

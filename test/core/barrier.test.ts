@@ -40,7 +40,7 @@ class Model {
     readonly parties: number,
     readonly onInterrupt: core.OnInterrupt
   ) {
-    this.state = core.make(parties, onInterrupt)
+    this.state = core.make("here", parties, onInterrupt)
   }
 
   arrive() {
@@ -175,17 +175,18 @@ describe("core/barrier", () => {
   }
 
   it("I1: check finds a full generation that nobody took away", () => {
-    const state = core.make(2)
+    const state = core.make("here", 2)
     arrive(state)
     core.check(state)
-    state.filling.arrived = 2
+    const { filling: generation } = state
+    core.enqueue(state, new Party({ generation, index: 1, isLast: false }, []))
     assert.throws(() => core.check(state), "I1: 2 of 2 have arrived and none passed")
   })
 
   it("I2: whoever withdraws, in whatever order, the next get the lowest free indices", () => {
     fc.assert(
       fc.property(fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7, 8]), (gone) => {
-        const state = core.make(10)
+        const state = core.make("here", 10)
         const parties = Array.from({ length: 9 }, () => arrive(state))
         for (const index of gone) core.cancel(state, parties[index]!)
         core.check(state)
@@ -202,7 +203,7 @@ describe("core/barrier", () => {
   })
 
   it("I2: check finds an index that was given twice, and one that is none", () => {
-    const state = core.make(4)
+    const state = core.make("here", 4)
     arrive(state)
     const { request } = arrive(state)
     const set = (index: number) => Object.assign(request, { index })
@@ -216,7 +217,7 @@ describe("core/barrier", () => {
   })
 
   it("I3: check finds one who waits at a broken barrier", () => {
-    const state = core.make(2)
+    const state = core.make("here", 2)
     arrive(state)
     state.broken = true
     assert.throws(() => core.check(state), "I3: somebody waits at a broken barrier")
@@ -228,7 +229,7 @@ describe("core/barrier", () => {
       (state: core.State, _: Party, last: Party) => core.fail(state, last.request),
       (state: core.State, newcomer: Party) => core.cancel(state, newcomer)
     ]) {
-      const state = core.make(2, "break")
+      const state = core.make("here", 2, "break")
       const log: Array<Party> = []
       const first = arrive(state, log)
       const last = arrive(state, log)
@@ -245,7 +246,7 @@ describe("core/barrier", () => {
 
   it("I4: check finds an ended generation that is kept", () => {
     for (const status of ["passed", "broken"] as const) {
-      const state = core.make(1)
+      const state = core.make("here", 1)
       const { request } = arrive(state)
       core.check(state)
       request.generation.status = status
@@ -259,7 +260,7 @@ describe("core/barrier", () => {
       broken: (state: core.State) => core.reset(state)
     }
     for (const [status, end] of Object.entries(ends)) {
-      const state = core.make(2)
+      const state = core.make("here", 2)
       const log: Array<Party> = []
       const [first, last] = [arrive(state, log), arrive(state, log)]
       wake(end(state, last))
@@ -279,7 +280,7 @@ describe("core/barrier", () => {
 
   it("who is cancelled while its action runs misses the rest, and the others pass in order of arrival", () => {
     for (const onInterrupt of ["withdraw", "break"] as const) {
-      const state = core.make(4, onInterrupt)
+      const state = core.make("here", 4, onInterrupt)
       const log: Array<Party> = []
       const [a, b, c, last] = [0, 1, 2, 3].map(() => arrive(state, log))
       assert.strictEqual(core.cancel(state, b!), undefined)
@@ -297,12 +298,19 @@ describe("core/barrier", () => {
 
   it("refuses what is no number of parties, and no way to be interrupted", () => {
     for (const parties of [0, -1, 2.5, NaN, Infinity]) {
-      assert.throws(() => core.make(parties), RangeError, `got ${parties}`)
+      assert.throws(
+        () => core.make("here", parties),
+        RangeError,
+        `here: parties must be an integer of at least 1, got ${parties}`
+      )
     }
-    assert.throws(() => core.make(2, "leave" as "break"), 'onInterrupt must be one of "withdraw", "break", got "leave"')
+    assert.throws(
+      () => core.make("here", 2, "leave" as "break"),
+      'here: onInterrupt must be one of "withdraw", "break", got "leave"'
+    )
   })
 
   it("its snapshot is frozen", () => {
-    assert.isFrozen(core.stats(core.make(2)))
+    assert.isFrozen(core.stats(core.make("here", 2)))
   })
 })

@@ -152,7 +152,7 @@ for (const fairness of ["fifo", "throughput"] as const) {
     it("does what the model does, step by step (I1, I2, I3, I4, I5)", () => {
       fc.assert(
         fc.property(fc.nat(5), steps, (permits, steps) => {
-          const state = core.fromOptions({ permits, fairness })
+          const state = core.fromOptions("here", { permits, fairness })
           const model = new Model(permits, fairness)
           for (const step of steps) {
             const takenBefore = state.taken
@@ -182,7 +182,7 @@ const waitingFor = (state: core.State, permits: number, priority = 0): Request =
 }
 
 const taken = (permits: number, of: number, fairness: core.Fairness = "fifo"): core.State => {
-  const state = core.fromOptions({ permits: of, fairness })
+  const state = core.fromOptions("here", { permits: of, fairness })
   assert.isTrue(core.tryTake(state, permits, 0))
   return state
 }

@@ -32,7 +32,7 @@ const joiner = (log: Array<number> = [], id = 0): core.Joiner =>
   new TestTicket<undefined, undefined>(id, undefined, log)
 
 const filled = <A>(options: core.Options<A>, ...items: Array<A>): core.State<A> => {
-  const state = core.make(options)
+  const state = core.make("here", options)
   for (const item of items) core.accept(state, item)
   return state
 }
@@ -203,7 +203,7 @@ const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
 
 const run = (commands: ReadonlyArray<Command>, capacity: number, strategy: core.Strategy, order: Model["order"]) => {
   const model = new Model(capacity, strategy, order)
-  const state = core.make<ModelItem>({
+  const state = core.make<ModelItem>("here", {
     capacity,
     strategy,
     order: order === "rank" ? (a, b) => a.rank - b.rank : order
@@ -428,6 +428,24 @@ const run = (commands: ReadonlyArray<Command>, capacity: number, strategy: core.
 }
 
 describe("the work queue's core", () => {
+  it("I4: an item that comes back is unfinished, also when somebody else had reported it as done", () => {
+    for (const back of [
+      (state: core.State<string>, node: Node<string>) => core.giveBack(state, [node]),
+      (state: core.State<string>, node: Node<string>) => core.requeue(state, node)
+    ]) {
+      const state = core.make<string>("here", {})
+      const ticket = taker<string>()
+      core.enqueueTake(state, ticket)
+      core.accept(state, "a")
+      core.match(state)
+      core.finish("test", state)
+      back(state, (ticket.result as Array<Node<string>>)[0]!)
+      core.check(state)
+      assert.deepStrictEqual([core.inProgress(state), state.unfinished], [0, 1])
+      assert.throws(() => core.finish("test", state), "test: no item is being worked on")
+    }
+  })
+
   for (const order of ["fifo", "lifo", "rank"] as const) {
     for (const strategy of ["suspend", "dropping", "sliding", "reject"] as const) {
       it(`does what the model does (${order}, ${strategy}): I1, I2, I3, I4, I5`, () => {
@@ -447,7 +465,7 @@ describe("the work queue's core", () => {
     const state = filled({}, 1)
     waitList.push(state.takers, taker())
     assert.throws(() => core.check(state), "I1: 1 wait to take in vain")
-    const closed = core.make()
+    const closed = core.make("here")
     core.close(closed)
     waitList.push(closed.takers, taker())
     assert.throws(() => core.check(closed), "I1")
@@ -486,14 +504,14 @@ describe("the work queue's core", () => {
     const state = filled({}, 1, 2)
     state.unfinished = 1
     assert.throws(() => core.check(state), "I4: unfinished is 1")
-    const empty = core.make()
+    const empty = core.make("here")
     waitList.push(empty.joiners, joiner())
     assert.throws(() => core.check(empty), "I4: unfinished is 0")
   })
 
   it("gives a cancelled delivery to the next taker, in the chain: I5", () => {
     const log: Array<number> = []
-    const state = core.make<string>()
+    const state = core.make<string>("here")
     const [first, second] = [taker<string>(2, log, 1), taker<string>(1, log, 2)]
     core.enqueueTake(state, first)
     core.enqueueTake(state, second)
@@ -507,7 +525,7 @@ describe("the work queue's core", () => {
   })
 
   it("cancels a take from a queue that was closed without an item: nothing comes back", () => {
-    const state = core.make<string>()
+    const state = core.make<string>("here")
     const ticket = taker<string>()
     core.enqueueTake(state, ticket)
     core.close(state)
@@ -523,7 +541,7 @@ describe("the work queue's core", () => {
     core.enqueueOffer(full, offerer([1], log, 1))
     core.enqueueOffer(full, offerer([2], log, 2))
     wake(core.close(full))
-    const empty = core.make<number>()
+    const empty = core.make<number>("here")
     core.enqueueTake(empty, taker(1, log, 3))
     core.enqueueTake(empty, taker(1, log, 4))
     wake(core.close(empty))
@@ -531,7 +549,7 @@ describe("the work queue's core", () => {
   })
 
   it("keeps the first reason for which it was closed", () => {
-    const state = core.make()
+    const state = core.make("here")
     core.close(state, { error: "first" })
     assert.isUndefined(core.close(state))
     assert.strictEqual(state.closed?.failure?.error, "first")
@@ -568,7 +586,7 @@ describe("the work queue's core", () => {
 
   it("settles a taker whose turn an order that throws spoils, rather than let it wait in vain: I1", () => {
     let armed = false
-    const state = core.make<number>({
+    const state = core.make<number>("here", {
       order: (a, b) => {
         if (armed) throw new Error("cannot compare")
         return a - b
@@ -630,7 +648,7 @@ describe("the work queue's core", () => {
   })
 
   it("needs no items to drain nothing", () => {
-    const state = core.make()
+    const state = core.make("here")
     core.close(state)
     const left: Array<unknown> = []
     assert.isUndefined(core.drain(state, left))

@@ -480,7 +480,7 @@ export const barrierLaws = (skin: Skin) =>
           assert.throws(
             () => skin.barrier(parties),
             RangeError,
-            `Barrier.make: parties must be an integer of at least 1, got ${parties}`
+            `${skin.maker("Barrier")}: parties must be an integer of at least 1, got ${parties}`
           )
         }) // asyncio: test_barrier_parties
       }
@@ -488,7 +488,7 @@ export const barrierLaws = (skin: Skin) =>
       it("an onInterrupt that there is not", () => {
         assert.throws(
           () => skin.barrier(2, { onInterrupt: "leave" as "break" }),
-          'Barrier.make: onInterrupt must be one of "withdraw", "break", got "leave"'
+          `${skin.maker("Barrier")}: onInterrupt must be one of "withdraw", "break", got "leave"`
         )
       })
     })

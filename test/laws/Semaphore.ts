@@ -623,13 +623,16 @@ export const semaphoreLaws = (skin: Skin) =>
           [{}, TypeError],
           [{ permits: null }, TypeError]
         ] as ReadonlyArray<[any, typeof RangeError]>) {
-          assert.throws(() => skin.semaphore(permits), kind, "Semaphore.make: ")
+          assert.throws(() => skin.semaphore(permits), kind, `${skin.maker("Semaphore")}: `)
         }
-        assert.throws(() => skin.semaphore(-1), "Semaphore.make: permits must be an integer of at least 0, got -1")
+        assert.throws(
+          () => skin.semaphore(-1),
+          `${skin.maker("Semaphore")}: permits must be an integer of at least 0, got -1`
+        )
         assert.throws(
           () => skin.semaphore({ permits: 1, fairness: "lifo" as any }),
           RangeError,
-          `Semaphore.make: fairness must be one of "fifo", "throughput", got "lifo"`
+          `${skin.maker("Semaphore")}: fairness must be one of "fifo", "throughput", got "lifo"`
         )
       })
 

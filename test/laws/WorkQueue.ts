@@ -100,7 +100,7 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.throws(
           () => skin.workQueue({ capacity: 1.3 }),
           RangeError,
-          "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got 1.3"
+          `${skin.maker("WorkQueue")}: capacity must be an integer of at least 1, or Infinity, got 1.3`
         )
       })
 
@@ -433,6 +433,16 @@ export const workQueueLaws = (skin: Skin): void => {
         assert.strictEqual(queue.stats().size, 1)
       })
 
+      for (const strategy of ["suspend", "dropping", "sliding", "reject"] as const) {
+        it(`of nothing to a closed queue is refused, as any offer is (${strategy})`, async () => {
+          const queue = skin.workQueue<number>({ capacity: 1, strategy })
+          queue.end()
+          const offer = queue.offerAll([])
+          await settle()
+          isClosed(offer.error)
+        })
+      }
+
       it("refuses what is not a list, and changes nothing", async () => {
         const queue = skin.workQueue<unknown>()
         for (const [items, got] of [
@@ -440,7 +450,9 @@ export const workQueueLaws = (skin: Skin): void => {
           [5, "5"],
           [null, "null"],
           [undefined, "undefined"],
-          [{}, "an object (Object)"]
+          [{}, "an object (Object)"],
+          [{ [Symbol.iterator]: 5 }, "an object (Object)"],
+          [{ [Symbol.asyncIterator]: () => {} }, "an object (Object)"]
         ] as const) {
           const offer = queue.offerAll(items as never)
           await settle()
@@ -1687,22 +1699,19 @@ is not made and can be made again`, async () => {
 
     describe("bad options", () => {
       for (const [options, message] of [
-        [{ capacity: 0 }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got 0"],
-        [{ capacity: -1 }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got -1"],
-        [{ capacity: NaN }, "WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got NaN"],
-        [{ capacity: "5" }, 'WorkQueue.make: capacity must be an integer of at least 1, or Infinity, got "5"'],
-        [
-          { strategy: "block" },
-          'WorkQueue.make: strategy must be one of "suspend", "dropping", "sliding", "reject", got "block"'
-        ],
-        [{ order: "random" }, 'WorkQueue.make: order must be one of "fifo", "lifo", got "random"'],
-        [null, "WorkQueue.make: options must be an object, got null"],
-        [5, "WorkQueue.make: options must be an object, got 5"]
+        [{ capacity: 0 }, "capacity must be an integer of at least 1, or Infinity, got 0"],
+        [{ capacity: -1 }, "capacity must be an integer of at least 1, or Infinity, got -1"],
+        [{ capacity: NaN }, "capacity must be an integer of at least 1, or Infinity, got NaN"],
+        [{ capacity: "5" }, 'capacity must be an integer of at least 1, or Infinity, got "5"'],
+        [{ strategy: "block" }, 'strategy must be one of "suspend", "dropping", "sliding", "reject", got "block"'],
+        [{ order: "random" }, 'order must be one of "fifo", "lifo", got "random"'],
+        [null, "options must be an object, got null"],
+        [5, "options must be an object, got 5"]
       ] as ReadonlyArray<[any, string]>) {
         it(`are refused: ${JSON.stringify(options)} ${message.slice(-4)}`, async () => {
           const error = thrown(() => skin.workQueue(options))
           assert.isTrue(error instanceof RangeError || error instanceof TypeError)
-          assert.strictEqual((error as Error).message, message)
+          assert.strictEqual((error as Error).message, `${skin.maker("WorkQueue")}: ${message}`)
         })
       }
     })

@@ -85,6 +85,8 @@ export const start = <A>(call: (options: { signal: AbortSignal }) => Promise<A>)
 /** One skin's way to each primitive. All operations on one driver act on one instance. */
 export interface Skin {
   readonly name: "effect" | "promise" | "mixed"
+  /** How a refusal names what makes an instance. */
+  readonly maker: (module: string) => string
   semaphore(options: number | Effects.Semaphore.Options): SemaphoreDriver
   mutex(): MutexDriver
   guarded<A>(initial: A): GuardedDriver<A>
@@ -193,6 +195,7 @@ const raise = (error: unknown): never => {
 
 export const effect: Skin = {
   name: "effect",
+  maker: (module) => `${module}.make`,
   semaphore: (options) => effectSemaphore(now(Effects.Semaphore.make(options))),
   mutex: () => effectMutex(now(Effects.Mutex.make())),
   guarded: (initial) => effectGuarded(now(Effects.Guarded.make(initial))),
@@ -290,6 +293,7 @@ const effectWorkQueue = <A>(self: Effects.WorkQueue.WorkQueue<A, unknown>): Work
 
 export const promise: Skin = {
   name: "promise",
+  maker: (module) => `new ${module}`,
   semaphore: (options) => promiseSemaphore(new Promises.Semaphore(options)),
   mutex: () => promiseMutex(new Promises.Mutex()),
   guarded: (initial) => promiseGuarded(new Promises.Guarded(initial)),
@@ -383,16 +387,19 @@ const promiseWorkQueue = <A>(self: Promises.WorkQueue<A>): WorkQueueDriver<A> =>
   stats: () => self.stats()
 })
 
-/** Hands calls to two drivers of one instance in turn. */
-const alternate = <Driver extends object>(first: Driver, second: Driver): Driver => {
+/** Hands calls to two drivers of one instance in turn: the calls count, not how often somebody looks at a method. */
+export const alternate = <Driver extends object>(first: Driver, second: Driver): Driver => {
   let turn = 0
-  return new Proxy(first, {
-    get: (_, name: string) => (turn++ % 2 === 0 ? first : second)[name as keyof Driver]
-  })
+  const call =
+    (name: string) =>
+    (...args: Array<unknown>) =>
+      (turn++ % 2 === 0 ? first : (second as any))[name](...args)
+  return Object.fromEntries(Object.keys(first).map((name) => [name, call(name)])) as Driver
 }
 
 export const mixed: Skin = {
   name: "mixed",
+  maker: effect.maker,
   semaphore: (options) => {
     const self = now(Effects.Semaphore.make(options))
     return alternate(effectSemaphore(self), promiseSemaphore(Promises.Semaphore.from(self)))

@@ -253,19 +253,22 @@ describe("Barrier for async functions", () => {
         assert.throws(
           () => new Barrier(parties),
           RangeError,
-          `parties must be an integer of at least 1, got ${parties}`
+          `new Barrier: parties must be an integer of at least 1, got ${parties}`
         )
       })
     }
 
     it("options that are none, and an action that is no function", () => {
-      assert.throws(() => new Barrier(2, null as never), TypeError, "Barrier: options must be an object, got null")
+      assert.throws(() => new Barrier(2, null as never), TypeError, "new Barrier: options must be an object, got null")
       assert.throws(
         () => new Barrier(2, { action: Effect.void as never }),
         TypeError,
-        /^Barrier: action must be a function, got /
+        /^new Barrier: action must be a function, got /
       )
-      assert.throws(() => new Barrier(2, { onInterrupt: "leave" as "break" }), /onInterrupt must be one of/)
+      assert.throws(
+        () => new Barrier(2, { onInterrupt: "leave" as "break" }),
+        /^new Barrier: onInterrupt must be one of/
+      )
     })
   })
 })

@@ -429,7 +429,7 @@ describe("Condition for async functions", () => {
 
     for (const bad of [null, {}, new Semaphore(1), new Event(), 5]) {
       it(`may not be what is no mutex: ${bad === null ? "null" : typeof bad === "object" ? bad.constructor.name : bad}`, () => {
-        assert.throws(() => new Condition(bad as never), TypeError, /^Condition: argument must be a Mutex, got /)
+        assert.throws(() => new Condition(bad as never), TypeError, /^new Condition: argument must be a Mutex, got /)
       })
     }
 
@@ -445,7 +445,7 @@ describe("Condition for async functions", () => {
       assert.deepStrictEqual(
         attempts.map(({ error }) => error.message),
         [
-          "Condition.run: the function must be a function, got 5",
+          "Condition.run: f must be a function, got 5",
           "Condition.run: priority must be a number, got NaN",
           'Condition.acquire: priority must be a number, got "high"',
           "Condition.acquire: timeout must be 0 or more milliseconds, got -1"

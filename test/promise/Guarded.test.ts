@@ -5,7 +5,7 @@ import { Guarded, Mutex } from "effect-concurrency/promise"
 import { TypeId } from "../../src/core/guarded.js"
 import { release, tryTake } from "../../src/core/semaphore.js"
 import { wake } from "../../src/core/ticket.js"
-import { waitLaws } from "../laws/waits.js"
+import { permitWaitLaws } from "./permitWaits.js"
 import { gate } from "../utils/gate.js"
 import { rejectionOf } from "../utils/rejection.js"
 
@@ -19,7 +19,7 @@ const locked = () => {
   return { guarded, open: () => wake(release(lock, 1)), stats: () => guarded.stats() }
 }
 
-waitLaws({
+permitWaitLaws({
   name: "Guarded.update",
   make: () => {
     const { guarded, ...rest } = locked()
@@ -32,7 +32,7 @@ waitLaws({
   }
 })
 
-waitLaws({
+permitWaitLaws({
   name: "Guarded.modify",
   make: () => {
     const { guarded, ...rest } = locked()
@@ -138,7 +138,7 @@ describe("Guarded", () => {
       for (const name of ["update", "modify"] as const) {
         const error = await rejectionOf(guarded[name](f))
         assert.instanceOf(error, TypeError)
-        assert.match((error as Error).message, new RegExp(`^Guarded\\.${name}: the function must be a function, got`))
+        assert.match((error as Error).message, new RegExp(`^Guarded\\.${name}: f must be a function, got`))
       }
     }
     const error = await rejectionOf(guarded.modify(() => 1 as any))

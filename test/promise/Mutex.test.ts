@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import * as Effects from "effect-concurrency"
 import { Lease, Mutex, Semaphore } from "effect-concurrency/promise"
 import { settle } from "../laws/skins.js"
-import { waitLaws } from "../laws/waits.js"
+import { permitWaitLaws } from "./permitWaits.js"
 import { gate } from "../utils/gate.js"
 import { rejectionOf } from "../utils/rejection.js"
 
@@ -15,7 +15,7 @@ const locked = () => {
 
 const free = { capacity: 1, inUse: 0, waiting: 0 }
 
-waitLaws({
+permitWaitLaws({
   name: "Mutex.run",
   make: () => {
     const { mutex, ...rest } = locked()
@@ -23,7 +23,7 @@ waitLaws({
   }
 })
 
-waitLaws({
+permitWaitLaws({
   name: "Mutex.acquire",
   make: () => {
     const { mutex, ...rest } = locked()
@@ -98,7 +98,7 @@ describe("Mutex.run", () => {
       ] as const) {
         const error = await rejectionOf(call())
         assert.instanceOf(error, TypeError)
-        assert.match((error as Error).message, new RegExp(`^Mutex\\.${name}: the function must be a function, got`))
+        assert.match((error as Error).message, new RegExp(`^Mutex\\.${name}: f must be a function, got`))
       }
     }
     assert.deepStrictEqual(mutex.stats(), free)

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import * as Effects from "effect-concurrency"
 import { Lease, Mutex, Semaphore } from "effect-concurrency/promise"
 import { settle } from "../laws/skins.js"
-import { type Instance, waitLaws } from "../laws/waits.js"
+import { type Instance, permitWaitLaws } from "./permitWaits.js"
 import { gate } from "../utils/gate.js"
 import { rejectionOf } from "../utils/rejection.js"
 
@@ -14,9 +14,9 @@ const taken = (permits: number, of: number) => {
 }
 
 const subject = (name: string, call: (semaphore: Semaphore) => Instance["call"]) =>
-  waitLaws({
+  permitWaitLaws({
     name: `Semaphore.${name}`,
-    alias: name === "with" || name === "wrap" ? "Semaphore.run" : `Semaphore.${name}`,
+    where: name === "with" || name === "wrap" ? "Semaphore.run" : `Semaphore.${name}`,
     make: () => {
       const semaphore = taken(1, 1)
       return { call: call(semaphore), open: () => void semaphore.release(1), stats: () => semaphore.stats() }
@@ -97,10 +97,7 @@ describe("Semaphore.run", () => {
     assert.instanceOf(error, RangeError)
     assert.strictEqual((error as Error).message, "Semaphore.run: permits must be an integer from 0 to 2, got 3")
     for (const call of [() => semaphore.run(5 as any), () => semaphore.runIfAvailable(undefined as any)]) {
-      assert.match(
-        ((await rejectionOf(call())) as Error).message,
-        /^Semaphore\.run\w*: the function must be a function/
-      )
+      assert.match(((await rejectionOf(call())) as Error).message, /^Semaphore\.run\w*: f must be a function/)
     }
     assert.deepStrictEqual(semaphore.stats(), { capacity: 2, inUse: 1, waiting: 0 })
   })
@@ -239,7 +236,7 @@ describe("Semaphore.wrap", () => {
     assert.throws(
       () => semaphore.wrap(undefined as any),
       TypeError,
-      "Semaphore.wrap: the function must be a function, got undefined"
+      "Semaphore.wrap: f must be a function, got undefined"
     )
   })
 })
@@ -532,7 +529,7 @@ describe("Semaphore.map", () => {
       assert.match((error as Error).message, /^Semaphore\.map: inputs must be an iterable or an async iterable, got /)
     }
     const error = await rejectionOf(semaphore.map([1], undefined as any))
-    assert.strictEqual((error as Error).message, "Semaphore.map: the function must be a function, got undefined")
+    assert.strictEqual((error as Error).message, "Semaphore.map: f must be a function, got undefined")
     assert.deepStrictEqual(semaphore.stats(), free(1))
   })
 })

@@ -483,7 +483,7 @@ describe("promise WorkQueue.consume", () => {
       queue.consume((item) => Promise.reject(new Error(`bad ${item}`)), { concurrency: 3 })
     )
     assert.instanceOf(rejection, AggregateError)
-    assert.strictEqual((rejection as AggregateError).message, "WorkQueue.consume: 3 handlers failed")
+    assert.strictEqual((rejection as AggregateError).message, "WorkQueue.consume: 3 errors")
     assert.deepEqual(
       (rejection as AggregateError).errors.map((error: Error) => error.message),
       ["bad 1", "bad 2", "bad 3"]
@@ -558,33 +558,50 @@ describe("promise WorkQueue.consume", () => {
     assert.deepEqual(rest(queue), [3, 2])
   })
 
-  it("with an onFailure that throws rejects with what it threw and keeps the item at the head", async () => {
+  it("with an onFailure that throws rejects with the handler's error and what it threw, and keeps the item", async () => {
     const queue = filled({}, 1, 2)
-    const error = new Error("cannot choose")
+    const [failure, error] = [new Error("bad item"), new Error("cannot choose")]
     const rejection = await errorOf(
-      queue.consume(() => Promise.reject(new Error("bad item")), {
+      queue.consume(() => Promise.reject(failure), {
         onFailure: () => {
           throw error
         }
       })
     )
-    assert.strictEqual(rejection, error)
+    assert.instanceOf(rejection, AggregateError)
+    assert.deepEqual((rejection as AggregateError).errors, [failure, error])
+    assert.strictEqual((rejection as AggregateError).message, "WorkQueue.consume: 2 errors")
     assert.strictEqual(queue.stats().inUse, 0)
     assert.deepEqual(rest(queue), [1, 2])
   })
 
-  it("with an onFailure that answers nonsense, also a promise, rejects and keeps the item at the head", async () => {
+  it("with an onFailure that throws the handler's error again rejects with it, once", async () => {
+    const failure = new Error("bad item")
+    const rejection = await errorOf(
+      filled({}, 1).consume(() => Promise.reject(failure), {
+        onFailure: (error) => {
+          throw error
+        }
+      })
+    )
+    assert.strictEqual(rejection, failure)
+  })
+
+  it("with an onFailure that answers nonsense, also a promise, says so beside the handler's error", async () => {
     for (const [answer, got] of [
       ["retry", '"retry"'],
       [undefined, "undefined"],
       [Promise.resolve("drop"), "an object (Promise)"]
     ]) {
       const queue = filled({}, 1, 2)
+      const failure = new Error("bad item")
       const rejection = await errorOf(
-        queue.consume(() => Promise.reject(new Error("bad item")), { onFailure: () => answer as never })
+        queue.consume(() => Promise.reject(failure), { onFailure: () => answer as never })
       )
+      const [first, second] = (rejection as AggregateError).errors
+      assert.strictEqual(first, failure)
       assert.strictEqual(
-        (rejection as Error).message,
+        second.message,
         `WorkQueue.consume: onFailure must be one of "fail", "requeue", "drop", got ${got as string}`
       )
       assert.strictEqual(queue.stats().inUse, 0)

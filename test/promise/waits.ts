@@ -1,5 +1,6 @@
 /**
- * What holds for every wait of the facade, whatever is waited for: a suite that is a function of the wait.
+ * What holds for every wait of the facade, whatever is waited for: a suite that is a function of the wait. Those for permits and locks
+ * keep more promises, in `permitWaits.ts`.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
 import { getEventListeners, setMaxListeners } from "node:events"
