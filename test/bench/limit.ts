@@ -20,6 +20,7 @@ export const workloads: ReadonlyArray<Workload> = [
     name: "tasks, 5 at a time",
     sizes: [1_000, 10_000, 100_000],
     aims: { [`${ours} acquire`]: 0 },
+    upTo: { "@henrygd/queue/async-storage": 10_000 },
     contenders: { ...contenders(limiters, fiveAtATime), asyncio: { python: "limit" } }
   }
 ]

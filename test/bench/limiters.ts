@@ -93,6 +93,12 @@ export const limiters: Record<string, Limiter> = {
     const queue = newQueue(permits)
     return () => queue.add(body)
   },
+  // The same with what the others keep by themselves: the caller's AsyncLocalStorage.
+  "@henrygd/queue/async-storage": async (permits, body) => {
+    const { newQueue } = await import("@henrygd/queue/async-storage")
+    const queue = newQueue(permits)
+    return () => queue.add(body)
+  },
   "@henrygd/semaphore": async (permits, body) => {
     const { getSemaphore } = await import("@henrygd/semaphore")
     const semaphore = getSemaphore(Symbol(), permits)

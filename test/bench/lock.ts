@@ -108,12 +108,22 @@ export const workloads: ReadonlyArray<Workload> = [
     name: "lock, contended, promise",
     sizes: [1_000, 10_000, 100_000],
     aims: { "floor: no lock": 0, [`${ours} acquire`]: 0 },
+    upTo: { "@henrygd/queue/async-storage": 10_000 },
     flat: { from: 1_000, factor: 1.5 },
     contenders: {
       ...contenders(
         {
           ...locks,
-          ...pick(limiters, "async-sema", "@henrygd/semaphore", "p-limit", "p-queue", "fastq", "@henrygd/queue"),
+          ...pick(
+            limiters,
+            "async-sema",
+            "@henrygd/semaphore",
+            "p-limit",
+            "p-queue",
+            "fastq",
+            "@henrygd/queue",
+            "@henrygd/queue/async-storage"
+          ),
           "floor: no lock": floor
         },
         contended
