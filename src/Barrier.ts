@@ -136,21 +136,22 @@ class BarrierImpl<E> implements Barrier<E> {
       const arrival = core.arrive(state)
       if (arrival === undefined) return outcome(core.Broken)
       if (!arrival.isLast) {
-        const ticket = new FiberTicket<core.Arrival, number>(arrival, 0)
+        const ticket = new FiberTicket<core.Arrival, number>(arrival, 0, "the other parties of a barrier")
         core.enqueue(state, ticket)
         return park(restore, ticket, () => core.cancel(state, ticket), outcome)
       }
-      const pass = Effect.suspend(() => {
+      const pass = () => {
         wake(core.pass(state, arrival))
         return outcome(core.result(arrival))
-      })
-      if (action === undefined) return pass
+      }
+      // In the step of the arrival: a reset in between would break a generation that is complete.
+      if (action === undefined) return pass()
       return Effect.matchCauseEffect(restore(action), {
         onFailure: (cause) => {
           wake(core.fail(state, arrival))
           return Effect.failCause(cause)
         },
-        onSuccess: () => pass
+        onSuccess: pass
       })
     })
     this.reset = Effect.sync(() => wake(core.reset(state)))

@@ -119,7 +119,7 @@ class ConditionImpl implements Condition {
     this.withLock = (self) => permits.hold("Condition.withLock", state.lock, 1, undefined, self)
     this.notified = Effect.uninterruptibleMask((restore) => {
       core.checkLocked("Condition.wait", state)
-      const ticket = new FiberTicket<number, Grant>(1, 0)
+      const ticket = new FiberTicket<number, Grant>(1, 0, "a notification of a condition, or its lock")
       wake(core.wait(state, ticket))
       return Effect.onError(
         park(

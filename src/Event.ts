@@ -95,7 +95,7 @@ class EventImpl implements Event {
     this[TypeId] = state
     this.wait = Effect.uninterruptibleMask((restore) => {
       if (state.isSet) return Effect.void
-      const ticket = new FiberTicket<undefined, undefined>(undefined, 0)
+      const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "an event to be set")
       core.enqueue(state, ticket)
       return park(
         restore,

@@ -232,7 +232,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
     })
     this.join = Effect.uninterruptibleMask((restore) => {
       if (state.unfinished === 0) return Effect.void
-      const ticket = new FiberTicket<undefined, undefined>(undefined, 0)
+      const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "the work of a queue to be done")
       core.enqueueJoin(state, ticket)
       return park(
         restore,
@@ -253,7 +253,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
     const state = this[TypeId]
     return Effect.suspend((): Effect.Effect<boolean, QueueClosed | QueueFull> => {
       const admission = core.admission(state)
-      if (admission === "wait") return Effect.as(this.enter([item]), true)
+      if (admission === "wait") return this.enter([item], succeedTrue)
       if (admission === "refuse") return Effect.fail(new QueueFull(state.capacity))
       if (admission === "drop") core.drop(state)
       return this.offerNow(admission, item)
@@ -267,7 +267,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
       if (state.closed !== undefined) return Effect.fail(new QueueClosed())
       if (state.strategy === "reject" && all.length > core.room(state))
         return Effect.fail(new QueueFull(state.capacity))
-      if (state.strategy === "suspend" && all.length > 0) return Effect.as(this.enter(all), [])
+      if (state.strategy === "suspend" && all.length > 0) return this.enter(all, Effect.succeed([]))
       const left: Array<A> = []
       wake(core.acceptAll(state, all, left))
       return Effect.succeed(left)
@@ -391,11 +391,15 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
   }
 
   /** Waits until all of the items are in. */
-  private enter(items: ReadonlyArray<A>): Effect.Effect<void, QueueClosed> {
+  private enter<B>(items: ReadonlyArray<A>, entered: Effect.Effect<B>): Effect.Effect<B, QueueClosed> {
     const state = this[TypeId]
     return Effect.uninterruptibleMask((restore) => {
       if (state.closed !== undefined) return Effect.fail(new QueueClosed())
-      const ticket = new FiberTicket<core.Offer<A>, true | core.Closed | core.Thrown>(core.offer(items), 0)
+      const ticket = new FiberTicket<core.Offer<A>, true | core.Closed | core.Thrown>(
+        core.offer(items),
+        0,
+        "room in a queue"
+      )
       wake(core.enqueueOffer(state, ticket))
       return park(
         restore,
@@ -403,7 +407,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
         () => core.cancelOffer(state, ticket),
         (result) => {
           if (result === core.Closed) return Effect.fail(new QueueClosed())
-          return result === true ? Effect.void : Effect.die(result.error)
+          return result === true ? entered : Effect.die(result.error)
         }
       )
     })
@@ -439,7 +443,7 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
   }
 
   private enqueue(n: number): TakeTicket<A> {
-    const ticket: TakeTicket<A> = new FiberTicket(n, 0)
+    const ticket: TakeTicket<A> = new FiberTicket(n, 0, "items of a queue")
     core.enqueueTake(this[TypeId], ticket)
     return ticket
   }

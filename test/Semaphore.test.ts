@@ -510,3 +510,18 @@ describe("Semaphore.Service", () => {
     assert.isTrue(await Effect.runPromise(Effect.provide(program, Eager.layer)))
   })
 })
+
+describe("Semaphore: inside a span", () => {
+  // Effect wraps a thrown object in a proxy there: what `take` throws to leave its step was not recognized, and it died of it.
+  it("a take waits as it does outside", async () => {
+    const program = Effect.gen(function* () {
+      const semaphore = yield* Semaphore.make(1)
+      yield* semaphore.take(1)
+      const waiter = yield* semaphore.take(1).pipe(Effect.withSpan("take"), Effect.fork)
+      yield* Effect.yieldNow()
+      yield* semaphore.release(1)
+      return yield* Fiber.join(waiter)
+    })
+    assert.strictEqual(await Effect.runPromise(program), 1)
+  })
+})

@@ -384,6 +384,21 @@ describe("WorkQueue.consume (Effect)", () => {
   })
 })
 
+describe("WorkQueue: inside a span", () => {
+  // Effect wraps a thrown object in a proxy there: what `take` throws to leave its step was not recognized, and it died of it.
+  it.effect("takes wait as they do outside", () =>
+    Effect.gen(function* () {
+      const queue = WorkQueue.makeUnsafe<number>()
+      const takes = yield* Effect.all([queue.take, queue.takeUpTo(2), queue.takeAll], {
+        concurrency: "unbounded"
+      }).pipe(Effect.withSpan("takes"), Effect.fork)
+      yield* Effect.promise(settle)
+      yield* queue.offerAll([1, 2, 3, 4])
+      assert.deepStrictEqual(yield* Fiber.join(takes), [1, [2, 3], [4]])
+    })
+  )
+})
+
 describe("WorkQueue.offerAll (Effect)", () => {
   for (const strategy of ["dropping", "sliding", "reject"] as const) {
     it(`of many items lets no other fiber in between (${strategy})`, async () => {

@@ -84,7 +84,12 @@ export interface State<A> {
   sequence: number
   unfinished: number
   dropped: number
-  closed: { readonly failure: { readonly error: unknown } | undefined } | undefined
+  closed: Closing | undefined
+}
+
+/** Why a queue was closed: with a failure, or because it ended. */
+export interface Closing {
+  readonly failure: { readonly error: unknown } | undefined
 }
 
 export const make = <A>(where: string, options: Options<A> = {}): State<A> => {
@@ -110,7 +115,7 @@ export const make = <A>(where: string, options: Options<A> = {}): State<A> => {
 export type Admission = "accept" | "slide" | "drop" | "refuse" | "wait" | "closed"
 
 export const admission = <A>(state: State<A>): Admission => {
-  if (state.closed !== undefined) return "closed"
+  if (state.closed) return "closed"
   if (hasRoom(state)) return "accept"
   switch (state.strategy) {
     case "suspend":
@@ -132,8 +137,14 @@ export const room = <A>(state: State<A>): number => Math.max(0, state.capacity -
 
 /** Accepts an item; its admission was "accept". */
 export const accept = <A>(state: State<A>, item: A): Chain => {
+  const taker = waitList.shift(state.takers)
+  if (taker) {
+    // The queue is empty, then: to add the item and to match would come to the same, and takes longer.
+    state.unfinished++
+    return settle(undefined, taker, [itemStore.node(item, state.sequence++)])
+  }
   add(state, item)
-  return state.takers.size === 0 ? undefined : match(state)
+  return undefined
 }
 
 /** Puts an item in at the cost of another, or of itself; says whether it is in. Its admission was "slide". */
@@ -186,11 +197,12 @@ export const enqueueTake = <A>(state: State<A>, ticket: Taker<A>): void => waitL
 
 /** Takes up to n items out. The caller goes on with `match`, in the same step. */
 export const take = <A>(state: State<A>, n: number): Array<Node<A>> => {
-  const nodes: Array<Node<A>> = []
-  while (nodes.length < n) {
-    const node = shift(state)
-    if (node === undefined) break
-    nodes.push(node)
+  let node = shift(state)
+  // Not pushed to an empty array, which would make room for 17.
+  const nodes = node ? [node] : []
+  while (node && nodes.length < n) {
+    node = shift(state)
+    if (node) nodes.push(node)
   }
   return nodes
 }
@@ -207,9 +219,9 @@ export const match = <A>(state: State<A>): Chain => {
       chain = settle(chain, taker, take(state, taker.request))
     }
     const offerer = waitList.head(state.offerers)
-    if (offerer === undefined || state.store.size >= state.capacity) return chain
+    if (!offerer || state.store.size >= state.capacity) return chain
     const result = admit(state, offerer.request)
-    if (result === undefined) continue
+    if (!result) continue
     waitList.remove(offerer)
     chain = settle(chain, offerer, result)
   }
@@ -243,7 +255,7 @@ export const cancelOffer = <A>(state: State<A>, ticket: Offerer<A>): Chain => {
     return match(state)
   }
   const node = ticket.request.node
-  if (node === undefined || !node.queued) return undefined
+  if (!node?.queued) return undefined
   state.store.remove(node)
   return finishing(state, match(state))
 }
@@ -301,7 +313,7 @@ export const afterFailure = <A>(where: string, state: State<A>, node: Node<A>, o
  * closed. The first close counts.
  */
 export const close = <A>(state: State<A>, failure?: { readonly error: unknown }): Chain => {
-  if (state.closed !== undefined) return undefined
+  if (state.closed) return undefined
   state.closed = { failure }
   return waitList.settleAll(state.takers, waitList.settleAll(state.offerers, undefined, Closed), Closed)
 }

@@ -11,14 +11,29 @@ import type { Chain } from "../core/ticket.js"
 import { Ticket, wake } from "../core/ticket.js"
 import { callback, catchCause, isDieWith, onFiberExit, withFiber } from "./effect.js"
 
+/** Who is told when a fiber begins to wait: the explorer, so that it can say what a fiber is stuck at. */
+export const waits: { observer: ((ticket: FiberTicket<any, any>) => void) | undefined } = { observer: undefined }
+
 /** The place of a fiber in a wait list. */
 export class FiberTicket<out Request, in out Result> extends Ticket<Request, Result> {
   private resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
 
+  constructor(
+    request: Request,
+    priority: number,
+    /** What is waited for, for a reader. */
+    readonly what: string
+  ) {
+    super(request, priority)
+  }
+
   /** Suspends until the ticket is settled. May be awaited again after an interruption. */
   readonly settlement: Effect.Effect<void> = callback((resume) => {
     if (this.settled) resume(Effect.void)
-    else this.resume = resume
+    else {
+      this.resume = resume
+      waits.observer?.(this)
+    }
   })
 
   wake(): void {
@@ -113,7 +128,8 @@ export const deliverNow = <A, E>(
     (cause) => (isDieWith(cause, notReady) ? otherwise() : Effect.failCause(cause))
   )
 
-const notReady = { notReady: true }
+/** No object: Effect would hand on a proxy of it, inside a span. */
+const notReady = Symbol("notReady")
 
 const keepUntilCollected = <Request, Result, A, E>(
   ticket: FiberTicket<Request, Result>,

@@ -68,7 +68,8 @@ export const take = (
         return permits
       },
       failure: (result) => (result instanceof Error ? Effect.die(result) : undefined),
-      enqueue: () => enqueue(state, permits, priority),
+      // Steps lie between the first check and this: the semaphore may have become smaller.
+      enqueue: () => enqueue(state, core.checkPermits(where, state, permits), priority),
       cancel: (ticket) => core.cancel(state, ticket),
       collect: () => permits
     })
@@ -83,7 +84,7 @@ export const tryTake = (
   Effect.sync(() => core.tryTake(state, permits, core.checkRequest(where, state, permits, options)))
 
 const enqueue = (state: State, permits: number, priority: number): FiberTicket<number, core.Grant> => {
-  const ticket = new FiberTicket<number, core.Grant>(permits, priority)
+  const ticket = new FiberTicket<number, core.Grant>(permits, priority, "permits")
   core.enqueue(state, ticket)
   return ticket
 }

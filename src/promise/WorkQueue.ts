@@ -9,7 +9,7 @@ import type { Node } from "../core/itemStore.js"
 import { wake } from "../core/ticket.js"
 import * as core from "../core/workQueue.js"
 import type * as Effects from "../WorkQueue.js"
-import { checkWait, wait, type WaitOptions, watch } from "./park.js"
+import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions, watch } from "./park.js"
 import { view } from "./view.js"
 
 /**
@@ -108,7 +108,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     const state = this[core.TypeId]
     const all = core.checkItems("WorkQueue.offerAll", items)
     checkWait("WorkQueue.offerAll", options)
-    if (state.closed !== undefined) throw new QueueClosed()
+    if (state.closed) throw new QueueClosed()
     if (state.strategy === "reject" && all.length > core.room(state)) throw new QueueFull(state.capacity)
     const left: Array<A> = []
     if (state.strategy !== "suspend") wake(core.acceptAll(state, all, left))
@@ -128,27 +128,30 @@ export class WorkQueue<A> implements AsyncIterable<A> {
   }
 
   /** Takes an item out; waits for one. */
-  async take(options?: WaitOptions): Promise<A> {
+  take(options?: WaitOptions): Promise<A> {
     // Without options and with an item there is nothing to wait for, nor to check.
-    const node = options === undefined ? this.shift() : undefined
-    return (node ?? (await this.takeNode("WorkQueue.take", options))).item
+    return this.size > 0 && !options
+      ? Promise.resolve(this.tryTake()!)
+      : this.taking("WorkQueue.take", 1, options, itemOf<A>)
   }
 
   /** Takes up to n items out; waits for the first. */
   async takeUpTo(n: number, options?: WaitOptions): Promise<Array<A>> {
     core.checkCount("WorkQueue.takeUpTo", n)
-    return items(await this.takeNodes("WorkQueue.takeUpTo", n, options))
+    return this.taking("WorkQueue.takeUpTo", n, options, itemsOf<A>)
   }
 
   /** Takes all items out; waits for the first. */
-  async takeAll(options?: WaitOptions): Promise<Array<A>> {
-    return items(await this.takeNodes("WorkQueue.takeAll", Infinity, options))
+  takeAll(options?: WaitOptions): Promise<Array<A>> {
+    return this.taking("WorkQueue.takeAll", Infinity, options, itemsOf<A>)
   }
 
   /** Takes an item out if there is one; otherwise gives undefined, or throws when the queue is closed. */
   tryTake(): A | undefined {
-    const node = this.shift()
-    if (node === undefined && this[core.TypeId].closed !== undefined) throw this.failure()
+    const state = this[core.TypeId]
+    const node = core.shift(state)
+    if (node) wake(core.match(state))
+    else if (state.closed) throw failureOf(state.closed)
     return node?.item
   }
 
@@ -229,7 +232,7 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     if (errors.length > 1) throw new AggregateError(errors, `WorkQueue.consume: ${errors.length} errors`)
     if (errors.length === 1) throw errors[0]
     const failure = this[core.TypeId].closed?.failure
-    if (failure !== undefined) throw failure.error
+    if (failure) throw failure.error
   }
 
   /** Works one item off; says whether there was one. */
@@ -242,10 +245,10 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     const state = this[core.TypeId]
     let node: Node<A>
     try {
-      node = await this.takeNode("WorkQueue.consume", { signal })
+      node = await this.taking("WorkQueue.consume", 1, { signal }, nodeOf<A>)
     } catch (error) {
       // Closed, for whatever reason: the others still work off what was left.
-      if (!signal.aborted && state.closed !== undefined && !core.available(state)) return false
+      if (!signal.aborted && state.closed && !core.available(state)) return false
       throw error
     }
     try {
@@ -307,34 +310,20 @@ export class WorkQueue<A> implements AsyncIterable<A> {
     }
   }
 
-  /** Takes one item out, if there is one. */
-  private shift(): Node<A> | undefined {
-    const state = this[core.TypeId]
-    const node = core.shift(state)
-    if (node !== undefined) wake(core.match(state))
-    return node
-  }
-
-  private async takeNode(where: string, options: WaitOptions | undefined): Promise<Node<A>> {
-    checkWait(where, options)
-    return this.shift() ?? (await this.waitForNodes(where, 1, options))[0]!
-  }
-
-  private async takeNodes(where: string, n: number, options: WaitOptions | undefined): Promise<Array<Node<A>>> {
-    const state = this[core.TypeId]
-    checkWait(where, options)
-    const nodes = core.take(state, n)
-    if (nodes.length === 0) return await this.waitForNodes(where, n, options)
-    wake(core.match(state))
-    return nodes
-  }
-
-  private async waitForNodes(where: string, n: number, options: WaitOptions | undefined): Promise<Array<Node<A>>> {
-    const state = this[core.TypeId]
-    if (state.closed !== undefined) throw this.failure()
-    const result = await wait(where, state, n, options, core.enqueueTake<A>, core.cancelTake<A>)
-    if (result === core.Closed) throw this.failure()
-    return result
+  /** Takes up to n items out; waits for the first. Not an async function: with one around it, a wait takes twice the time. */
+  private taking<B>(where: string, n: number, options: WaitOptions | undefined, pick: Pick<A, B>): Promise<B> {
+    return attempt(() => {
+      const state = this[core.TypeId]
+      checkWait(where, options)
+      const nodes = core.take(state, n)
+      if (nodes.length === 0) {
+        if (state.closed) throw failureOf(state.closed)
+        const ticket = new TakeTicket(n, state, pick)
+        return park<B, core.State<A>, TakeTicket<A>>(where, state, ticket, options, core.enqueueTake, core.cancelTake)
+      }
+      wake(core.match(state))
+      return pick(nodes)
+    })
   }
 
   /** Waits until all of the items are in. The queue is open. */
@@ -347,16 +336,34 @@ export class WorkQueue<A> implements AsyncIterable<A> {
 
   private close(failure?: { readonly error: unknown }): boolean {
     const state = this[core.TypeId]
-    const open = state.closed === undefined
+    const open = !state.closed
     wake(core.close(state, failure))
     return open
   }
-
-  /** What a taker of an empty, closed queue gets. */
-  private failure(): unknown {
-    const failure = this[core.TypeId].closed?.failure
-    return failure === undefined ? new QueueClosed() : failure.error
-  }
 }
 
-const items = <A>(nodes: ReadonlyArray<Node<A>>): Array<A> => nodes.map((node) => node.item)
+/** What is made of the nodes of a take. */
+type Pick<A, B> = (nodes: ReadonlyArray<Node<A>>) => B
+
+const nodeOf = <A>(nodes: ReadonlyArray<Node<A>>): Node<A> => nodes[0]!
+const itemOf = <A>(nodes: ReadonlyArray<Node<A>>): A => nodes[0]!.item
+const itemsOf = <A>(nodes: ReadonlyArray<Node<A>>): Array<A> => nodes.map((node) => node.item)
+
+/** What a taker of an empty, closed queue gets. */
+const failureOf = ({ failure }: core.Closing): unknown => (failure ? failure.error : new QueueClosed())
+
+/** The place of a taker. */
+class TakeTicket<A> extends PromiseTicket<number, Array<Node<A>> | core.Closed> {
+  constructor(
+    n: number,
+    readonly state: core.State<A>,
+    readonly pick: Pick<A, unknown>
+  ) {
+    super(n, 0)
+  }
+
+  override claim(): unknown {
+    const { pick, result, state } = this
+    return result === core.Closed ? Promise.reject(failureOf(state.closed!)) : pick(result!)
+  }
+}

@@ -37,6 +37,15 @@ export class PromiseTicket<out Request, in out Result> extends Ticket<Request, R
   }
 }
 
+/** What a function returns, or throws, as a promise. */
+export const attempt = <A>(f: () => A | PromiseLike<A>): Promise<A> => {
+  try {
+    return Promise.resolve(f())
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
 /** One executor for all, since a closure for each would be a third of what a waiter costs. */
 const catchSettlers = (resolve: (value: any) => void, reject: (reason: unknown) => void): void => {
   caughtResolve = resolve

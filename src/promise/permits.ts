@@ -9,7 +9,7 @@ import type { RequestOptions, State } from "../core/semaphore.js"
 import * as core from "../core/semaphore.js"
 import { wake } from "../core/ticket.js"
 import { Lease } from "./Lease.js"
-import { checkWait, park, PromiseTicket, type WaitOptions, watch } from "./park.js"
+import { attempt, checkWait, park, PromiseTicket, type WaitOptions, watch } from "./park.js"
 
 export interface Options extends RequestOptions, WaitOptions {}
 
@@ -74,15 +74,6 @@ export const run = <A>(
 
 const runGranted = <A>({ f, request, result, state }: PermitsTicket): Promise<A> =>
   runHeld(f as Work<A>, state, request, result!)
-
-/** What a function returns, or throws, as a promise. */
-const attempt = <A>(f: Work<A>): Promise<A> => {
-  try {
-    return Promise.resolve(f())
-  } catch (error) {
-    return Promise.reject(error)
-  }
-}
 
 /** Not an async function: that would be a promise more for each call, and twice the time. */
 const runHeld = <A>(f: Work<A>, state: State, permits: number, epoch: core.Grant): Promise<A> => {
