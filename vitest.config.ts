@@ -9,7 +9,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-concurrency$/, replacement: `${src}index.ts` },
-      { find: /^effect-concurrency\/promise$/, replacement: `${src}promise/index.ts` },
+      { find: /^effect-concurrency\/(promise|testing)$/, replacement: `${src}$1/index.ts` },
       { find: /^effect-concurrency\/(.+)$/, replacement: `${src}$1.ts` }
     ]
   },

@@ -80,6 +80,7 @@ describe("examples", () => {
         paths: {
           "effect-concurrency": ["../../../src/index.ts"],
           "effect-concurrency/promise": ["../../../src/promise/index.ts"],
+          "effect-concurrency/testing": ["../../../src/testing/index.ts"],
           "effect-concurrency/*": ["../../../src/*.ts"]
         }
       },

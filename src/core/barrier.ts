@@ -121,7 +121,8 @@ export const cancel = (state: State, ticket: Waiting): Chain => {
   if (generation.status !== "filling") return undefined
   if (state.onInterrupt === "break") return abort(state)
   let at = generation.returned.length
-  while (at > 0 && generation.returned[at - 1]! < index) at--
+  // Before the first there is nothing, which is less than no index.
+  while (generation.returned[at - 1]! < index) at--
   generation.returned.splice(at, 0, index)
   return undefined
 }

@@ -166,7 +166,7 @@ class OrderedStore<A> implements ItemStore<A> {
   }
 
   evict(): Node<A> | undefined {
-    return takeOut(this, this.reverse?.nodes[0])
+    return takeOut(this, this.reverse!.nodes[0])
   }
 }
 
@@ -264,5 +264,5 @@ const checkHeap = <A>({ compare, key, nodes }: Heap<A>): void =>
   nodes.forEach((node, index) => {
     if (node[key] !== index || !node.queued) throw new Error("I1: a node does not know where it is")
     const parent = nodes[(index - 1) >>> 1]!
-    if (index > 0 && compare(node, parent) < 0) throw new Error("I3: a node before its parent")
+    if (index > 0 && compare(node, parent) <= 0) throw new Error("I3: a node before its parent")
   })

@@ -116,7 +116,8 @@ export type Admission = "accept" | "slide" | "drop" | "refuse" | "wait" | "close
 
 export const admission = <A>(state: State<A>): Admission => {
   if (state.closed) return "closed"
-  if (hasRoom(state)) return "accept"
+  // Whoever waits to offer comes before a newcomer, and waits only while there is no room (I2).
+  if (state.store.size < state.capacity) return "accept"
   switch (state.strategy) {
     case "suspend":
       return "wait"
@@ -128,9 +129,6 @@ export const admission = <A>(state: State<A>): Admission => {
       return "refuse"
   }
 }
-
-/** Room for a newcomer: those who wait to offer come before it, and wait only while there is none. */
-const hasRoom = <A>(state: State<A>): boolean => state.store.size < state.capacity && state.offerers.size === 0
 
 /** How many items can come in before the queue is full. */
 export const room = <A>(state: State<A>): number => Math.max(0, state.capacity - state.store.size)
@@ -291,8 +289,8 @@ export const finish = <A>(where: string, state: State<A>): Chain => {
   return finishing(state, undefined)
 }
 
-const finishing = <A>(state: State<A>, chain: Chain): Chain => {
-  state.unfinished--
+const finishing = <A>(state: State<A>, chain: Chain, n = 1): Chain => {
+  state.unfinished -= n
   return state.unfinished === 0 ? waitList.settleAll(state.joiners, chain, undefined) : chain
 }
 
@@ -321,9 +319,7 @@ export const close = <A>(state: State<A>, failure?: { readonly error: unknown })
 /** Empties a closed queue into the caller's hands: those items are finished, as far as the queue can know. */
 export const drain = <A>(state: State<A>, into: Array<A>): Chain => {
   for (const node of take(state, Infinity)) into.push(node.item)
-  if (into.length === 0) return undefined
-  state.unfinished -= into.length - 1
-  return finishing(state, undefined)
+  return finishing(state, undefined, into.length)
 }
 
 /** Waits for the end of all work; there is some. */

@@ -25,6 +25,12 @@ describe("an integer", () => {
     )
   })
 
+  it("may be the first or the last of its range, and the only one", () => {
+    for (const value of [1, 2, 3]) assert.strictEqual(check.integer("f", "n", value, 1, 3), value)
+    assert.strictEqual(check.integer("f", "n", 3, 3, 3), 3)
+    assert.strictEqual(check.integerOrInfinity("f", "n", 3, 3), 3)
+  })
+
   it("outside of its range is refused, at the first value outside", () => {
     refuses(() => check.integer("f", "n", 0, 1, 3), RangeError, "f: n must be an integer from 1 to 3, got 0")
     refuses(() => check.integer("f", "n", 4, 1, 3), RangeError, "f: n must be an integer from 1 to 3, got 4")

@@ -265,6 +265,7 @@ describe("core/barrier", () => {
       const [first, last] = [arrive(state, log), arrive(state, log)]
       wake(end(state, last))
       assert.deepStrictEqual(log, [first])
+      assert.strictEqual(last.request.generation.status, status)
       const result = status === "passed" ? 0 : core.Broken
       const newcomer = arrive(state, log)
       assert.strictEqual(core.pass(state, last.request), undefined)
@@ -296,6 +297,21 @@ describe("core/barrier", () => {
     }
   })
 
+  it("check finds what is wrong with the list of those who wait, before its action begins and after", () => {
+    for (const begins of ["before", "after"]) {
+      const state = core.make("here", 2)
+      const waits = arrive(state)
+      if (begins === "after") arrive(state)
+      core.check(state)
+      waits.settled = true
+      assert.throws(() => core.check(state), "a settled ticket in a list")
+    }
+  })
+
+  it("the result of who met a broken barrier is the index of nobody", () => {
+    assert.isBelow(core.Broken, 0)
+  })
+
   it("refuses what is no number of parties, and no way to be interrupted", () => {
     for (const parties of [0, -1, 2.5, NaN, Infinity]) {
       assert.throws(
@@ -306,6 +322,7 @@ describe("core/barrier", () => {
     }
     assert.throws(
       () => core.make("here", 2, "leave" as "break"),
+      RangeError,
       'here: onInterrupt must be one of "withdraw", "break", got "leave"'
     )
   })

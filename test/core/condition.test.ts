@@ -187,7 +187,14 @@ describe("core/condition", () => {
   it("I1: check finds a ticket that was settled without the lock", () => {
     const state = locked()
     waiting(state).settled = true
-    assert.throws(() => core.check(state), /settled/)
+    assert.throws(() => core.check(state), "a settled ticket in a list")
+  })
+
+  it("check finds a lock that is taken less than not at all", () => {
+    const state = locked()
+    core.check(state)
+    state.lock.taken = -1
+    assert.throws(() => core.check(state), "I1: taken is -1")
   })
 
   it("I2: check finds a ticket in both lists", () => {

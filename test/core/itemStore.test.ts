@@ -153,10 +153,27 @@ describe("the item store", () => {
     assert.throws(() => itemStore.check(equal.store), "I3")
   })
 
-  it("sees a node in a heap that does not know where it is: I1", () => {
-    const { nodes, store } = filled((a: number, b: number) => a - b, false, 1, 2)
-    nodes[1]!.index = 0
-    assert.throws(() => itemStore.check(store), "I1")
+  it("sees two nodes of one number, whose order nobody knows: I3", () => {
+    for (const order of ["fifo", "lifo", () => 0] as const) {
+      const { nodes, store } = filled<number>(order, false, 1, 2)
+      itemStore.check(store)
+      nodes[1]!.sequence = nodes[0]!.sequence
+      assert.throws(() => itemStore.check(store), "I3")
+    }
+  })
+
+  it("sees a link that goes one way only: I3", () => {
+    const { nodes, store } = filled<number>("fifo", false, 1, 2)
+    nodes[1]!.previous = undefined
+    assert.throws(() => itemStore.check(store), "I3: links disagree")
+  })
+
+  it("sees a node that does not know where it is in either heap: I1", () => {
+    for (const key of ["index", "reverseIndex"] as const) {
+      const { nodes, store } = filled((a: number, b: number) => a - b, true, 1, 2)
+      nodes[1]![key] = 7
+      assert.throws(() => itemStore.check(store), "I1")
+    }
   })
 
   it("restores a node among those that came and went meanwhile: I3", () => {
@@ -171,6 +188,29 @@ describe("the item store", () => {
     stack.add(itemStore.node("e", 4))
     for (const node of [c2, d]) stack.restore(node)
     assert.deepEqual(shiftAll(stack), ["e", "d", "c", "b", "a"])
+  })
+
+  for (const order of ["fifo", "lifo"] as const) {
+    it(`restores what was taken last at a cost that does not depend on how many are left (${order})`, () => {
+      const { nodes, store } = filled(order, false, ...Array.from({ length: 1_000 }, (_, index) => index))
+      let looks = 0
+      for (const node of nodes) {
+        const { sequence } = node
+        Object.defineProperty(node, "sequence", { get: () => (looks++, sequence) })
+      }
+      const first = store.shift()!
+      store.restore(first)
+      assert.isBelow(looks, 5)
+      assert.strictEqual(store.first, first)
+    })
+  }
+
+  // 4 comes to stand where 11 was, below 10, which it goes before: it has to rise, not to sink.
+  it("keeps its order when the node that fills a gap comes from another branch of the heap: I3", () => {
+    const { nodes, store } = filled((a: number, b: number) => a - b, false, 1, 10, 2, 11, 12, 3, 4)
+    store.remove(nodes[3]!)
+    itemStore.check(store)
+    assert.deepEqual(shiftAll(store), [1, 2, 3, 4, 10, 12])
   })
 
   it("takes a comparison that gives NaN as equal", () => {

@@ -237,6 +237,10 @@ describe("semaphore core", () => {
     sameTickets(core.release(state, 2), [])
     sameTickets(core.resize(state, 3), [large, small])
     assert.instanceOf(large.result, RangeError)
+    assert.strictEqual(
+      (large.result as Error).message,
+      "Semaphore.resize: permits of a request that waits must be an integer from 0 to 3, got 4"
+    )
     assert.strictEqual(small.result, state.epoch)
   })
 
@@ -249,6 +253,67 @@ describe("semaphore core", () => {
 
   it("has frozen snapshots", () => {
     assert.isFrozen(core.stats(core.make(1)))
+  })
+})
+
+describe("semaphore core: arguments", () => {
+  it("are a number of permits, or options, and strict order is the default", () => {
+    for (const state of [core.fromOptions("here", 2), core.fromOptions("here", { permits: 2 })]) {
+      assert.deepStrictEqual(core.stats(state), { capacity: 2, inUse: 0, waiting: 0 })
+      assert.isTrue(core.tryTake(state, 1, 0))
+      waitingFor(state, 2)
+      assert.isFalse(core.tryTake(state, 1, 0), "nobody overtakes")
+    }
+    assert.strictEqual(core.fromOptions("here", 0).permits, 0)
+  })
+
+  it("that make no semaphore are refused", () => {
+    for (const permits of [-1, 0.5, NaN, Infinity]) {
+      const message = `here: permits must be an integer of at least 0, got ${permits}`
+      assert.throws(() => core.fromOptions("here", permits), RangeError, message)
+      assert.throws(() => core.fromOptions("here", { permits }), RangeError, message)
+    }
+    assert.throws(
+      () => core.fromOptions("here", { permits: 1, fairness: "luck" as "fifo" }),
+      RangeError,
+      'here: fairness must be one of "fifo", "throughput", got "luck"'
+    )
+    assert.throws(() => core.fromOptions("here", null as never), TypeError, "here: options must be an object, got null")
+  })
+
+  it("of a request are up to as many permits as there are; of a closed semaphore, any number, since it waits to be opened", () => {
+    const state = core.make(3)
+    for (const permits of [0, 3]) assert.strictEqual(core.checkPermits("f", state, permits), permits)
+    for (const permits of [-1, 4, 0.5]) {
+      const message = `f: permits must be an integer from 0 to 3, got ${permits}`
+      assert.throws(() => core.checkPermits("f", state, permits), RangeError, message)
+      assert.throws(() => core.checkRequest("f", state, permits, undefined), RangeError, message)
+    }
+    const closed = core.make(0)
+    assert.strictEqual(core.checkPermits("f", closed, 4), 4)
+    assert.throws(
+      () => core.checkPermits("f", closed, -1),
+      RangeError,
+      "f: permits must be an integer of at least 0, got -1"
+    )
+  })
+
+  it("of a request have a priority, which is 0 unless one is given", () => {
+    const state = core.make(1)
+    for (const [options, priority] of [
+      [undefined, 0],
+      [{}, 0],
+      [{ priority: undefined }, 0],
+      [{ priority: -1.5 }, -1.5]
+    ] as const) {
+      assert.strictEqual(core.priorityOf("f", options), priority)
+      assert.strictEqual(core.checkRequest("f", state, 1, options), priority)
+    }
+    assert.throws(
+      () => core.checkRequest("f", state, 1, { priority: NaN }),
+      RangeError,
+      "f: priority must be a number, got NaN"
+    )
   })
 })
 

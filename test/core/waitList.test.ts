@@ -169,6 +169,17 @@ describe("wait list", () => {
     waitList.check(list)
   })
 
+  it("makes one lane, however often it fills and empties", () => {
+    const { list, pushed } = listOf([0])
+    const { lane } = pushed[0]!
+    for (let times = 0; times < 3; times++) {
+      assert.isDefined(waitList.shift(list))
+      const ticket: Entry = new TestTicket(0, 0)
+      waitList.push(list, ticket)
+      assert.strictEqual(ticket.lane, lane)
+    }
+  })
+
   it("does not take the ticket of another list for its own", () => {
     const { list } = listOf([0])
     const { pushed } = listOf([0])

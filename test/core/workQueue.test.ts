@@ -227,7 +227,9 @@ const run = (commands: ReadonlyArray<Command>, capacity: number, strategy: core.
   })
   const taking = (n: number) => {
     const wanted = waiter("take", n, [])
-    if (core.available(state)) {
+    const available = model.items.length > 0
+    assert.strictEqual(core.available(state), available)
+    if (available) {
       const taken = core.take(state, n)
       for (const node of taken) nodes.set(node.item.id, node)
       wakeUp(core.match(state))
@@ -509,6 +511,24 @@ describe("the work queue's core", () => {
     assert.throws(() => core.check(empty), "I4: unfinished is 0")
   })
 
+  it("sees what is wrong with one of its lists, or with its store", () => {
+    const breaks = {
+      takers: (state: core.State<number>) => waitList.push(state.takers, taker()),
+      offerers: (state: core.State<number>) => waitList.push(state.offerers, offerer([2])),
+      joiners: (state: core.State<number>) => waitList.push(state.joiners, joiner())
+    }
+    for (const [list, wait] of Object.entries(breaks)) {
+      const state = list === "takers" ? filled<number>({}) : filled({ capacity: 1 }, 1)
+      wait(state)
+      core.check(state)
+      state[list as keyof typeof breaks].size++
+      assert.throws(() => core.check(state), "I1: size 2, but 1 tickets")
+    }
+    const state = filled({}, 1)
+    state.store.first!.queued = false
+    assert.throws(() => core.check(state), "I1: a node in the list that does not say so")
+  })
+
   it("gives a cancelled delivery to the next taker, in the chain: I5", () => {
     const log: Array<number> = []
     const state = core.make<string>("here")
@@ -626,9 +646,64 @@ describe("the work queue's core", () => {
     assert.throws(
       () => core.afterFailure("test", state, taken!, "retry" as never),
       RangeError,
-      "test: onFailure must be one of"
+      'test: onFailure must be one of "fail", "requeue", "drop", got "retry"'
     )
     assert.strictEqual(core.inProgress(state), 1)
+  })
+
+  it("deals with many items at once as with one after the other, and hands back those that never came in: I3, I5", () => {
+    const byNumber = (a: number, b: number) => a - b
+    for (const { dropped, inIt, lost, options } of [
+      { options: { strategy: "dropping" }, inIt: [1, 5], dropped: [0, 3], lost: 2 },
+      { options: { strategy: "sliding" }, inIt: [0, 3], dropped: [], lost: 2 },
+      { options: { strategy: "sliding", order: byNumber }, inIt: [0, 1], dropped: [3], lost: 2 },
+      { options: { strategy: "suspend", capacity: 4 }, inIt: [1, 5, 0, 3], dropped: [], lost: 0 }
+    ] as const) {
+      const state = core.make<number>("here", { capacity: 2, ...options })
+      const out: Array<number> = []
+      assert.isUndefined(core.acceptAll(state, [1, 5, 0, 3], out))
+      assert.deepEqual(contents(state), [...inIt])
+      assert.deepEqual(out, [...dropped])
+      assert.deepInclude(core.stats(state), { dropped: lost, unfinished: inIt.length })
+      core.check(state)
+    }
+  })
+
+  it("gives those who wait to take the first of many items, in one chain", () => {
+    const log: Array<number> = []
+    const state = core.make<string>("here", { capacity: 1, strategy: "dropping" })
+    const takers = [1, 2].map((id) => taker<string>(1, log, id))
+    for (const each of takers) core.enqueueTake(state, each)
+    const dropped: Array<string> = []
+    wake(core.acceptAll(state, ["a", "b", "c", "d"], dropped))
+    assert.deepEqual(takers.map(given), [["a"], ["b"]])
+    assert.deepEqual([contents(state), dropped, log], [["c"], ["d"], [1, 2]])
+    core.check(state)
+  })
+
+  it("refuses options that make no queue", () => {
+    for (const capacity of [0, -1, 1.5, NaN]) {
+      const message = `here: capacity must be an integer of at least 1, or Infinity, got ${capacity}`
+      assert.throws(() => core.make("here", { capacity }), RangeError, message)
+    }
+    assert.throws(
+      () => core.make("here", { strategy: "wait" as "suspend" }),
+      RangeError,
+      'here: strategy must be one of "suspend", "dropping", "sliding", "reject", got "wait"'
+    )
+    assert.throws(
+      () => core.make("here", { order: "random" as "fifo" }),
+      RangeError,
+      'here: order must be one of "fifo", "lifo", got "random"'
+    )
+    assert.throws(() => core.make("here", null as never), TypeError, "here: options must be an object, got null")
+  })
+
+  it("refuses to finish what nobody works on, and says why", () => {
+    assert.throws(
+      () => core.finish("test", filled({}, "a")),
+      "test: no item is being worked on: called more often than items were taken"
+    )
   })
 
   it("checks counts and lists", () => {
@@ -640,11 +715,60 @@ describe("the work queue's core", () => {
     assert.notStrictEqual(copy, items)
     assert.deepEqual(copy, items)
     assert.deepEqual(core.checkItems("test", new Map([[1, 2]]).keys()), [1])
-    assert.throws(
-      () => core.checkItems("test", "abc"),
-      TypeError,
-      "test: items must be an iterable that is not a string"
-    )
+    for (const [items, shown] of [
+      ["abc", '"abc"'],
+      [null, "null"],
+      [undefined, "undefined"],
+      [5, "5"],
+      [{}, "an object (Object)"]
+    ] as ReadonlyArray<[any, string]>) {
+      const message = `test: items must be an iterable that is not a string, got ${shown}`
+      assert.throws(() => core.checkItems("test", items), TypeError, message)
+    }
+  })
+
+  it("drains what is left into its caller's hands, and it is finished; what is being worked on is not: I4, I5", () => {
+    const log: Array<number> = []
+    const state = filled<string>({}, "a", "b", "c")
+    core.take(state, 1)
+    core.enqueueJoin(state, joiner(log, 1))
+    core.close(state)
+    const left: Array<string> = []
+    wake(core.drain(state, left))
+    assert.deepEqual(left, ["b", "c"])
+    assert.deepInclude(core.stats(state), { size: 0, inUse: 1, unfinished: 1 })
+    assert.deepEqual(log, [])
+    wake(core.finish("test", state))
+    assert.deepEqual(log, [1])
+    core.check(state)
+  })
+
+  it("tells those who wait for the end of all work when what it drained was all of it", () => {
+    const log: Array<number> = []
+    const state = filled<string>({}, "a", "b")
+    core.enqueueJoin(state, joiner(log, 1))
+    core.enqueueJoin(state, joiner(log, 2))
+    core.close(state)
+    wake(core.drain(state, []))
+    assert.deepEqual(log, [1, 2])
+    assert.strictEqual(state.unfinished, 0)
+    core.check(state)
+  })
+
+  it("does not tell who no longer waits for the end of all work; cancelled too late, it was told", () => {
+    const log: Array<number> = []
+    const state = filled<string>({}, "a")
+    const [gone, stays] = [joiner(log, 1), joiner(log, 2)]
+    core.enqueueJoin(state, gone)
+    core.enqueueJoin(state, stays)
+    assert.isUndefined(core.cancelJoin(state, gone))
+    core.check(state)
+    core.take(state, 1)
+    wake(core.finish("test", state))
+    assert.deepEqual(log, [2])
+    assert.isFalse(gone.settled)
+    assert.isUndefined(core.cancelJoin(state, stays))
+    core.check(state)
   })
 
   it("needs no items to drain nothing", () => {

@@ -91,6 +91,7 @@ try {
     const node = nodeOf(major)
     await step(`Node ${major}: effect-concurrency`, () => consume(withEffect, node, "effect.js"))
     await step(`Node ${major}: effect-concurrency/promise`, () => consume(withEffect, node, "promise.js"))
+    await step(`Node ${major}: effect-concurrency/testing`, () => consume(withEffect, node, "testing.js"))
     await step(`Node ${major}: effect-concurrency/promise without Effect`, () => consume(alone, node, "promise.js"))
     await step(`Node ${major}: internals are refused`, () => consume(withEffect, node, "refused.js"))
   }

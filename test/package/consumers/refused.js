@@ -1,6 +1,6 @@
 import assert from "node:assert/strict"
 
-const internals = ["core/semaphore", "internal/park", "promise/park", "promise/Mutex", "index"]
+const internals = ["core/semaphore", "internal/park", "promise/park", "promise/Mutex", "testing/run", "index"]
 for (const path of internals) {
   await assert.rejects(import(`effect-concurrency/${path}`), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" }, path)
 }

@@ -1,0 +1,26 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as barrier from "../../src/core/barrier.js"
+import * as condition from "../../src/core/condition.js"
+import * as event from "../../src/core/event.js"
+import * as guarded from "../../src/core/guarded.js"
+import * as mutex from "../../src/core/mutex.js"
+import * as semaphore from "../../src/core/semaphore.js"
+import * as workQueue from "../../src/core/workQueue.js"
+
+describe("the key under which a primitive keeps its state", () => {
+  it("names the package and the module, so that two copies of the package know each other's, and no two modules do", () => {
+    const cores = { barrier, condition, event, guarded, mutex, semaphore, workQueue }
+    assert.deepStrictEqual(
+      Object.values(cores).map(({ TypeId }) => TypeId),
+      [
+        "~effect-concurrency/Barrier",
+        "~effect-concurrency/Condition",
+        "~effect-concurrency/Event",
+        "~effect-concurrency/Guarded",
+        "~effect-concurrency/Mutex",
+        "~effect-concurrency/Semaphore",
+        "~effect-concurrency/WorkQueue"
+      ]
+    )
+  })
+})

@@ -1,0 +1,768 @@
+/**
+ * Bugs, each put into our own sources: the explorer has to catch them all, or a scenario that finds nothing says nothing.
+ *
+ * To add one: copy a text that occurs once in a source to `find`, and to `replace` what somebody could have written instead. Then
+ *
+ *     node --import tsx test/mutants/find.ts "part of its name"
+ *
+ * prints which scenarios catch it, under which model and after how many schedules. Put the cheapest in `caughtBy` and `model`, preferably one of
+ * `test/explore`, which are what we trust; write one in `scenarios.ts` for a bug that those do not reach. A bug that nothing catches is either one
+ * that the scenarios cannot see, or the code that it replaces does nothing: find out which.
+ *
+ * When a source has moved on so that `find` does not occur in it any more, the test says so. Make the same mistake in the new code.
+ */
+import type { Explore } from "effect-concurrency/testing"
+import type { Patch } from "./load.js"
+
+export interface Mutant extends Patch {
+  /** Who has the bug, and what it does: "a semaphore that ...". */
+  readonly name: string
+  /** The module whose promise it breaks, by its stem. */
+  readonly primitive: string
+  /** What the mistake is, and who made it. */
+  readonly why: string
+  /** The name of the scenario that catches it. */
+  readonly caughtBy: string
+  /** The model that it is caught under. Default "taskOrder". */
+  readonly model?: Explore.Model
+}
+
+const permits = "src/internal/permits.ts"
+const fiberPark = "src/internal/park.ts"
+const promisePark = "src/promise/park.ts"
+const promisePermits = "src/promise/permits.ts"
+
+const semaphore: ReadonlyArray<Mutant> = [
+  {
+    name: "a semaphore that enqueues a turn after it has checked",
+    primitive: "Semaphore",
+    why: "A release between the two finds nobody to wake: the lost wake-up of every hand-written lock, and of the first draft of this one.",
+    file: permits,
+    find: `  const ticket = enqueue(state, permits, priority)
+  return park(
+    restore,
+    ticket,
+    () => core.cancel(state, ticket),
+    (grant) => (grant instanceof Error ? Effect.die(grant) : granted(grant))
+  )`,
+    replace: `  return Effect.flatMap(Effect.yieldNow(), () => {
+    const ticket = enqueue(state, permits, priority)
+    return park(
+      restore,
+      ticket,
+      () => core.cancel(state, ticket),
+      (grant) => (grant instanceof Error ? Effect.die(grant) : granted(grant))
+    )
+  })`,
+    caughtBy: "what was granted to one who is interrupted goes to the next"
+  },
+  {
+    name: "a semaphore that enqueues an operation after it has checked",
+    primitive: "Semaphore",
+    why: "The same without a yield: only a preemption falls between the two.",
+    file: permits,
+    find: `  const ticket = enqueue(state, permits, priority)
+  return park(
+    restore,
+    ticket,
+    () => core.cancel(state, ticket),
+    (grant) => (grant instanceof Error ? Effect.die(grant) : granted(grant))
+  )`,
+    replace: `  return Effect.flatMap(Effect.void, () => {
+    const ticket = enqueue(state, permits, priority)
+    return park(
+      restore,
+      ticket,
+      () => core.cancel(state, ticket),
+      (grant) => (grant instanceof Error ? Effect.die(grant) : granted(grant))
+    )
+  })`,
+    caughtBy: "after releaseAll nobody gives back what he does not hold any more",
+    model: "elastic"
+  },
+  {
+    name: "a semaphore that grants without taking",
+    primitive: "Semaphore",
+    why: "One release lets in all who wait.",
+    file: "src/core/semaphore.ts",
+    find: "    state.taken += ticket.request\n    chain",
+    replace: "    chain",
+    caughtBy: "no more permits are out than there are, and all come back, whoever is interrupted"
+  },
+  {
+    name: "a semaphore that loses a grant on interruption",
+    primitive: "Semaphore",
+    why: "The grant and the interruption come in the same tick, and the canceller takes a settled ticket for done with. asyncio.Semaphore (python/asyncio #270).",
+    file: "src/core/semaphore.ts",
+    find: "if (ticket.settled) return giveBack(state, ticket.request, ticket.result!)",
+    replace: "if (ticket.settled) return undefined",
+    caughtBy: "a wait that a sibling interrupts leaves the line, and keeps nobody behind it waiting"
+  },
+  {
+    name: "a semaphore that holds before it installs the release",
+    primitive: "Semaphore",
+    why: "An interruption between the two: the permits of a fiber that is gone. Effect 3's withPermits leaks so under the model aggressive.",
+    file: permits,
+    find: "(epoch) => held(state, permits, epoch, restore(self)))",
+    replace: "(epoch) => restore(Effect.flatMap(Effect.void, () => held(state, permits, epoch, restore(self)))))",
+    caughtBy: "a wait that a sibling interrupts leaves the line, and keeps nobody behind it waiting"
+  },
+  {
+    name: "a semaphore whose scope gets its finalizer too late",
+    primitive: "Semaphore",
+    why: "The same for permits that a scope holds.",
+    file: permits,
+    find: "      Effect.addFinalizer(",
+    replace: "      Effect.zipRight(restore(Effect.void), Effect.addFinalizer)(",
+    caughtBy: "permits for a scope, and those that are only taken if available, come back"
+  },
+  {
+    name: "a semaphore that handles the end of a wait where it can be interrupted",
+    primitive: "Semaphore",
+    why: "Effect runs no handler inside a region that is being interrupted, so the ticket stays behind as a ghost, and is granted.",
+    file: fiberPark,
+    find: `  Effect.matchCauseEffect(restore(ticket.settlement), {
+    onFailure: (cause) => {
+      wake(cancel())
+      return Effect.failCause(cause)
+    },
+    onSuccess: () => settled(ticket.result!)
+  })`,
+    replace: `  restore(Effect.matchCauseEffect(ticket.settlement, {
+    onFailure: (cause) => {
+      wake(cancel())
+      return Effect.failCause(cause)
+    },
+    onSuccess: () => settled(ticket.result!)
+  }))`,
+    caughtBy: "a wait that a sibling interrupts leaves the line, and keeps nobody behind it waiting"
+  },
+  {
+    name: "a semaphore whose granted permits are nobody's between the wait and the caller",
+    primitive: "Semaphore",
+    why: "Leaving an uninterruptible region is a step of its own. Effect 3's Mailbox.take.",
+    file: fiberPark,
+    find: "const forget = onFiberExit(fiber, () => wake(delivery.cancel(ticket)))",
+    replace: "const forget = onFiberExit(fiber, () => {})",
+    caughtBy: "permits that were taken by hand are in somebody's hands",
+    model: "aggressive"
+  },
+  {
+    name: "a semaphore that lets small requests overtake a large one",
+    primitive: "Semaphore",
+    why: "The large one starves. Effect 3's semaphore, by design (#2107).",
+    file: "src/core/semaphore.ts",
+    find: "(state.waiting.size === 0 || state.pick !== fifo || waitList.head(state.waiting)!.priority < priority)",
+    replace: "true",
+    caughtBy: "requests are granted in order of arrival, whatever their weight, and tryTake overtakes nobody"
+  },
+  {
+    name: "a semaphore that grants to whoever fits",
+    primitive: "Semaphore",
+    why: "The same for those who wait.",
+    file: "src/core/semaphore.ts",
+    find: "return head && head.request <= free ? head : undefined",
+    replace: "return head && waitList.tickets(waiting).find(({ request }) => request <= free)",
+    caughtBy: "nobody overtakes a large request"
+  },
+  {
+    name: "a semaphore that hands on nothing when its head leaves",
+    primitive: "Semaphore",
+    why: "Those behind a large request that was interrupted fit now, and wait for a release that need not come.",
+    file: "src/core/semaphore.ts",
+    find: "  waitList.remove(ticket)\n  return grant(state)",
+    replace: "  waitList.remove(ticket)\n  return undefined",
+    caughtBy: "who leaves the head of the queue keeps nobody behind it waiting"
+  },
+  {
+    name: "a semaphore that takes permits back twice",
+    primitive: "Semaphore",
+    why: "releaseAll without an epoch: who held them gives them back once more, and two are in.",
+    file: "src/core/semaphore.ts",
+    find: "  state.epoch++\n",
+    replace: "",
+    caughtBy: "after releaseAll nobody gives back what he does not hold any more"
+  },
+  {
+    name: "a semaphore that wakes nobody when it grows",
+    primitive: "Semaphore",
+    why: "The new permits lie there until the next release.",
+    file: "src/core/semaphore.ts",
+    find: "return concat(refused, grant(state))",
+    replace: "return refused",
+    caughtBy: "who waits at a closed semaphore goes on when it opens"
+  },
+  {
+    name: "a semaphore that starts the last to come",
+    primitive: "Semaphore",
+    why: "A stack is a simpler wait list than a queue. The oldest starves.",
+    file: "src/core/semaphore.ts",
+    find: "  const head = waitList.head(waiting)\n  return",
+    replace: "  const head = waitList.tickets(waiting).at(-1)\n  return",
+    caughtBy: "requests are granted in order of arrival, whatever their weight, and tryTake overtakes nobody"
+  }
+]
+
+const mutex: ReadonlyArray<Mutant> = [
+  {
+    name: "a mutex that forgets its release when its scope is interrupted",
+    primitive: "Mutex",
+    why: "The finalizer looks at how the scope ended.",
+    file: permits,
+    find: "Effect.addFinalizer(() => Effect.sync(() =>",
+    replace: 'Effect.addFinalizer((exit) => Effect.sync(() => exit._tag === "Success" &&',
+    caughtBy: "the lock for a scope, and that which is only taken if available, are free in the end"
+  },
+  {
+    name: "a mutex that an interrupted holder does not release",
+    primitive: "Mutex",
+    why: "A release at the end, and not however it ends: `await lock.acquire(); work(); lock.release()`.",
+    file: fiberPark,
+    find: "    onFailure: (cause) => {\n      release()\n",
+    replace: "    onFailure: (cause) => {\n",
+    caughtBy: "a body that fails releases the lock"
+  },
+  {
+    name: "a mutex that is released twice by who was interrupted",
+    primitive: "Mutex",
+    why: "Once by the handler, once by the finalizer: a second is let in beside the next.",
+    file: fiberPark,
+    find: "    onFailure: (cause) => {\n      release()\n",
+    replace: "    onFailure: (cause) => {\n      release()\n      release()\n",
+    caughtBy: "a body that fails releases the lock"
+  },
+  {
+    name: "a mutex that is let go of before the work is done",
+    primitive: "Mutex",
+    why: "`return f()` inside try and finally, without an await.",
+    file: promisePermits,
+    find: "void result.then(release, release)",
+    replace: "release()",
+    caughtBy: "promises: one at a time, in order of arrival, and free in the end, whoever is aborted"
+  },
+  {
+    name: "a mutex that a function that throws keeps",
+    primitive: "Mutex",
+    why: "`.then(release)` instead of `.finally(release)`.",
+    file: promisePermits,
+    find: "void result.then(release, release)",
+    replace: "void result.then(release, () => {})",
+    caughtBy: "a function that throws lets go of the lock"
+  },
+  {
+    name: "a mutex whose lease gives back twice",
+    primitive: "Mutex",
+    why: "A lease that is released twice lets two in.",
+    file: "src/promise/Lease.ts",
+    find: "    this.epoch = -1\n",
+    replace: "",
+    caughtBy: "promises: one at a time, in order of arrival, and free in the end, whoever is aborted"
+  },
+  {
+    name: "a mutex that loses a grant when the signal aborts in the same tick",
+    primitive: "Mutex",
+    why: "The promise rejects, and what it was granted stays granted.",
+    file: promisePark,
+    find: "      wake(cancel(state, ticket))",
+    replace: "      if (!ticket.settled) wake(cancel(state, ticket))",
+    caughtBy: "an abort before the caller runs counts"
+  },
+  {
+    name: "a mutex that is granted to who has aborted",
+    primitive: "Mutex",
+    why: "The abort comes after the grant and before the caller runs, and nobody looks.",
+    file: promisePark,
+    find: "queueMicrotask(() => (signal?.aborted ? end(signal.reason) : resume(ticket.claim())))",
+    replace: "resume(ticket.claim())",
+    caughtBy: "an abort before the caller runs counts"
+  },
+  {
+    name: "a mutex whose timed-out wait leaves a ghost",
+    primitive: "Mutex",
+    why: "The promise rejects, and its place in the queue stays: it is granted to nobody. async-mutex; `Promise.race` around any lock.",
+    file: promisePark,
+    find: "      wake(cancel(state, ticket))\n      if (!ticket.lane) reject(reason)",
+    replace: "      reject(reason)",
+    caughtBy: "promises: one at a time, in order of arrival, and free in the end, whoever is aborted"
+  },
+  {
+    name: "a mutex that still listens to the signal of a wait that is over",
+    primitive: "Mutex",
+    why: "A later abort releases what its caller holds.",
+    file: promisePark,
+    find: "    ticket.wake = () => {\n      unwatch()\n",
+    replace: "    ticket.wake = () => {\n",
+    caughtBy: "promises: one at a time, in order of arrival, and free in the end, whoever is aborted"
+  }
+]
+
+const guarded: ReadonlyArray<Mutant> = [
+  {
+    name: "a guarded value that is read before the lock is there",
+    primitive: "Guarded",
+    why: "The lost update: what the change before it wrote is overwritten.",
+    file: "src/Guarded.ts",
+    find: "    const body = Effect.flatMap(\n      Effect.suspend(() => next(state.value)),",
+    replace: "    const seen = state.value\n    const body = Effect.flatMap(\n      Effect.suspend(() => next(seen)),",
+    caughtBy: "no change is lost, none happens twice, and none overlaps another, whoever is interrupted"
+  },
+  {
+    name: "a guarded value that is written after the lock is gone",
+    primitive: "Guarded",
+    why: "The lock is held while the next value is found out, and not while it is written: a preemption between loses a change.",
+    file: "src/Guarded.ts",
+    find: `    const body = Effect.flatMap(
+      Effect.suspend(() => next(state.value)),
+      (result) =>
+        Effect.sync(() => {
+          const [returned, value] = core.pair(where, result)
+          core.commit(state, value)
+          return returned
+        })
+    )
+    return permits.hold(where, state.lock, 1, undefined, body)`,
+    replace: `    return Effect.flatMap(
+      permits.hold(where, state.lock, 1, undefined, Effect.suspend(() => next(state.value))),
+      (result) =>
+        Effect.sync(() => {
+          const [returned, value] = core.pair(where, result)
+          state.value = value
+          return returned
+        })
+    )`,
+    caughtBy: "changes come in order of arrival, and who only looks sees none that is half done",
+    model: "elastic"
+  },
+  {
+    name: "a guarded value without its lock",
+    primitive: "Guarded",
+    why: "What every Ref with an effect in its change is.",
+    file: "src/Guarded.ts",
+    find: "return permits.hold(where, state.lock, 1, undefined, body)",
+    replace: "return Effect.zipRight(Effect.sync(() => (state.lock.taken = 1)), body)",
+    caughtBy: "no change is lost, none happens twice, and none overlaps another, whoever is interrupted"
+  },
+  {
+    name: "a guarded value that an async function reads before the lock is there",
+    primitive: "Guarded",
+    why: "The lost update, in the facade.",
+    file: "src/promise/Guarded.ts",
+    find: "    return permits.run(where, state.lock, 1, options, async () => {\n      const [returned, value] = core.pair(where, await f(state.value))",
+    replace:
+      "    const seen = state.value\n    return permits.run(where, state.lock, 1, options, async () => {\n      const [returned, value] = core.pair(where, await f(seen))",
+    caughtBy: "promises: no change is lost, none happens twice, and none overlaps another, whoever is aborted"
+  }
+]
+
+const event: ReadonlyArray<Mutant> = [
+  {
+    name: "an event that looks again when it is woken",
+    primitive: "Event",
+    why: "Cleared between the wake-up and the look, it waits on: who was woken is not. A loop around a flag, as for a condition.",
+    file: "src/Event.ts",
+    find: "        () => core.cancel(state, ticket),\n        () => Effect.void\n",
+    replace: "        () => core.cancel(state, ticket),\n        () => (state.isSet ? Effect.void : this.wait)\n",
+    caughtBy: "a flag that is set and cleared in the same tick wakes those who wait"
+  },
+  {
+    name: "an event that enqueues a waiter after it has looked",
+    primitive: "Event",
+    why: "Set between the two, it waits for a flag that is set.",
+    file: "src/Event.ts",
+    find: "      core.enqueue(state, ticket)\n      return park(\n        restore,\n        ticket,",
+    replace:
+      "      return park(\n        (self) => Effect.zipRight(Effect.sync(() => core.enqueue(state, ticket)), restore(self)),\n        ticket,",
+    caughtBy: "a flag that is set and cleared in the same tick wakes those who wait",
+    model: "elastic"
+  },
+  {
+    name: "an event that wakes one",
+    primitive: "Event",
+    why: "notify instead of notifyAll.",
+    file: "src/core/event.ts",
+    find: "waitList.settleAll(state.waiting, undefined, undefined)",
+    replace: `((head, one = waitList.make()) => {
+  if (head) waitList.remove(head), waitList.push(one, head)
+  return waitList.settleAll(one, undefined, undefined)
+})(waitList.head(state.waiting))`,
+    caughtBy: "a flag that is set and cleared in the same tick wakes those who wait"
+  },
+  {
+    name: "an event that keeps who has gone",
+    primitive: "Event",
+    why: "A ghost in the list for each wait that timed out: a leak, and a count that lies.",
+    file: "src/core/event.ts",
+    find: "  if (!ticket.settled) waitList.remove(ticket)\n",
+    replace: "",
+    caughtBy: "who has gone does not wait for an event"
+  },
+  {
+    name: "an event that removes who was woken already",
+    primitive: "Event",
+    why: "The wake-up and the interruption come in the same tick, and the canceller does not ask whether the ticket still waits.",
+    file: "src/core/event.ts",
+    find: "if (!ticket.settled) waitList.remove(ticket)",
+    replace: "waitList.remove(ticket)",
+    caughtBy: "wait, set, clear and pulse are what its model says, also when a wait is interrupted"
+  }
+]
+
+const condition: ReadonlyArray<Mutant> = [
+  {
+    name: "a condition that loses the notification of an interrupted waiter",
+    primitive: "Condition",
+    why: "Notified and interrupted before it got the lock: nobody else is notified. asyncio.Condition (gh-112202).",
+    file: "src/core/condition.ts",
+    find: "? askForLock(state, ticket) : passOn(state)",
+    replace: "? askForLock(state, ticket) : undefined",
+    caughtBy: "a notification of one who is interrupted goes to the next"
+  },
+  {
+    name: "a condition that loses a notification between the wait and the look",
+    primitive: "Condition",
+    why: "The fiber ends with the lock, and before it could use its notification.",
+    file: "src/Condition.ts",
+    find: "() => untilForgotten(() => core.passOn(state))",
+    replace: "() => Effect.succeed(() => {})",
+    caughtBy: "a notification is not lost with the waiter that it was for",
+    model: "aggressive"
+  },
+  {
+    name: "a condition that loses the notification of a predicate that fails",
+    primitive: "Condition",
+    why: "Who was notified and then fails has not used it.",
+    file: "src/Condition.ts",
+    find: "            forget()\n            wake(core.passOn(state))",
+    replace: "            forget()",
+    caughtBy: "a predicate that fails passes its notification on"
+  },
+  {
+    name: "a condition that gives the lock up before it waits",
+    primitive: "Condition",
+    why: "A notification between the two finds nobody.",
+    file: "src/Condition.ts",
+    find: "      wake(core.wait(state, ticket))\n      return Effect.onError(\n        park(\n          restore,",
+    replace: `      wake(core.wait(core.make(state.lock), new FiberTicket<number, Grant>(1, 0, "")))
+      const enqueue = Effect.sync(() => core.wait({ ...state, lock: mutex.make() }, ticket))
+      return Effect.onError(
+        park(
+          (self) => Effect.zipRight(Effect.yieldNow(), Effect.zipRight(enqueue, restore(self))),`,
+    caughtBy: "a notification of one who is interrupted goes to the next"
+  },
+  {
+    name: "a condition whose interrupted wait returns without the lock",
+    primitive: "Condition",
+    why: "What follows runs beside the holder, and releases what it does not have. asyncio.Condition (bpo-22970).",
+    file: "src/Condition.ts",
+    find: "() => ticket.settlement\n",
+    replace: "() => Effect.void\n",
+    caughtBy: "who waits holds the lock when the wait ends, also by an interruption, and at most one does"
+  },
+  {
+    name: "a condition whose aborted wait returns without the lock",
+    primitive: "Condition",
+    why: "The same in the facade: it rejects at once.",
+    file: promisePark,
+    find: "if (!ticket.lane) reject(reason)",
+    replace: "reject(reason)",
+    caughtBy: "an async function whose wait is aborted has the lock when it goes on"
+  },
+  {
+    name: "a condition that notifies the last to come",
+    primitive: "Condition",
+    why: "A stack instead of a queue. The oldest starves.",
+    file: "src/core/condition.ts",
+    find: "const ticket = waitList.shift(state.waiting)\n    if (ticket === undefined) return",
+    replace:
+      "const ticket = waitList.tickets(state.waiting).at(-1)\n    if (ticket === undefined) return\n    waitList.remove(ticket)",
+    caughtBy: "wait, notify and the lock are what its model says"
+  },
+  {
+    name: "a condition that wakes whom it notifies before they have the lock",
+    primitive: "Condition",
+    why: "Two believe that they hold it.",
+    file: "src/core/condition.ts",
+    find: "    Semaphore.enqueue(state.lock, ticket)\n  }",
+    replace: "    settle(undefined, ticket, state.lock.epoch).wake()\n  }",
+    caughtBy: "a predicate that fails passes its notification on"
+  },
+  {
+    name: "a condition whose timeout starts anew with each notification",
+    primitive: "Condition",
+    why: "A timeout for each wait instead of one for the call.",
+    file: "src/promise/Condition.ts",
+    find: "await this.wait(whole.options)",
+    replace: "await this.wait(options)",
+    caughtBy: "a timeout is of the whole wait for a predicate"
+  }
+]
+
+const barrier: ReadonlyArray<Mutant> = [
+  {
+    name: "a barrier that one who is late breaks for those who have met",
+    primitive: "Barrier",
+    why: "No epoch: all have arrived, one is interrupted before it goes on, and it counts as having never come.",
+    file: "src/core/barrier.ts",
+    find: `if (generation.status !== "filling") return undefined`,
+    replace: "",
+    caughtBy: "an interruption breaks the round that it is in, or none"
+  },
+  {
+    name: "a barrier whose next round joins the one that has not ended",
+    primitive: "Barrier",
+    why: "No generation: who comes while the action runs passes with those for whom it runs.",
+    file: "src/core/barrier.ts",
+    find: "    state.acting.add(generation)\n    state.filling = makeGeneration()",
+    replace: "    state.acting.add(generation)",
+    caughtBy: "the action of a barrier runs once a round, and before anybody passes"
+  },
+  {
+    name: "a barrier that gives an index twice",
+    primitive: "Barrier",
+    why: "The index is the number that wait: after a withdrawal, that of somebody who still does. asyncio.Barrier (gh-155233).",
+    file: "src/core/barrier.ts",
+    find: "generation.returned.pop() ?? arrived",
+    replace: "arrived",
+    caughtBy: "who withdraws from a barrier leaves its place to another"
+  },
+  {
+    name: "a barrier that breaks only for those who are still to meet",
+    primitive: "Barrier",
+    why: "The action fails, and those that wait for it wait for ever.",
+    file: "src/core/barrier.ts",
+    find: "of [...state.acting, state.filling])",
+    replace: "of [state.filling])",
+    caughtBy: "an action that fails or is interrupted breaks the barrier, and nobody waits for ever"
+  },
+  {
+    name: "a barrier that an action that fails leaves closed",
+    primitive: "Barrier",
+    why: "Only success is handled, so nobody tells those who wait.",
+    file: "src/Barrier.ts",
+    find: "          wake(core.fail(state, arrival))\n",
+    replace: "",
+    caughtBy: "an action that fails wakes everybody"
+  },
+  {
+    name: "a barrier that an action that rejects leaves closed",
+    primitive: "Barrier",
+    why: "The same in the facade.",
+    file: "src/promise/Barrier.ts",
+    find: "      wake(core.fail(state, arrival))\n",
+    replace: "",
+    caughtBy: "an async function whose action fails wakes everybody"
+  },
+  {
+    name: "a barrier whose action every party runs",
+    primitive: "Barrier",
+    why: "Whoever passes runs it.",
+    file: "src/Barrier.ts",
+    find: "() => core.cancel(state, ticket), outcome)",
+    replace: "() => core.cancel(state, ticket), (result) => Effect.zipRight(action ?? Effect.void, outcome(result)))",
+    caughtBy: "the action runs once a generation, before anybody passes"
+  },
+  {
+    name: "a barrier that passes before its action has run",
+    primitive: "Barrier",
+    why: "Those who wait are woken, and then it is done what they wait for.",
+    file: "src/Barrier.ts",
+    find: "      if (action === undefined) return pass()\n",
+    replace: "      if (action === undefined) return pass()\n      wake(core.pass(state, arrival))\n",
+    caughtBy: "the action runs once a generation, before anybody passes"
+  },
+  {
+    name: "a barrier that passes a step after the last has arrived",
+    primitive: "Barrier",
+    why: "A reset between the two breaks a round that is complete. Ours, until the explorer found it.",
+    file: "src/Barrier.ts",
+    find: "if (action === undefined) return pass()",
+    replace: "if (action === undefined) return Effect.suspend(pass)",
+    caughtBy: "await, reset and abort are what its model says, and every wait settles",
+    model: "elastic"
+  },
+  {
+    name: "a barrier that counts who has gone",
+    primitive: "Barrier",
+    why: "A party that withdrew has arrived all the same: the others pass one short. A counter instead of a list.",
+    file: "src/core/barrier.ts",
+    find: "  const { generation, index } = ticket.request\n  waitList.remove(ticket)\n",
+    replace: "  const { generation, index } = ticket.request\n  if (index < 0) waitList.remove(ticket)\n",
+    caughtBy: "who withdrew is not counted: the others wait for one more"
+  }
+]
+
+const workQueue: ReadonlyArray<Mutant> = [
+  {
+    name: "a queue that loses the item of an interrupted taker",
+    primitive: "WorkQueue",
+    why: "The item travels in the wake-up, and the interruption in the same tick throws that away. Effect 3's Queue.take; ZIO #9973; cats-effect #3603; asyncio.Queue (bpo-23812).",
+    file: "src/core/workQueue.ts",
+    find: "return ticket.result === Closed ? undefined : giveBack(state, ticket.result!)",
+    replace: "return undefined",
+    caughtBy: "an item that was delivered to one who is interrupted goes to the next"
+  },
+  {
+    name: "a queue whose delivered item is nobody's between the wait and the caller",
+    primitive: "WorkQueue",
+    why: "Leaving an uninterruptible region is a step of its own. Effect 3's Mailbox.take.",
+    file: fiberPark,
+    find: "const forget = onFiberExit(fiber, () => wake(delivery.cancel(ticket)))",
+    replace: "const forget = onFiberExit(fiber, () => {})",
+    caughtBy: "fibers and async functions take from one queue, and no item is lost, whoever is interrupted",
+    model: "aggressive"
+  },
+  {
+    name: "a queue that puts a returned item last",
+    primitive: "WorkQueue",
+    why: "Offered anew, which is what callers do who have to give back themselves.",
+    file: "src/core/workQueue.ts",
+    find: "for (const node of nodes) state.store.restore(node)",
+    replace: "for (const node of nodes) state.store.add(node)",
+    caughtBy: "no item is lost or there twice, whoever is interrupted"
+  },
+  {
+    name: "a queue whose returned item wakes nobody",
+    primitive: "WorkQueue",
+    why: "It lies there while others wait for one.",
+    file: "src/core/workQueue.ts",
+    find: "  state.unfinished = Math.max(state.unfinished, state.store.size)\n  return match(state)",
+    replace: "  state.unfinished = Math.max(state.unfinished, state.store.size)\n  return undefined",
+    caughtBy: "an item that was delivered to one who is interrupted goes to the next"
+  },
+  {
+    name: "a queue whose end leaves its takers waiting",
+    primitive: "WorkQueue",
+    why: "Only who comes later learns of it.",
+    file: "src/core/workQueue.ts",
+    find: "waitList.settleAll(state.takers, waitList.settleAll(state.offerers, undefined, Closed), Closed)",
+    replace: "waitList.settleAll(state.offerers, undefined, Closed)",
+    caughtBy: "join ends when all is done, and a failed item comes again if so chosen"
+  },
+  {
+    name: "a queue whose end leaves its offerers waiting",
+    primitive: "WorkQueue",
+    why: "The same on the other side.",
+    file: "src/core/workQueue.ts",
+    find: "waitList.settleAll(state.takers, waitList.settleAll(state.offerers, undefined, Closed), Closed)",
+    replace: "waitList.settleAll(state.takers, undefined, Closed)",
+    caughtBy: "whoever waits when the queue ends is told, and what was in it is taken first"
+  },
+  {
+    name: "a queue whose join returns when it is empty",
+    primitive: "WorkQueue",
+    why: "Empty is not done: somebody is still at work.",
+    file: "src/WorkQueue.ts",
+    find: "if (state.unfinished === 0) return Effect.void",
+    replace: "if (state.store.size === 0) return Effect.void",
+    caughtBy: "join ends when all is done, and a failed item comes again if so chosen"
+  },
+  {
+    name: "a queue whose join never returns",
+    primitive: "WorkQueue",
+    why: "The end of the last work tells nobody.",
+    file: "src/core/workQueue.ts",
+    find: "return state.unfinished === 0 ? waitList.settleAll(state.joiners, chain, undefined) : chain",
+    replace: "return chain",
+    caughtBy: "join ends when all is done, and a failed item comes again if so chosen"
+  },
+  {
+    name: "a queue that does not count what it hands over",
+    primitive: "WorkQueue",
+    why: "An item that finds a taker waiting never was in the queue, and so is not missed: join returns too early.",
+    file: "src/core/workQueue.ts",
+    find: "    state.unfinished++\n    return settle(undefined, taker",
+    replace: "    return settle(undefined, taker",
+    caughtBy: "a consumer that is interrupted or fails puts its item back, for another"
+  },
+  {
+    name: "a queue whose offerers do not hear of room",
+    primitive: "WorkQueue",
+    why: "A take wakes takers, and nobody wakes those who wait for room.",
+    file: "src/WorkQueue.ts",
+    find: "      const { item } = core.shift(state)!\n      wake(core.match(state))",
+    replace: "      const { item } = core.shift(state)!",
+    caughtBy: "offer, take, tryOffer and tryTake are what its model says, in order of arrival"
+  },
+  {
+    name: "a sliding queue that waits for what it dropped",
+    primitive: "WorkQueue",
+    why: "The dropped item is still counted as unfinished.",
+    file: "src/core/workQueue.ts",
+    find: "  state.store.evict()\n  state.unfinished--\n",
+    replace: "  state.store.evict()\n",
+    caughtBy: "what a sliding queue dropped is not waited for"
+  },
+  {
+    name: "a queue whose consumer acknowledges twice",
+    primitive: "WorkQueue",
+    why: "Once by the handler's end, once by the loop: join returns while another still works.",
+    file: "src/WorkQueue.ts",
+    find: `            wake(core.finish("WorkQueue.consume", state))\n            return succeedTrue`,
+    replace: `            wake(core.finish("WorkQueue.consume", state))\n            if (core.inProgress(state) > 0) wake(core.finish("WorkQueue.consume", state))\n            return succeedTrue`,
+    caughtBy: "join ends when all is done, and a failed item comes again if so chosen"
+  },
+  {
+    name: "a queue whose interrupted handler takes its item along",
+    primitive: "WorkQueue",
+    why: "Acknowledged, but not done: at most once instead of at least once.",
+    file: "src/WorkQueue.ts",
+    find: `(Option.isNone(failure) ? "fail" :`,
+    replace: `(Option.isNone(failure) ? "drop" :`,
+    caughtBy: "a consumer that is interrupted or fails puts its item back, for another"
+  },
+  {
+    name: "a queue whose aborted handler takes its item along",
+    primitive: "WorkQueue",
+    why: "The same in the facade.",
+    file: "src/promise/WorkQueue.ts",
+    find: `let choice: core.OnFailure = "fail"`,
+    replace: `let choice: core.OnFailure = "drop"`,
+    caughtBy: "promises: consume and join do each item once, also those that failed, whoever is aborted"
+  },
+  {
+    name: "a queue that keeps the item of an interrupted offer",
+    primitive: "WorkQueue",
+    why: "The caller is told that it was not made, makes it again, and the item is there twice.",
+    file: "src/core/workQueue.ts",
+    find: "  state.store.remove(node)\n  return finishing(state, match(state))",
+    replace: "  return undefined",
+    caughtBy: "an offer that was interrupted may be made again"
+  },
+  {
+    name: "a queue whose interrupted offer still waits",
+    primitive: "WorkQueue",
+    why: "A ghost that gets in when there is room.",
+    file: "src/core/workQueue.ts",
+    find: "  if (waitList.has(state.offerers, ticket)) {\n    waitList.remove(ticket)\n    return match(state)\n  }\n",
+    replace: "",
+    caughtBy: "an offer that was interrupted may be made again"
+  },
+  {
+    name: "a queue that brings in who waits for room behind a newcomer",
+    primitive: "WorkQueue",
+    why: "The newest first: the items of one offerer overtake those of another.",
+    file: "src/core/workQueue.ts",
+    find: "const offerer = waitList.head(state.offerers)",
+    replace: "const offerer = waitList.tickets(state.offerers).at(-1)",
+    caughtBy: "offers get in in order of arrival"
+  },
+  {
+    name: "a queue whose iterator takes an item after it was left",
+    primitive: "WorkQueue",
+    why: "`break` ends the loop and not the take that is under way: the next item goes there.",
+    file: "src/promise/WorkQueue.ts",
+    find: "        controller.abort()\n        return done",
+    replace: "        return done",
+    caughtBy: "an iterator that was left takes nothing more"
+  }
+]
+
+export const mutants: ReadonlyArray<Mutant> = [
+  ...semaphore,
+  ...mutex,
+  ...guarded,
+  ...event,
+  ...condition,
+  ...barrier,
+  ...workQueue
+]
