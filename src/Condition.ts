@@ -57,7 +57,9 @@ export type Predicate<E = never, R = never> = (() => boolean) | Effect.Effect<bo
  * after each notification.
  *
  * **Interruption**: a wait that is interrupted takes the lock again before it ends, so that what follows in `withLock` runs with it;
- * until the lock is free it cannot end. If it had been notified, the next waiter is notified instead.
+ * until the lock is free it cannot end. If it had been notified, the next waiter is notified instead. Once the wait has ended the
+ * notification is used up, also when the fiber is interrupted before it did anything with it: what must happen then belongs into an
+ * `Effect.onInterrupt`, or every notification is a `notifyAll`.
  *
  * **Fairness**: waiters are notified in order of arrival, and then get the lock in that order, behind whoever waits for it already.
  *

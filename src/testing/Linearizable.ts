@@ -481,13 +481,18 @@ export const recorder = <Operation, Result>(defaults: RecordOptions = {}): Recor
       callable("Linearizable.Recorder.promise", "f", f)
       const { isInterruption, onInterrupt } = choose("Linearizable.Recorder.promise", options)
       const call = begin("Linearizable.Recorder.promise", who, operation)
+      const writing = writings.at(-1)!
+      let asked = -1
       try {
         const promise = f()
         call.waiting()
+        asked = time
         const value = await promise
         call.returned(value)
         return value
       } catch (error) {
+        // Over before anything else happened: its signal may have been aborted before it stood in line, so nobody can say that it did.
+        if (isInterruption(error) && time === asked) delete writing.waiting
         if (isInterruption(error)) call[onInterrupt]()
         else call.returned(failed(error))
         throw error

@@ -559,6 +559,15 @@ describe("bad input", () => {
 // ------------------------------------------------------------------------------------------------------------------------ the recorder
 
 describe("a recorder", () => {
+  it("does not say of a call whose signal was aborted before it that it stood in line", async () => {
+    const queue = new Promises.WorkQueue<number>()
+    const recorder = Linearizable.recorder<string, any>()
+    const signal = AbortSignal.abort()
+    await recorder.promise("a", "take", () => queue.take({ signal })).catch(() => {})
+    const [call] = recorder.history
+    assert.deepStrictEqual([call?.status, call?.waiting], ["pending", undefined])
+  })
+
   it.effect("writes effects that succeed, fail, die, and are interrupted", () =>
     Effect.gen(function* () {
       const recorder = Linearizable.recorder<string, any>()

@@ -1,0 +1,19 @@
+/** All that the explorer is set on. */
+import * as Barrier from "./Barrier.js"
+import * as Condition from "./Condition.js"
+import * as Event from "./Event.js"
+import * as Guarded from "./Guarded.js"
+import * as Mutex from "./Mutex.js"
+import type { Explored } from "./scenario.js"
+import * as Semaphore from "./Semaphore.js"
+import * as WorkQueue from "./WorkQueue.js"
+
+export const scenarios: ReadonlyArray<Explored> = [
+  Semaphore,
+  Mutex,
+  Guarded,
+  Event,
+  Condition,
+  Barrier,
+  WorkQueue
+].flatMap((module) => module.scenarios)
