@@ -34,7 +34,8 @@ const once = (make: typeof makeCache) =>
     const first = yield* Explore.fork("first", cache.get("key"))
     const second = yield* Explore.fork("second", cache.get("key"))
     const exits = [yield* Fiber.await(first), yield* Fiber.await(second)]
-    if (computed > 1 && exits.every((exit) => exit._tag === "Success")) yield* Effect.fail(`computed ${computed} times`)
+    if (computed > 1 && exits.every((exit) => exit._tag === "Success"))
+      return yield* Effect.fail(`computed ${computed} times`)
   })
 
 const { finding } = await Explore.report(once(makeCache))
