@@ -1,0 +1,373 @@
+/**
+ * A task group: several tasks that end together. When one fails the others are interrupted, and nobody goes on before all have ended.
+ *
+ * It corresponds to `asyncio.TaskGroup`, with these differences:
+ *
+ * - One error comes as it is. Only when several tasks fail is there one `TaskGroupError` with all of them, in order of their start rather
+ *   than of their failure. (Python's is a group always.)
+ * - When the group is interrupted from outside and a task fails while it cleans up, both come, in one cause. (In Python the errors come
+ *   first, and the cancellation at the next await.) The errors are defects then, since Effect drops failures on their way through a fiber
+ *   that is interrupted.
+ * - The body is a fiber of its own: it can be interrupted and the caller go on. So there is no "re-entering", and nothing to `uncancel`.
+ * - `cancel` ends the tasks, and not the body, as the value of the body is that of the group. (Python's ends the body too.)
+ * - Defects take the place of `KeyboardInterrupt` and `SystemExit`. They hide no other error: the `TaskGroupError` is a defect when one of
+ *   its errors is one.
+ *
+ * As there: a task that is interrupted on its own does not end the group, a task that is interrupted before its first step does not run,
+ * and a body that waits for a task that fails is interrupted rather than told.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import { callable, expect, record, refusal } from "./core/arguments.js"
+import * as running from "./core/running.js"
+import * as core from "./core/taskGroup.js"
+import { TaskGroupClosed, TaskGroupError } from "./core/taskGroup.js"
+import { wake } from "./core/ticket.js"
+import {
+  dieInterrupted,
+  errorsOf,
+  forkDetached,
+  hasDefect,
+  inheritFrom,
+  interruptNow,
+  isInterruptedOnly,
+  type RunningFiber,
+  withFiber
+} from "./internal/effect.js"
+import { FiberTicket, type Restore } from "./internal/park.js"
+
+export {
+  /**
+   * The group takes no task: it is stopping, or has ended. A defect.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  TaskGroupClosed,
+  /**
+   * Several tasks of a group have failed; or one has, and the group was interrupted from outside.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  TaskGroupError
+}
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = core.TypeId
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = core.TypeId
+
+/**
+ * How a task is started.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** For messages, and for whoever looks. */
+  readonly name?: string | undefined
+}
+
+/**
+ * What a group fails with whose tasks and body fail with `E`: with one of their errors, or with several in one. Defects are no part of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type GroupError<E> = [E] extends [never] ? never : E | TaskGroupError<E>
+
+/**
+ * A frozen snapshot.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats extends core.Stats {}
+
+/**
+ * Tasks that end together. `E` is what they may fail with; it has to be said, as in `TaskGroup<HttpError>`.
+ *
+ * **When to use**: for several pieces of one piece of work, of which there may become more while they run. When you know them all before,
+ * `Effect.all` will do. For work that nobody waits for, use `Background`.
+ *
+ * **Details**: a task runs from the next turn on, with the services of whoever starts it. When it fails, all others and the body are
+ * interrupted at once, and the group refuses further tasks.
+ *
+ * **Interruption**: whoever starts a task may be interrupted, and the task goes on. Whoever interrupts a task interrupts nobody else.
+ *
+ * @example
+ * import { TaskGroup } from "effect-concurrency"
+ * import { Effect, Fiber } from "effect"
+ *
+ * const program = TaskGroup.run((group) =>
+ *   Effect.gen(function* () {
+ *     const six = yield* group.start(Effect.succeed(6))
+ *     const seven = yield* group.start(Effect.succeed(7), { name: "seven" })
+ *     return (yield* Fiber.join(six)) * (yield* Fiber.join(seven))
+ *   })
+ * )
+ *
+ * console.log(await Effect.runPromise(program)) // => 42
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TaskGroup<in out E = never> {
+  readonly [TypeId]: core.State & { readonly _E?: (error: E) => E }
+
+  /**
+   * Starts an effect as a task of the group, and gives its fiber, to join, to wait for, or to interrupt. In a group that is stopping or has
+   * ended it is a defect, `TaskGroupClosed`.
+   */
+  start<A, E1 extends E, R>(
+    effect: Effect.Effect<A, E1, R>,
+    options?: Options
+  ): Effect.Effect<Fiber.Fiber<A, E1>, never, R>
+
+  /**
+   * Ends the group early, and well: all tasks are interrupted, whoever calls it as well if it is one, and no further one is taken. The body
+   * goes on. Nothing happens when it was done before, or the group has ended.
+   */
+  readonly cancel: Effect.Effect<void>
+
+  /** A frozen snapshot. */
+  readonly stats: Effect.Effect<Stats>
+}
+
+/**
+ * A group without a body: it ends with its scope.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Scoped<in out E = never> extends TaskGroup<E> {
+  /**
+   * Waits until all tasks have ended, also those that are started meanwhile, and fails with what they failed with. After that the group has
+   * ended. The errors are given to the first who joins.
+   *
+   * **Interruption**: interrupts all tasks, and waits for them.
+   */
+  readonly join: Effect.Effect<void, GroupError<E>>
+}
+
+/** One member, as long as it is not told to stop. */
+class Member extends FiberTicket<core.Membership, core.Stop> {
+  fiber: RunningFiber<any, any> | undefined = undefined
+
+  constructor(membership: core.Membership) {
+    super(membership, 0, "nothing: it works")
+  }
+
+  /** It is told to stop. Before its first step there is nothing to interrupt: it looks for itself. */
+  override wake(): void {
+    if (this.fiber !== undefined) interruptNow(this.fiber, this.fiber)
+  }
+}
+
+class TaskGroupImpl<E> implements Scoped<E> {
+  readonly [TypeId]: core.State
+  readonly body: Member
+
+  constructor(keeper: core.State["keeper"]) {
+    let body: Member
+    this[TypeId] = core.make(keeper, (membership) => (body = new Member(membership)))
+    this.body = body!
+  }
+
+  start<A, E1 extends E, R>(
+    effect: Effect.Effect<A, E1, R>,
+    options: Options = {}
+  ): Effect.Effect<Fiber.Fiber<A, E1>, never, R> {
+    return Effect.uninterruptible(
+      Effect.suspend(() => {
+        const where = "TaskGroup.start"
+        const { name } = record(where, options)
+        if (!Effect.isEffect(effect)) throw refusal(where, "effect", "an effect", effect)
+        expect(name === undefined || typeof name === "string", where, "name", "a string", name)
+        const place = core.enter(this[TypeId], name)
+        if (place instanceof TaskGroupClosed) throw place
+        const member = new Member(place)
+        core.start(this[TypeId], member)
+        return this.fork(member, effect)
+      })
+    )
+  }
+
+  /** For uninterruptible regions, in which the fiber begins: its end is noted even when it is interrupted before its first step. */
+  fork<A, E1, R>(member: Member, effect: Effect.Effect<A, E1, R>): Effect.Effect<RunningFiber<A, E1>, never, R> {
+    const state = this[TypeId]
+    return forkDetached(
+      withFiber((fiber: RunningFiber<any, any>) => {
+        member.fiber = fiber
+        if (member.settled) interruptNow(fiber, fiber)
+        return Effect.matchCauseEffect(Effect.interruptible(effect), {
+          onFailure: (cause) => {
+            wake(core.end(state, member, endOf(state, cause)))
+            return Effect.failCause(cause)
+          },
+          onSuccess: (value) => {
+            wake(core.end(state, member, "done"))
+            return Effect.succeed(value)
+          }
+        })
+      })
+    )
+  }
+
+  /** Waits until all have ended, however often it is interrupted. The first time is what the group is told. */
+  ended<A>(restore: Restore, result: () => Effect.Effect<A>): Effect.Effect<A, GroupError<E>> {
+    const state = this[TypeId]
+    const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "the tasks of a group to end")
+    wake(running.enqueue(state.members, ticket))
+    type Ended = Effect.Effect<A, GroupError<E>>
+    const settled = (interruption?: Cause.Cause<never>): Ended => {
+      const outcome = core.claim(state, false)
+      if (outcome?.failed !== true) return interruption ? Effect.failCause(interruption) : result()
+      if (interruption) return Effect.failCause(dieInterrupted(outcome.error, interruption))
+      if (outcome.cause !== undefined) return Effect.failCause(outcome.cause as Cause.Cause<GroupError<E>>)
+      return outcome.fatal ? Effect.die(outcome.error) : Effect.fail(outcome.error as GroupError<E>)
+    }
+    return Effect.matchCauseEffect(restore(ticket.settlement), {
+      onFailure: (interruption): Ended => {
+        wake(core.outside(state, undefined))
+        return Effect.flatMap(ticket.settlement, () => settled(interruption))
+      },
+      onSuccess: () => settled()
+    })
+  }
+
+  get cancel(): Effect.Effect<void> {
+    return Effect.sync(() => wake(core.cancel(this[TypeId], undefined)))
+  }
+
+  get join(): Effect.Effect<void, GroupError<E>> {
+    return Effect.uninterruptibleMask((restore) => {
+      wake(core.endScope(this[TypeId]))
+      return this.ended(restore, () => Effect.void)
+    })
+  }
+
+  get stats(): Effect.Effect<Stats> {
+    return Effect.sync(() => core.stats(this[TypeId]))
+  }
+}
+
+/** What the end of a fiber means to its group. A refusal by the group that stops is no news. */
+const endOf = (state: core.State, cause: Cause.Cause<unknown>): core.End => {
+  if (isInterruptedOnly(cause)) return "cancelled"
+  const errors = errorsOf(cause)
+  const news = errors.filter((error) => !core.isRefusal(state, error))
+  return news.length > 0
+    ? { errors: news, fatal: hasDefect(cause), cause: news.length === errors.length ? cause : undefined }
+    : "cancelled"
+}
+
+/**
+ * Runs a body that may start tasks, waits until all have ended, and gives what the body gives.
+ *
+ * **When to use**: for several pieces of one piece of work that succeed or fail as a whole.
+ *
+ * **Details**: when a task or the body fails, all others are interrupted, their finalizers run, and the group fails: with the one error, or
+ * with a `TaskGroupError` that has all of them in order of their start, the body's last. Tasks may start tasks, also after the body has
+ * ended. What ignores its interruption is waited for. An `Effect.interrupt` in the body ends the group like an interruption from outside.
+ *
+ * **Interruption**: interrupts the tasks and the body, and waits for all of them, however often it is interrupted. The caller is
+ * then interrupted; errors of those who failed meanwhile are defects in the same cause.
+ *
+ * @example
+ * import { TaskGroup } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * const log: Array<string> = []
+ * const slow = Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push("slow is interrupted")))
+ *
+ * const program = TaskGroup.run((group: TaskGroup.TaskGroup<string>) =>
+ *   Effect.gen(function* () {
+ *     yield* group.start(slow)
+ *     yield* group.start(Effect.fail("no route"))
+ *     return yield* Effect.never
+ *   })
+ * )
+ *
+ * log.push(await Effect.runPromise(Effect.flip(program)))
+ * console.log(log) // => [ 'slow is interrupted', 'no route' ]
+ *
+ * @see TaskGroup.make for a group that lives as long as a scope
+ * @since 0.1.0
+ * @category constructors
+ */
+export const run = <A, E, R, GE = never>(
+  body: (group: TaskGroup<GE>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, GroupError<E | GE>, R> =>
+  Effect.uninterruptibleMask((restore) => {
+    callable("TaskGroup.run", "body", body)
+    const group = new TaskGroupImpl<E | GE>("body")
+    const effect = Effect.suspend(() => {
+      const result: unknown = body(group as unknown as TaskGroup<GE>)
+      if (!Effect.isEffect(result)) throw refusal("TaskGroup.run", "body", "a function that returns an effect", result)
+      return result as Effect.Effect<A, E, R>
+    })
+    return Effect.flatMap(group.fork(group.body, effect), (fiber) =>
+      group.ended(restore, () =>
+        Effect.flatMap(fiber.await, (exit: Exit.Exit<A, E>) =>
+          exit._tag === "Success"
+            ? Effect.as(inheritFrom(fiber), exit.value)
+            : // It was interrupted: anything else, the group has failed with.
+              Effect.failCause(exit.cause as Cause.Cause<never>)
+        )
+      )
+    )
+  })
+
+/**
+ * Makes a group that lives as long as a scope.
+ *
+ * **When to use**: where tasks are started from many places: the connections of a server, say. Where one function starts them,
+ * `TaskGroup.run` also ends that function when a task fails.
+ *
+ * **Details**: when a task fails, the others are interrupted and no further one is taken. `join` hears of it; when nobody has joined by
+ * the time that the scope closes, the closing dies with it. A scope that closes well waits for the tasks; one that fails or is interrupted
+ * interrupts them first.
+ *
+ * **Interruption**: see `join`.
+ *
+ * @example
+ * import { TaskGroup } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const log: Array<string> = []
+ *   const group = yield* TaskGroup.make()
+ *   yield* group.start(Effect.sync(() => log.push("one")))
+ *   yield* group.start(Effect.sync(() => log.push("two")))
+ *   yield* group.join
+ *   return log
+ * })
+ *
+ * console.log(await Effect.runPromise(Effect.scoped(program))) // => [ 'one', 'two' ]
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <E = never>(): Effect.Effect<Scoped<E>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync((): Scoped<E> => new TaskGroupImpl<E>("scope")),
+    (group, exit) =>
+      Effect.suspend(() => {
+        if (exit._tag === "Failure") wake(core.outside(group[TypeId], undefined))
+        return Effect.orDie(group.join)
+      })
+  )

@@ -1,0 +1,394 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  Cause,
+  Config,
+  ConfigProvider,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  FiberId,
+  FiberRef,
+  Layer,
+  Logger,
+  TestClock
+} from "effect"
+import { Shield } from "effect-concurrency"
+import { fork, settle } from "./laws/skins.js"
+import { dieWith } from "./utils/defects.js"
+import { sweep } from "./utils/sweep.js"
+
+/** A shield that notes what it reports. */
+const noting = (options: Shield.Options = {}) => {
+  const reports: Array<string> = []
+  const shield = Shield.makeUnsafe({
+    ...options,
+    onError: ({ cause, message, name, where }) =>
+      Effect.sync(() => reports.push(`${where} ${name}: ${message}: ${String(Cause.squash(cause))}`))
+  })
+  return { reports, shield }
+}
+
+const gate = () => Deferred.unsafeMake<number, string>(FiberId.none)
+const open = (gate: Deferred.Deferred<number, string>, effect: Effect.Effect<number, string> = Effect.succeed(1)) =>
+  void Effect.runSync(Deferred.complete(gate, effect))
+const running = (shield: Shield.Shield) => Effect.runSync(shield.stats).running
+const late = "Shield save: it failed after its caller had gone: oops"
+
+describe("Shield: interrupted at any operation", () => {
+  for (const operation of ["shield", "critical"] as const) {
+    it(`${operation}: work that began ends, and its failure has the caller, or one report`, async () => {
+      const { findings, operations } = await sweep({
+        setup: () => ({ ...noting(), began: 0, ended: 0, seen: 0 }),
+        victim: (state) => {
+          const work = Effect.zipRight(
+            Effect.sync(() => state.began++),
+            Effect.zipRight(
+              Effect.yieldNow(),
+              Effect.suspend(() => {
+                state.ended++
+                return Effect.fail("oops")
+              })
+            )
+          )
+          return state.shield[operation](work, { name: "save" })
+        },
+        verify: ({ began, ended, reports, shield }, exit) => {
+          const told = Exit.isFailure(exit) && Array.from(Cause.failures(exit.cause)).includes("oops") ? 1 : 0
+          const fate = `began ${began}, ended ${ended}, told ${told}, reports ${reports.join()}`
+          if (running(shield) > 0 || began !== ended || began > 1) return fate
+          if (told + reports.length !== began) return fate
+        }
+      })
+      // The last operation but one is the failure itself, when the caller has it: Effect puts the interruption in its place, as it does
+      // with any `Effect.fail`.
+      assert.deepStrictEqual(
+        findings.filter(({ operation }) => operation !== operations - 1),
+        []
+      )
+    })
+  }
+})
+
+describe("Shield.shield", () => {
+  it.effect("gives what the work gives, fails as it fails", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* Shield.shield(Effect.succeed(5)), 5)
+      const oops = new Error("oops")
+      assert.strictEqual(yield* Effect.flip(Shield.shield(Effect.fail(oops))), oops)
+      assert.strictEqual(dieWith(yield* Effect.exit(Shield.shield(Effect.die(oops)))), oops)
+    })
+  ) // asyncio: test_shield_result, test_shield_exception, test_shield_shortcut, test_shield_coroutine_use_running_loop
+
+  it.effect("work that interrupts itself is mirrored, and the caller is not interrupted", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(Shield.shield(Effect.interrupt))
+      assert.isTrue(Exit.isInterrupted(exit))
+    })
+  ) // asyncio: test_shield_cancel_inner
+
+  it("a caller that is interrupted goes at once, the work goes on, and a late value is nobody's business", async () => {
+    const { reports, shield } = noting()
+    const work = gate()
+    const caller = fork(shield.shield(Deferred.await(work), { name: "save" }))
+    await settle()
+    caller.cancel()
+    await settle()
+    assert.deepStrictEqual([caller.state, running(shield)], ["cancelled", 1])
+    open(work)
+    await settle()
+    assert.deepStrictEqual([running(shield), reports], [0, []])
+  }) // asyncio: test_shield_cancel_outer, test_shield_cancel_outer_result, test_shield_effect, test_shielded_timeout
+
+  it("a late failure is reported once", async () => {
+    const { reports, shield } = noting()
+    const work = gate()
+    const caller = fork(shield.shield(Deferred.await(work), { name: "save" }))
+    await settle()
+    caller.cancel()
+    await settle()
+    open(work, Effect.fail("oops"))
+    await settle()
+    assert.deepStrictEqual(reports, [late])
+  }) // asyncio: test_shield_cancel_outer_exception
+
+  it("interrupted and failing in one tick, in both orders: the caller has it or it is reported, and not both", async () => {
+    for (const interruptFirst of [true, false]) {
+      const { reports, shield } = noting()
+      const work = gate()
+      const caller = fork(shield.shield(Deferred.await(work), { name: "save" }))
+      await settle()
+      if (interruptFirst) caller.cancel()
+      open(work, Effect.fail("oops"))
+      if (!interruptFirst) caller.cancel()
+      await settle()
+      assert.deepStrictEqual([caller.state, reports], ["cancelled", [late]])
+    }
+  })
+
+  it("several who join one running fiber are views of it: one that is interrupted hurts nobody", async () => {
+    const work = gate()
+    const inner = Effect.runFork(Deferred.await(work))
+    const views = [fork(Shield.shield(Fiber.join(inner))), fork(Fiber.join(inner)), fork(Fiber.join(inner))]
+    await settle()
+    views[0]!.cancel()
+    views[1]!.cancel()
+    open(work)
+    await settle()
+    assert.deepStrictEqual(
+      views.map(({ state }) => state),
+      ["cancelled", "cancelled", "done"]
+    )
+  }) // asyncio: test_shield_duplicate_log_once (one fiber, one failure), test_gather_shield
+
+  it.effect("around several: interrupted, all of them go on", () =>
+    Effect.gen(function* () {
+      const done: Array<number> = []
+      const one = (n: number) =>
+        Effect.zipRight(
+          Effect.sleep(10),
+          Effect.sync(() => done.push(n))
+        )
+      const caller = yield* Effect.fork(Shield.shield(Effect.all([one(1), one(2)], { concurrency: "unbounded" })))
+      yield* TestClock.adjust(5)
+      yield* Fiber.interrupt(caller)
+      assert.deepStrictEqual(done, [])
+      yield* TestClock.adjust(5)
+      assert.deepStrictEqual(done.sort(), [1, 2])
+    })
+  ) // asyncio: test_shield_gather
+
+  it.effect("a timeout around it, also of zero, leaves the work alone", () =>
+    Effect.gen(function* () {
+      let done = 0
+      const work = Shield.shield(
+        Effect.zipRight(
+          Effect.sleep(10),
+          Effect.sync(() => ++done)
+        )
+      )
+      for (const limit of [0, 5]) {
+        const fiber = yield* Effect.fork(Effect.timeoutOption(work, limit))
+        yield* TestClock.adjust(limit)
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "None")
+      }
+      const patient = yield* Effect.fork(work)
+      yield* TestClock.adjust(10)
+      assert.strictEqual(yield* Fiber.join(patient), done)
+    })
+  ) // asyncio: test_zero_timeout, test_none_timeout, test_shielded_timeout
+
+  it.effect("a timeout inside it works", () =>
+    Effect.gen(function* () {
+      for (const operation of [Shield.shield, Shield.critical]) {
+        const fiber = yield* Effect.fork(operation(Effect.timeoutOption(Effect.never, 10)))
+        yield* TestClock.adjust(10)
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "None")
+      }
+    })
+  )
+
+  it.effect("the work has the services and the fiber refs of the caller, who takes over its changes", () =>
+    Effect.gen(function* () {
+      class Name extends Context.Tag("Name")<Name, string>() {}
+      const ref = FiberRef.unsafeMake("caller")
+      const work = Effect.zipLeft(Effect.all([Name, FiberRef.get(ref)]), FiberRef.set(ref, "work"))
+      const seen = yield* Shield.shield(work).pipe(Effect.provide(Layer.succeed(Name, "service")))
+      assert.deepStrictEqual([seen, yield* FiberRef.get(ref)], [["service", "caller"], "work"])
+    })
+  )
+
+  it("without a shield of its own, a late failure is logged at error level, with the name", async () => {
+    const logged: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel.label} ${String(message)}`))
+    const work = gate()
+    const caller = fork(
+      Shield.shield(Deferred.await(work), { name: "save" }).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+    )
+    await settle()
+    caller.cancel()
+    open(work, Effect.fail("oops"))
+    await settle()
+    assert.deepStrictEqual(logged, ["ERROR Shield: save: it failed after its caller had gone"])
+  })
+
+  it("an onError that fails hides neither the failure nor itself", async () => {
+    const logged: Array<string> = []
+    const logger = Logger.make(
+      ({ cause, message }) => void logged.push(`${String(message)} ${String(Cause.squash(cause))}`)
+    )
+    const shield = Shield.makeUnsafe({ onError: () => Effect.die("bad reporter") })
+    const work = gate()
+    const caller = fork(
+      shield
+        .shield(Deferred.await(work), { name: "save" })
+        .pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    )
+    await settle()
+    caller.cancel()
+    open(work, Effect.fail("oops"))
+    await settle()
+    assert.deepStrictEqual(logged, [
+      "Shield: save: it failed after its caller had gone oops",
+      "Shield.onError: save: the reporter failed bad reporter"
+    ])
+  })
+})
+
+describe("Shield.critical", () => {
+  it("a caller that is interrupted waits for the end, and is interrupted then", async () => {
+    const { reports, shield } = noting()
+    const work = gate()
+    let went = false
+    const caller = fork(Effect.map(shield.critical(Deferred.await(work)), () => (went = true)))
+    await settle()
+    caller.cancel()
+    await settle()
+    assert.strictEqual(caller.state, "waiting")
+    open(work)
+    await settle()
+    assert.deepStrictEqual([caller.state, went, reports], ["cancelled", false, []])
+  })
+
+  it("its failure when the caller is interrupted is reported once; otherwise the caller has it", async () => {
+    for (const interrupt of [true, false]) {
+      const { reports, shield } = noting()
+      const work = gate()
+      const caller = fork(shield.critical(Deferred.await(work), { name: "save" }))
+      await settle()
+      if (interrupt) caller.cancel()
+      open(work, Effect.fail("oops"))
+      await settle()
+      assert.deepStrictEqual([caller.state, reports], interrupt ? ["cancelled", [late]] : ["failed", []])
+    }
+  })
+})
+
+describe("Shield.close", () => {
+  it.effect("waits for the work, takes more while it waits, and none after it", () =>
+    Effect.gen(function* () {
+      const { reports, shield } = noting()
+      const log: Array<string> = []
+      const step = (name: string) =>
+        Effect.zipRight(
+          Effect.sleep(10),
+          Effect.sync(() => log.push(name))
+        )
+      yield* Effect.fork(shield.shield(Effect.zipRight(step("outer"), shield.shield(step("inner")))))
+      yield* Effect.yieldNow()
+      const closing = yield* Effect.fork(shield.close)
+      yield* TestClock.adjust(19)
+      assert.isNull(closing.unsafePoll())
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([yield* Fiber.join(closing), log, reports], [[], ["outer", "inner"], []])
+      const error = dieWith(yield* Effect.exit(shield.shield(Effect.void, { name: "late" }))) as Error
+      assert.instanceOf(error, Shield.ShieldClosed)
+      assert.strictEqual(error.message, 'the work "late" was not started: the shield is closed')
+    })
+  )
+
+  it.effect("at the deadline, and not before, reports by name what it leaves behind, which goes on", () =>
+    Effect.gen(function* () {
+      const { reports, shield } = noting({ deadline: "1 second" })
+      let done = false
+      yield* Effect.fork(
+        shield.shield(
+          Effect.zipRight(
+            Effect.sleep(2_000),
+            Effect.sync(() => (done = true))
+          ),
+          { name: "save" }
+        )
+      )
+      yield* Effect.yieldNow()
+      const closing = yield* Effect.fork(shield.close)
+      yield* TestClock.adjust(999)
+      assert.isNull(closing.unsafePoll())
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* Fiber.join(closing), ["save"])
+      assert.strictEqual(reports.length, 1)
+      assert.match(
+        reports[0]!,
+        /^Shield\.close undefined: 1 shielded had not ended by the deadline, and was left behind: save/
+      )
+      yield* TestClock.adjust(1_000)
+      assert.isTrue(done)
+    })
+  )
+
+  it("an awaitEmpty that is interrupted leaves at once", async () => {
+    const { shield } = noting()
+    const work = gate()
+    const caller = fork(shield.shield(Deferred.await(work)))
+    await settle()
+    const [a, b] = [fork(shield.awaitEmpty), fork(Shield.awaitEmpty(shield))]
+    await settle()
+    a.cancel()
+    await settle()
+    assert.deepStrictEqual([a.state, b.state], ["cancelled", "waiting"])
+    open(work)
+    await settle()
+    assert.deepStrictEqual([b.state, caller.state], ["done", "done"])
+  })
+})
+
+describe("Shield.Service", () => {
+  it("closing the layer waits for the work of a program that was interrupted", async () => {
+    class Saves extends Shield.Service<Saves>()("test/Saves") {}
+    const log: Array<string> = []
+    const save = Effect.zipRight(
+      Effect.sleep(5),
+      Effect.sync(() => log.push("saved"))
+    )
+    const program = Effect.zipRight(Effect.fork(Saves.critical(save)), Saves.shield(save))
+    const main = Effect.runFork(Effect.provide(program, Saves.layer))
+    await settle()
+    await Effect.runPromise(Fiber.interrupt(main))
+    assert.deepStrictEqual(log, ["saved", "saved"])
+  })
+
+  it.effect("its deadline may come from a Config, and its onError use a service", () =>
+    Effect.gen(function* () {
+      class Sink extends Context.Tag("Sink")<Sink, Array<string>>() {}
+      class Saves extends Shield.Service<Saves>()(
+        "test/Saves",
+        Effect.map(Config.duration("DEADLINE"), (deadline) => ({
+          deadline,
+          onError: ({ message }: Shield.Unhandled) => Effect.map(Sink, (sink) => void sink.push(message))
+        }))
+      ) {}
+      const sink: Array<string> = []
+      const layer = Saves.layer.pipe(
+        Layer.provide(Layer.succeed(Sink, sink)),
+        Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map([["DEADLINE", "1 second"]]))))
+      )
+      const program = Effect.zipRight(Effect.fork(Saves.shield(Effect.never, { name: "save" })), Effect.yieldNow())
+      const main = yield* Effect.fork(Effect.provide(program, layer))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(main)
+      assert.strictEqual(sink.length, 1)
+      assert.include(sink[0], "left behind: save")
+    })
+  )
+})
+
+describe("Shield refuses", () => {
+  it.effect("what is no effect, no name, no deadline, no function", () =>
+    Effect.gen(function* () {
+      const message = (effect: Effect.Effect<unknown, unknown>) =>
+        Effect.map(Effect.exit(effect), (exit) => (dieWith(exit) as Error).message)
+      assert.match(yield* message(Shield.shield(5 as never)), /^Shield\.shield: effect must be an effect, got 5/)
+      assert.match(
+        yield* message(Shield.critical(Effect.void, { name: 5 as never })),
+        /^Shield\.critical: name must be a/
+      )
+      assert.throws(() => Shield.makeUnsafe({ deadline: -1 }), RangeError, "Shield.make: deadline")
+      assert.throws(() => Shield.makeUnsafe({ deadline: "soon" as never }), TypeError, "Shield.make: deadline")
+      assert.throws(() => Shield.makeUnsafe({ onError: 5 as never }), TypeError, "Shield.make: onError")
+      assert.throws(() => Shield.makeUnsafe(null as never), TypeError, "Shield.make: options")
+    })
+  )
+})

@@ -1,0 +1,353 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, FiberId, FiberRef, Layer } from "effect"
+import { Event, TaskGroup } from "effect-concurrency"
+import { taskGroupLaws, taskGroupSkins } from "./laws/TaskGroup.js"
+import { fork, settle } from "./laws/skins.js"
+import { dieWith } from "./utils/defects.js"
+import { sweepIsClean } from "./utils/sweep.js"
+
+for (const skin of taskGroupSkins) taskGroupLaws(skin)
+
+type Group<E = string> = TaskGroup.TaskGroup<E>
+
+const defectsOf = (exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isFailure(exit) ? Array.from(Cause.defects(exit.cause)) : []
+
+const interrupted = (f: () => void) => Effect.onInterrupt(Effect.never, () => Effect.sync(f))
+
+describe("TaskGroup: interrupted at any operation", () => {
+  it("a caller: every task and the body have ended when it has, and what began cleaned up", () =>
+    sweepIsClean({
+      setup: () => ({ begun: 0, over: 0, group: undefined as Group | undefined }),
+      victim: (state) => {
+        const task = Effect.uninterruptibleMask((restore) => {
+          state.begun++
+          return Effect.ensuring(
+            restore(Effect.yieldNow()),
+            Effect.sync(() => state.over++)
+          )
+        })
+        return TaskGroup.run((group: Group) => {
+          state.group = group
+          return Effect.zipRight(Effect.zipRight(group.start(task), group.start(task)), task)
+        })
+      },
+      verify: ({ begun, group, over }, exit) => {
+        if (begun !== over) return `${begun} began, ${over} have ended`
+        if (Exit.isSuccess(exit) && over !== 3) return `${over} of 3`
+        if (group !== undefined && Effect.runSync(group.stats).status !== "closed") return "the group goes on"
+      }
+    }))
+
+  it("a body: the tasks that it started have ended, and the caller with them", () =>
+    sweepIsClean({
+      setup: () => ({ begun: 0, over: 0, ended: false }),
+      victim: (state) => {
+        const task = Effect.uninterruptibleMask((restore) => {
+          state.begun++
+          return Effect.ensuring(
+            restore(Effect.yieldNow()),
+            Effect.sync(() => state.over++)
+          )
+        })
+        return Effect.onExit(
+          TaskGroup.run((group: Group) =>
+            Effect.zipRight(group.start(task), Effect.zipRight(group.start(Effect.never), group.cancel))
+          ),
+          () => Effect.sync(() => (state.ended = true))
+        )
+      },
+      verify: ({ begun, over }) => (begun === over ? undefined : `${begun} began, ${over} have ended`)
+    }))
+})
+
+describe("TaskGroup.run", () => {
+  it.effect("a task that is stopped before its first step does not run", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const error = yield* Effect.flip(
+        TaskGroup.run((group: Group) =>
+          Effect.gen(function* () {
+            yield* group.start(Effect.fail("oops"))
+            yield* group.start(Effect.sync(() => (ran = true)))
+            return yield* Effect.never
+          })
+        )
+      )
+      assert.deepStrictEqual([error, ran], ["oops", false])
+    })
+  ) // asyncio: test_taskgroup_10 ("unstarted children cancelled")
+
+  it.effect("a body that waits for a task that fails is interrupted, and does not see the error", () =>
+    Effect.gen(function* () {
+      const seen: Array<boolean> = []
+      const error = yield* Effect.flip(
+        TaskGroup.run((group: Group) =>
+          Effect.flatMap(group.start(Effect.zipRight(Effect.yieldNow(), Effect.fail("oops"))), (fiber) =>
+            Effect.tapErrorCause(Fiber.join(fiber), (cause) =>
+              Effect.sync(() => seen.push(Cause.isInterruptedOnly(cause)))
+            )
+          )
+        )
+      )
+      assert.strictEqual(error, "oops")
+      assert.isFalse(seen.includes(false))
+    })
+  )
+
+  it("interrupted from outside while a task crashes in its cleanup: both come, also past a handler", async () => {
+    for (const handled of [true, false]) {
+      const group = TaskGroup.run((group: Group) =>
+        Effect.zipRight(group.start(Effect.onInterrupt(Effect.never, () => Effect.die("cleanup"))), Effect.never)
+      )
+      const fiber = Effect.runFork(handled ? Effect.catchAll(group, () => Effect.void) : group)
+      await settle()
+      const exit = await Effect.runPromise(Fiber.interrupt(fiber))
+      assert.isTrue(Exit.isInterrupted(exit))
+      assert.deepStrictEqual(defectsOf(exit), ["cleanup"])
+    }
+  }) // asyncio: test_taskgroup_08, test_taskgroup_15, test_taskgroup_16, test_error_and_cancel
+
+  it("interrupted and failing in one tick, in both orders: neither is lost", async () => {
+    for (const interruptFirst of [true, false]) {
+      const go = Event.makeUnsafe()
+      const fiber = Effect.runFork(
+        TaskGroup.run((group: Group) =>
+          Effect.zipRight(
+            group.start(Effect.uninterruptible(Effect.zipRight(go.wait, Effect.fail("oops")))),
+            Effect.never
+          )
+        )
+      )
+      await settle()
+      if (interruptFirst) fiber.unsafeInterruptAsFork(fiber.id())
+      Effect.runSync(go.set)
+      if (!interruptFirst) fiber.unsafeInterruptAsFork(fiber.id())
+      const exit = await Effect.runPromise(Fiber.await(fiber))
+      assert.isTrue(Exit.isInterrupted(exit))
+      assert.deepStrictEqual(defectsOf(exit), ["oops"])
+    }
+  }) // asyncio: test_error_and_cancel, test_nested_groups_both_cancelled
+
+  it.effect("a handled failure leaves no interruption behind", () =>
+    Effect.gen(function* () {
+      const group = TaskGroup.run((group: Group) => Effect.zipRight(group.start(Effect.fail("oops")), Effect.never))
+      const error = yield* Effect.flip(group)
+      yield* Effect.yieldNow()
+      const again = yield* Effect.flip(group)
+      assert.deepStrictEqual([error, again], ["oops", "oops"])
+    })
+  ) // asyncio: test_cancelling_level_preserved, test_cancellation_does_not_leak_out_of_tg
+
+  it.effect("an outer task's failure ends the inner group cleanly, and comes as it is", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const error = yield* Effect.flip(
+        TaskGroup.run((outer: Group) =>
+          Effect.zipRight(
+            outer.start(Effect.zipRight(Effect.yieldNow(), Effect.fail("outer"))),
+            TaskGroup.run((inner: Group<never>) =>
+              Effect.zipRight(inner.start(interrupted(() => log.push("inner"))), Effect.never)
+            )
+          )
+        )
+      )
+      assert.deepStrictEqual([error, log], ["outer", ["inner"]])
+    })
+  ) // asyncio: test_taskgroup_13
+
+  it.effect("a body may turn its interruption into an error of its own", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(
+        TaskGroup.run((group: Group) =>
+          Effect.zipRight(
+            group.start(Effect.fail("task")),
+            Effect.uninterruptible(Effect.zipRight(Effect.yieldNow(), Effect.fail("mine")))
+          )
+        )
+      )
+      assert.deepStrictEqual((error as TaskGroup.TaskGroupError<string>).errors, ["task", "mine"])
+    })
+  ) // asyncio: test_taskgroup_18
+
+  it("an interruption that the body makes itself ends the group like one from outside", async () => {
+    let told = false
+    const attempt = fork(
+      TaskGroup.run((group: Group) =>
+        Effect.zipRight(
+          group.start(interrupted(() => (told = true))),
+          Effect.zipRight(Effect.yieldNow(), Effect.interrupt)
+        )
+      )
+    )
+    await settle()
+    assert.deepStrictEqual([attempt.state, told], ["cancelled", true])
+  })
+
+  it.effect("a defect stays the defect that it is; with others, all are in one that is a defect", () =>
+    Effect.gen(function* () {
+      const alone = yield* Effect.exit(TaskGroup.run((group: Group) => group.start(Effect.die("defect"))))
+      assert.strictEqual(dieWith(alone), "defect")
+      const both = yield* Effect.exit(
+        TaskGroup.run((group: Group) =>
+          Effect.zipRight(
+            group.start(Effect.uninterruptible(Effect.zipRight(Effect.yieldNow(), Effect.fail("task")))),
+            Effect.uninterruptible(Effect.zipRight(Effect.yieldNow(), Effect.die("defect")))
+          )
+        )
+      )
+      const error = dieWith(both) as TaskGroup.TaskGroupError
+      assert.instanceOf(error, TaskGroup.TaskGroupError)
+      assert.deepStrictEqual(error.errors, ["task", "defect"])
+    })
+  ) // asyncio: test_taskgroup_20, test_taskgroup_20a, test_taskgroup_21a
+
+  it.effect("all failures of one task are kept, with its own cause", () =>
+    Effect.gen(function* () {
+      const cause = Cause.parallel(Cause.fail("a"), Cause.fail("b"))
+      const exit = yield* Effect.exit(TaskGroup.run((group: Group) => group.start(Effect.failCause(cause))))
+      assert.isTrue(Exit.isFailure(exit) && Array.from(Cause.failures(exit.cause)).join() === "a,b")
+    })
+  )
+
+  it.effect("tasks have the services and the fiber refs of who starts them, and the body's changes last", () =>
+    Effect.gen(function* () {
+      class Name extends Context.Tag("Name")<Name, string>() {}
+      const ref = FiberRef.unsafeMake("outside")
+      const result = yield* TaskGroup.run((group) =>
+        Effect.gen(function* () {
+          yield* FiberRef.set(ref, "body")
+          const fiber = yield* group.start(Effect.all([Name, FiberRef.get(ref)]))
+          return yield* Fiber.join(fiber)
+        })
+      ).pipe(Effect.provide(Layer.succeed(Name, "service")))
+      assert.deepStrictEqual([result, yield* FiberRef.get(ref)], [["service", "body"], "body"])
+    })
+  ) // asyncio: test_taskgroup_task_context
+
+  it.effect("its effect may be run again: each run has a group of its own", () =>
+    Effect.gen(function* () {
+      const group = TaskGroup.run((group) => Effect.flatMap(group.start(Effect.succeed(1)), Fiber.join))
+      assert.deepStrictEqual([yield* group, yield* group], [1, 1])
+    })
+  ) // asyncio: test_taskgroup_already_entered, test_taskgroup_double_enter, test_taskgroup_not_entered (nothing to enter)
+
+  it("where nothing can be interrupted it runs to its end", async () => {
+    const gate = Deferred.unsafeMake<void>(FiberId.none)
+    const fiber = Effect.runFork(Effect.uninterruptible(TaskGroup.run((group) => group.start(Deferred.await(gate)))))
+    await settle()
+    fiber.unsafeInterruptAsFork(fiber.id())
+    await settle()
+    assert.isNull(fiber.unsafePoll())
+    Effect.runSync(Deferred.succeed(gate, undefined))
+    await settle()
+    assert.isTrue(Exit.isInterrupted(fiber.unsafePoll()!))
+  })
+
+  it("20,000 tasks leave nothing behind, and cost what they cost", async () => {
+    const seen = await Effect.runPromise(
+      TaskGroup.run((group) =>
+        Effect.gen(function* () {
+          for (let i = 0; i < 20_000; i++) yield* group.start(Effect.void)
+          yield* Effect.yieldNow()
+          return (yield* group.stats).running
+        })
+      )
+    )
+    assert.strictEqual(seen, 1)
+  })
+
+  it.effect("refuses what is no function, no effect, and no name", () =>
+    Effect.gen(function* () {
+      const message = (effect: Effect.Effect<unknown, unknown>) =>
+        Effect.map(Effect.exit(effect), (exit) => (dieWith(exit) as Error).message)
+      const inGroup = (f: (group: TaskGroup.TaskGroup<any>) => unknown) =>
+        message(TaskGroup.run((group) => f(group) as Effect.Effect<void>))
+      assert.match(yield* message(TaskGroup.run(5 as never)), /^TaskGroup\.run: body must be a function, got 5/)
+      assert.match(yield* inGroup(() => 5), /^TaskGroup\.run: body must be a function that returns an effect, got 5/)
+      assert.match(
+        yield* inGroup((group) => group.start(5 as never)),
+        /^TaskGroup\.start: effect must be an effect, got 5/
+      )
+      assert.match(
+        yield* inGroup((group) => group.start(Effect.void, { name: 5 as never })),
+        /^TaskGroup\.start: name must be a string, got 5/
+      )
+    })
+  )
+})
+
+describe("TaskGroup.make", () => {
+  it.effect("join waits for all, and fails as they do; then the group has ended", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const group = yield* TaskGroup.make<string>()
+        let told = false
+        yield* group.start(interrupted(() => (told = true)))
+        yield* Effect.yieldNow()
+        yield* group.start(Effect.fail("oops"))
+        assert.deepStrictEqual([yield* Effect.flip(group.join), told], ["oops", true])
+        assert.strictEqual((yield* group.stats).status, "closed")
+        yield* group.join
+        const refused = dieWith(yield* Effect.exit(group.start(Effect.void, { name: "late" }))) as Error
+        assert.strictEqual(refused.message, 'the task "late" was not started: the group has ended')
+      })
+    )
+  )
+
+  it.effect("a scope that closes waits for the tasks; one that fails or is interrupted interrupts them first", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const scope = (end: Effect.Effect<void, string>) =>
+        Effect.exit(
+          Effect.scoped(
+            Effect.gen(function* () {
+              const group = yield* TaskGroup.make()
+              yield* group.start(
+                Effect.onExit(Effect.zipRight(Effect.yieldNow(), Effect.yieldNow()), ({ _tag }) =>
+                  Effect.sync(() => log.push(_tag))
+                )
+              )
+              yield* Effect.yieldNow()
+              yield* end
+            })
+          )
+        )
+      yield* scope(Effect.void)
+      yield* scope(Effect.fail("no"))
+      assert.deepStrictEqual(log, ["Success", "Failure"])
+    })
+  )
+
+  it.effect("what nobody has joined is a defect of the scope that closes", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(
+        Effect.scoped(Effect.flatMap(TaskGroup.make<string>(), (group) => group.start(Effect.fail("oops"))))
+      )
+      assert.deepStrictEqual(defectsOf(exit), ["oops"])
+    })
+  )
+
+  it("a join that is interrupted interrupts the tasks, and waits for them", async () => {
+    const log: Array<string> = []
+    const fiber = Effect.runFork(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const group = yield* TaskGroup.make()
+          yield* group.start(
+            Effect.onInterrupt(Effect.never, () =>
+              Effect.zipRight(
+                Effect.sleep(5),
+                Effect.sync(() => log.push("clean"))
+              )
+            )
+          )
+          yield* group.join
+        })
+      )
+    )
+    await settle()
+    await Effect.runPromise(Fiber.interrupt(fiber))
+    assert.deepStrictEqual(log, ["clean"])
+  })
+})

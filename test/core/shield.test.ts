@@ -1,0 +1,132 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "effect/FastCheck"
+import * as core from "../../src/core/shield.js"
+import { wake } from "../../src/core/ticket.js"
+import { TestTicket } from "../utils/tickets.js"
+
+const caller = () => new TestTicket<undefined, core.End<any>>(undefined, 0)
+const make = () => core.make("here")
+const start = (state: core.State, name?: string) => {
+  const work = core.makeWork(name)
+  assert.isUndefined(core.add(state, work))
+  return work
+}
+const oops = { failed: true, account: "oops" }
+
+describe("the shield", () => {
+  it("work that has ended is not kept, and wakes all who wait for it, who then wait no longer (I1, I2)", () => {
+    const state = make()
+    const work = start(state, "save")
+    const callers = [caller(), caller()]
+    for (const each of callers) wake(core.wait(work, each))
+    assert.deepStrictEqual(core.stats(state), { running: 1, names: ["save"], isClosed: false })
+    wake(core.end(state, work, { failed: false, account: 5 }))
+    core.check(state, [work])
+    assert.deepStrictEqual(
+      callers.map(({ result, wakes }) => [wakes, result!.account]),
+      [
+        [1, 5],
+        [1, 5]
+      ]
+    )
+    assert.strictEqual(core.stats(state).running, 0)
+    const late = caller()
+    wake(core.wait(work, late))
+    assert.deepStrictEqual([late.wakes, late.result!.account], [1, 5])
+  })
+
+  it("a failure is reported when nobody has it, and once (I3)", () =>
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom("wait", "leave", "end"), { maxLength: 20 }),
+        fc.boolean(),
+        (commands, failed) => {
+          const state = make()
+          const work = start(state)
+          const there: Array<TestTicket<undefined, core.End<any>>> = []
+          let ended = false
+          let reports = 0
+          for (const command of commands) {
+            if (command === "wait") {
+              const ticket = caller()
+              wake(core.wait(work, ticket))
+              there.push(ticket)
+            } else if (command === "leave" && there.length > 0) {
+              core.leave(work, there.pop()!)
+            } else if (command === "end" && !ended) {
+              ended = true
+              wake(core.end(state, work, { failed, account: "end" }))
+            }
+            if (core.late(work)) {
+              reports++
+              assert.isTrue(ended && failed && there.length === 0)
+            }
+            core.check(state, [work])
+            if (ended && failed && there.length === 0) assert.strictEqual(reports, 1)
+          }
+          assert.isAtMost(reports, 1)
+        }
+      )
+    ))
+
+  it("one that is closed takes no work, names what it leaves behind, and lets it end (I4)", () => {
+    const state = make()
+    const work = start(state, "save")
+    start(state)
+    assert.deepStrictEqual(core.close(state), ["save", "(no name)"])
+    const refused = core.add(state, core.makeWork("late"))
+    assert.instanceOf(refused, core.ShieldClosed)
+    assert.strictEqual(refused!.message, 'the work "late" was not started: the shield is closed')
+    wake(core.end(state, work, oops))
+    assert.deepStrictEqual(core.stats(state), { running: 1, names: ["(no name)"], isClosed: true })
+    assert.strictEqual(core.late(work), oops)
+  })
+
+  it("one that is closing takes work as long as there is some, and is closed with the end of the last (I4)", () => {
+    const state = make()
+    const [a, b] = [start(state), start(state)]
+    core.beginClose(state)
+    wake(core.end(state, a, oops))
+    const c = start(state)
+    wake(core.end(state, b, oops))
+    core.check(state)
+    wake(core.end(state, c, oops))
+    assert.isTrue(core.stats(state).isClosed)
+    assert.instanceOf(core.add(state, core.makeWork("late")), core.ShieldClosed)
+    const idle = make()
+    core.beginClose(idle)
+    assert.isTrue(core.stats(idle).isClosed)
+  })
+
+  it("says what it abandoned, and not more than twenty names of it", () => {
+    assert.strictEqual(core.abandoned(["a"]), "1 shielded had not ended by the deadline, and was left behind: a")
+    const many = Array.from({ length: 22 }, (_, index) => `w${index}`)
+    assert.isTrue(core.abandoned(many).endsWith("w19, and 2 more"))
+  })
+
+  it("refuses a deadline that is none", () => {
+    for (const deadline of [-1, NaN]) assert.throws(() => core.make("here", { deadline }), RangeError, "here: deadline")
+    assert.throws(() => core.make("here", { deadline: "5" as never }), TypeError, "here: deadline")
+  })
+
+  it("the check finds what is wrong", () => {
+    const kept = make()
+    start(kept).end = oops
+    assert.throws(() => core.check(kept), /^I1/)
+    const state = make()
+    const work = start(state)
+    core.wait(work, caller())
+    state.works.works.clear()
+    work.end = oops
+    assert.throws(() => core.check(state, [work]), /^I2/)
+    const idle = make()
+    idle.status = "closing"
+    assert.throws(() => core.check(idle), /^I4/)
+    const wrong = start(make())
+    wrong.heard = -1
+    assert.throws(() => core.check(make(), [wrong]), /^I3/)
+    const silent = start(make())
+    silent.reported = true
+    assert.throws(() => core.check(make(), [silent]), /^I3/)
+  })
+})

@@ -1,0 +1,187 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "effect/FastCheck"
+import * as running from "../../src/core/running.js"
+import * as core from "../../src/core/taskGroup.js"
+import { wake } from "../../src/core/ticket.js"
+import { TestTicket, ticketsOf } from "../utils/tickets.js"
+
+type Member = TestTicket<core.Membership, core.Stop>
+const member = (membership: core.Membership): Member => new TestTicket(membership, 0)
+
+const make = (keeper: "body" | "scope" = "body") => {
+  let body!: Member
+  const state = core.make(keeper, (membership) => (body = member(membership)))
+  const start = (name?: string): Member => {
+    const place = core.enter(state, name)
+    if (place instanceof core.TaskGroupClosed) throw place
+    const ticket = member(place)
+    core.start(state, ticket)
+    return ticket
+  }
+  return { state, body, start }
+}
+
+const failure = (...errors: ReadonlyArray<unknown>): core.Failure => ({ errors, fatal: false, cause: { errors } })
+
+describe("the task group", () => {
+  it("is what its model says, whatever happens in whichever order (I1, I2, I3, I4)", () =>
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(fc.constantFrom("start", "start", "end", "fail", "drop", "cancel", "outside", "listen"), fc.nat()),
+          {
+            maxLength: 40
+          }
+        ),
+        (commands) => {
+          const { body, start, state } = make()
+          let there: Array<Member> = [body]
+          const listeners: Array<TestTicket<undefined, core.Stop>> = []
+          const failed: Array<readonly [number, string]> = []
+          let stopping = false
+          let bodyTold = false
+          commands.forEach(([command, n], step) => {
+            const pick = there[n % there.length]
+            const take = () => {
+              there = there.filter((each) => each !== pick)
+            }
+            if (command === "start") {
+              if (there.length > 0 && !stopping) there.push(start(`task ${step}`))
+              else assert.throws(() => start(), core.TaskGroupClosed)
+            } else if (command === "cancel") {
+              wake(core.cancel(state, step))
+              if (there.length > 0) stopping = true
+            } else if (command === "outside") {
+              wake(core.outside(state, step))
+              if (there.length > 0) stopping = bodyTold = true
+            } else if (command === "listen") {
+              const listener = new TestTicket<undefined, core.Stop>(undefined, 0)
+              wake(core.listen(state, listener))
+              if (there.length > 0) listeners.push(listener)
+            } else if (pick !== undefined) {
+              take()
+              const error = `error ${step}`
+              const how = command === "end" ? "done" : command === "fail" ? failure(error) : "cancelled"
+              wake(core.end(state, pick, how))
+              if (command === "fail") failed.push([pick.request.order, error])
+              if (command === "fail" || (command === "drop" && pick === body)) stopping = bodyTold = true
+              assert.isUndefined(core.end(state, pick, failure("again")), "it has ended")
+            }
+            core.check(state)
+            assert.strictEqual(core.status(state), there.length === 0 ? "closed" : stopping ? "stopping" : "open")
+            for (const each of there) {
+              assert.strictEqual(each.wakes, (each === body ? bodyTold : stopping) ? 1 : 0)
+            }
+            if (there.length > 0) for (const { wakes } of listeners) assert.strictEqual(wakes, stopping ? 1 : 0)
+            assert.deepStrictEqual(
+              core.stats(state).names,
+              there.map(({ request }) => request.name ?? "(no name)")
+            )
+          })
+          while (there.length > 0) wake(core.end(state, there.shift()!, "done"))
+          const outcome = core.claim(state, false)!
+          const errors = failed.sort(([a], [b]) => a - b).map(([, error]) => error)
+          assert.strictEqual(outcome.failed, errors.length > 0)
+          if (errors.length === 1) assert.strictEqual(outcome.error, errors[0])
+          if (errors.length > 1) assert.deepStrictEqual((outcome.error as core.TaskGroupError).errors, errors)
+        }
+      )
+    ))
+
+  it("tells the body first, then the others in order of their start, then wakes nobody who waits for the end", () => {
+    const { body, start, state } = make()
+    const [a, b, c] = [start(), start(), start()]
+    const waiter = new TestTicket<undefined, undefined>(undefined, 0)
+    running.enqueue(state.members, waiter)
+    assert.deepStrictEqual(ticketsOf(core.end(state, b, failure("b"))), [body, a, c])
+    assert.deepStrictEqual(a.result, { why: "failure", reason: "b" })
+    assert.deepStrictEqual(ticketsOf(core.end(state, a, "cancelled")), [])
+    assert.deepStrictEqual(ticketsOf(core.end(state, c, failure("c"))), [])
+    assert.deepStrictEqual(ticketsOf(core.end(state, body, "cancelled")), [waiter])
+  })
+
+  it("gives the outcome to the first who asks (I5)", () => {
+    const { body, start, state } = make()
+    wake(core.end(state, start("a"), failure("oops")))
+    wake(core.end(state, body, "done"))
+    assert.strictEqual(core.claim(state, false)!.error, "oops")
+    assert.isUndefined(core.claim(state, false))
+  })
+
+  it("puts the errors into one in order of the start, the body's last, and names who failed", () => {
+    const { body, start, state } = make()
+    const [a, b] = [start("a"), start()]
+    core.end(state, body, failure("of the body"))
+    core.end(state, b, failure("of b", "too"))
+    core.end(state, a, failure("of a"))
+    const { cause, error, fatal } = core.claim(state, false)!
+    assert.instanceOf(error, core.TaskGroupError)
+    assert.instanceOf(error, AggregateError)
+    assert.deepStrictEqual((error as AggregateError).errors, ["of a", "of b", "too", "of the body"])
+    assert.strictEqual((error as Error).message, "3 tasks of the group failed: a, (no name), (body)")
+    assert.deepStrictEqual([cause, fatal], [undefined, false])
+  })
+
+  it("an error object that several hand on is one error; equal values that are no objects may be several", () => {
+    const outcome = (shared: unknown) => {
+      const { body, start, state } = make()
+      core.end(state, start(), failure(shared))
+      core.end(state, body, failure(shared))
+      return core.claim(state, false)!
+    }
+    const error = new Error("one")
+    assert.strictEqual(outcome(error).error, error)
+    assert.deepStrictEqual((outcome("text").error as AggregateError).errors, ["text", "text"])
+  })
+
+  it("one error and a request from outside are put into one for a skin that can show only one", () => {
+    const outcome = (intoOne: boolean) => {
+      const { body, start, state } = make()
+      const task = start("a")
+      core.outside(state, "enough")
+      core.end(state, task, failure("oops"))
+      core.end(state, body, "cancelled")
+      return core.claim(state, intoOne)!
+    }
+    assert.strictEqual(outcome(false).error, "oops")
+    const error = outcome(true).error as core.TaskGroupError
+    assert.deepStrictEqual([error.errors, error.cause], [["oops"], "enough"])
+    assert.deepStrictEqual(outcome(true).outside, { reason: "enough" })
+  })
+
+  it("a scope keeps it open until it is over, and once only", () => {
+    const { start, state } = make("scope")
+    const task = start()
+    assert.isUndefined(core.endScope(state))
+    core.check(state)
+    assert.strictEqual(core.status(state), "open")
+    core.end(state, task, "done")
+    assert.strictEqual(core.status(state), "closed")
+    assert.isUndefined(core.endScope(state))
+  })
+
+  it("a refusal is known for the group's own", () => {
+    const { body, state } = make()
+    const other = make().state
+    core.end(state, body, "done")
+    const refusal = core.enter(state, "late")
+    assert.instanceOf(refusal, core.TaskGroupClosed)
+    assert.deepStrictEqual(
+      [refusal, {}, undefined, "text"].map((error) => [core.isRefusal(state, error), core.isRefusal(other, error)]),
+      [[true, false], [false, false], [false, false], [false, false]] // prettier-ignore
+    )
+  })
+
+  it("the check finds what is wrong", () => {
+    const open = make().state
+    open.failures.push({ name: "a", order: 1, errors: [1], fatal: false })
+    assert.throws(() => core.check(open), /^I1/)
+    const untold = make()
+    untold.start()
+    untold.state.stop = { why: "cancel", reason: undefined }
+    assert.throws(() => core.check(untold.state), /^I2/)
+    const body = make().state
+    body.stop = { why: "outside", reason: undefined }
+    assert.throws(() => core.check(body), /^I2/)
+  })
+})

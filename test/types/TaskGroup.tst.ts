@@ -1,0 +1,40 @@
+import { Effect, type Fiber, type Scope } from "effect"
+import { TaskGroup } from "effect-concurrency"
+import { taskGroup } from "effect-concurrency/promise"
+import { describe, expect, it } from "tstyche"
+
+declare const effect: Effect.Effect<"a", "e", "r">
+declare const group: TaskGroup.TaskGroup<"e" | "f">
+
+describe("TaskGroup", () => {
+  it("a task keeps what it gives, fails with and requires; the group says what it may fail with", () => {
+    expect(group.start(effect)).type.toBe<Effect.Effect<Fiber.Fiber<"a", "e">, never, "r">>()
+    expect(group.start).type.not.toBeCallableWith(Effect.fail("g"))
+    expect(group.start).type.not.toBeCallableWith(() => effect)
+  })
+
+  it("run fails with an error of the body, of a task, or with several", () => {
+    expect(TaskGroup.run((group: TaskGroup.TaskGroup<"t">) => Effect.zipRight(group.cancel, effect))).type.toBe<
+      Effect.Effect<"a", "e" | "t" | TaskGroup.TaskGroupError<"e" | "t">, "r">
+    >()
+  })
+
+  it("without a word about its errors, its tasks have none", () => {
+    const run = TaskGroup.run((group) => {
+      expect(group).type.toBe<TaskGroup.TaskGroup>()
+      return Effect.void
+    })
+    expect(run).type.toBe<Effect.Effect<void>>()
+  })
+
+  it("only one with a scope is joined", () => {
+    expect(TaskGroup.make<"e">()).type.toBe<Effect.Effect<TaskGroup.Scoped<"e">, never, Scope.Scope>>()
+    expect(group).type.not.toHaveProperty("join")
+  })
+})
+
+describe("taskGroup", () => {
+  it("gives what its function gives", () => {
+    expect(taskGroup(async (group) => group.start(() => 5))).type.toBe<Promise<number>>()
+  })
+})
