@@ -1,0 +1,766 @@
+/**
+ * Waiting for several: for the first to end, the first to succeed, so many, or all; and what becomes of the others.
+ *
+ * It corresponds to `asyncio.wait`, `as_completed`, `gather`, and the `staggered_race` behind happy eyeballs, with these differences.
+ *
+ * - Effects are descriptions: one that is given twice runs twice. Effects are started here, and are ours to interrupt. A fiber runs
+ *   already: wherever one is given among effects it is only listened to, and `losers` does not concern it.
+ * - `all` interrupts the others when one fails, where `gather` has them run on (`losers: "keep"`); and what fails later is reported, where
+ *   `gather` drops it. `gather` with `return_exceptions=True` is `all` of `Effect.exit`s. An interruption is never a value then: it ends
+ *   the caller.
+ * - What has not been started when it is decided is not started any more; `losers` is about those that run.
+ * - An interruption always waits for the cleanup of all that it interrupts, not of the first only, unless that is to be left.
+ * - `wait` never fails and interrupts nobody, as there. `asCompleted` gives exits, each with the index of its effect, and starts anew
+ *   each time the stream is run; it can be left and resumed as any stream can. For a timeout of the whole, `Stream.interruptAfter` and
+ *   the like.
+ * - `staggered` gives the value; who it came from can be part of it. Its errors are those of who failed, and no entry for others.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
+import * as Option from "effect/Option"
+import type * as Stream from "effect/Stream"
+import { expect, record, refusal } from "./core/arguments.js"
+import { wake } from "./core/ticket.js"
+import * as core from "./core/wait.js"
+import { TooManyFailed } from "./core/wait.js"
+import {
+  type DurationInput,
+  type Failure,
+  failureOf,
+  forkDetached,
+  inheritFrom,
+  interruptNow,
+  isInterruptedOnly,
+  millisecondsOf,
+  onFiberExit,
+  type Requirements,
+  type RunningFiber,
+  type Success,
+  withFiber
+} from "./internal/effect.js"
+import { FiberTicket, park } from "./internal/park.js"
+import { pullStream } from "./internal/pullStream.js"
+import { report } from "./internal/report.js"
+
+export {
+  /**
+   * So many failed that the successes that were needed cannot come any more. `errors` are those of the effects, in start order.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  TooManyFailed
+}
+
+type AnyEffect = Effect.Effect<any, any, any>
+
+/**
+ * What becomes of the effects that still run when there is a result.
+ *
+ * - `"interruptAndWait"`, the default: they are interrupted, and the result is there once their cleanup is done.
+ * - `"interrupt"`: they are interrupted, and the result is there at once. Their cleanup goes on in the background.
+ * - `"keep"`: they go on in the background.
+ *
+ * What fails after the decision is reported, whichever it is; to be interrupted is no failure.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Losers = core.Losers
+
+/**
+ * What becomes of those who lose.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Default: `"interruptAndWait"`. An interruption of the caller interrupts all, also those that would have been kept. */
+  readonly losers?: Losers | undefined
+}
+
+/**
+ * How to wait for fibers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WaitOptions {
+  /**
+   * Until one has ended; until one has failed (to be interrupted is no failure), or all have ended; until all have ended, the default.
+   */
+  readonly until?: core.Until | undefined
+  /** How long at most; a number is of milliseconds. Default: as long as it takes. */
+  readonly timeout?: DurationInput | undefined
+}
+
+/**
+ * Which of the fibers had ended, and which not: each once, and in the order in which they were given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Waited<F> {
+  readonly done: ReadonlyArray<F>
+  readonly pending: ReadonlyArray<F>
+}
+
+/**
+ * One that has ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Completed<out A, out E = never> {
+  /** Its place in what was given. */
+  readonly index: number
+  readonly exit: Exit.Exit<A, E>
+}
+
+/**
+ * How to hedge.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HedgeOptions extends Options {
+  /** How long an attempt may take before the next one is started beside it; a number is of milliseconds. */
+  readonly after: DurationInput
+  /** How many attempts in all: an integer, 1 or more. Default 2. */
+  readonly max?: number | undefined
+}
+
+/**
+ * Starts effects, and ends as the first that ends: with its value, its failure, or its interruption.
+ *
+ * **When to use**: when any answer will do, also a bad one. For the first good one, `firstSuccess`.
+ *
+ * **Details**: `asyncio.wait` with `FIRST_COMPLETED` and the cancelling that one does by hand after it. An empty list is refused (a
+ * defect), since nothing would ever end it. Those that end in the same tick have the order in which they were given.
+ *
+ * **Interruption**: interrupts all, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order. Nobody is favoured after that.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * let log = ""
+ * const slow = Effect.never.pipe(Effect.onInterrupt(() => Effect.sync(() => (log = "cleaned up"))))
+ * const fast = Effect.delay(Effect.succeed("fast"), 1)
+ *
+ * console.log(await Effect.runPromise(Wait.firstCompleted([slow, fast])), log) // => fast cleaned up
+ *
+ * @see firstSuccess to look past failures
+ * @since 0.1.0
+ * @category first
+ */
+export const firstCompleted = <T extends AnyEffect>(
+  effects: Iterable<T>,
+  options?: Options
+): Effect.Effect<Success<T>, Failure<T>, Requirements<T>> => {
+  const where = "Wait.firstCompleted"
+  return checked(() =>
+    race(where, effectsOf(where, effects), "firstCompleted", checkedOptions(where, options), (state) =>
+      exitOf(state, core.winners(state)[0]!)
+    )
+  )
+}
+
+/**
+ * Starts effects, and gives the first success.
+ *
+ * **When to use**: for several ways to the same thing, of which some may fail: mirrors, replicas, caches.
+ *
+ * **Details**: when none succeeds it fails with `TooManyFailed`, which has all errors, in start order. A defect among them, or an
+ * interruption, is kept in the cause. What failed before the success came is no concern of anybody.
+ *
+ * **Interruption**: interrupts all, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order. Nobody is favoured after that.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * const mirrors = [Effect.fail("a is down"), Effect.delay(Effect.succeed("from b"), 1), Effect.never]
+ *
+ * console.log(await Effect.runPromise(Wait.firstSuccess(mirrors))) // => from b
+ *
+ * @see staggered to start them one after the other
+ * @since 0.1.0
+ * @category first
+ */
+export const firstSuccess = <T extends AnyEffect>(
+  effects: Iterable<T>,
+  options?: Options
+): Effect.Effect<Success<T>, TooManyFailed<Failure<T>>, Requirements<T>> => {
+  const where = "Wait.firstSuccess"
+  return checked(() => race(where, effectsOf(where, effects), 1, checkedOptions(where, options), firstOf<T>()))
+}
+
+/**
+ * Starts effects, and gives the first so many successes, in the order in which they came.
+ *
+ * **When to use**: for a quorum: two of three replicas.
+ *
+ * **Details**: as soon as too many have failed for it, it fails with `TooManyFailed`. More than there are effects, or less than one, is
+ * refused (a defect).
+ *
+ * **Interruption**: interrupts all, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order. Nobody is favoured after that.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * const replicas = [Effect.delay(Effect.succeed("a"), 5), Effect.never, Effect.succeed("c")]
+ *
+ * console.log(await Effect.runPromise(Wait.firstN(replicas, 2))) // => [ 'c', 'a' ]
+ *
+ * @since 0.1.0
+ * @category first
+ */
+export const firstN = <T extends AnyEffect>(
+  effects: Iterable<T>,
+  n: number,
+  options?: Options
+): Effect.Effect<Array<Success<T>>, TooManyFailed<Failure<T>>, Requirements<T>> => {
+  const where = "Wait.firstN"
+  return checked(() => {
+    const list = effectsOf(where, effects)
+    return race(where, list, core.count(where, n, list.length), checkedOptions(where, options), (state) =>
+      core.hasSucceeded(state)
+        ? Effect.succeed(core.winners(state).map((index) => valueOf(state, index)))
+        : failed(state)
+    )
+  })
+}
+
+/**
+ * Starts effects, and gives all their values, in the order of the effects; or the first failure.
+ *
+ * **When to use**: when every part is needed. `Effect.all` with unbounded concurrency does the same without a choice of what becomes of
+ * the others, and drops what they fail with after the first failure.
+ *
+ * **Details**: `asyncio.gather`, which keeps the others running. Of no effects it gives no values.
+ *
+ * **Interruption**: interrupts all, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order, all at once.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * const program = Wait.all([Effect.delay(Effect.succeed("a"), 2), Effect.succeed(2)])
+ *
+ * console.log(await Effect.runPromise(program)) // => [ 'a', 2 ]
+ *
+ * @since 0.1.0
+ * @category all
+ */
+export const all: {
+  /**
+   * @since 0.1.0
+   * @category all
+   */
+  <const T extends ReadonlyArray<AnyEffect>>(
+    effects: T,
+    options?: Options
+  ): Effect.Effect<{ -readonly [K in keyof T]: Success<T[K]> }, Failure<T[number]>, Requirements<T[number]>>
+  /**
+   * @since 0.1.0
+   * @category all
+   */
+  <T extends AnyEffect>(
+    effects: Iterable<T>,
+    options?: Options
+  ): Effect.Effect<Array<Success<T>>, Failure<T>, Requirements<T>>
+} = <T extends AnyEffect>(effects: Iterable<T>, options?: Options): Effect.Effect<any, Failure<T>, Requirements<T>> => {
+  const where = "Wait.all"
+  return checked(() => {
+    const list = effectsOf(where, effects, 0)
+    return race(where, list, list.length, checkedOptions(where, options), (state) =>
+      core.hasSucceeded(state)
+        ? Effect.succeed(list.map((_, index) => valueOf(state, index)))
+        : (exitOf(state, core.losses(state)[0]!) as Exit.Exit<never, Failure<T>>)
+    )
+  })
+}
+
+/**
+ * Waits for fibers, and says which have ended. It interrupts none of them, and never fails because of one.
+ *
+ * **When to use**: for fibers that belong to somebody else, to look after some time, and then perhaps again.
+ *
+ * **Details**: `asyncio.wait`. A fiber that is given twice counts once; one that ended while this was being resumed is in `done`, too. With
+ * a timeout of 0 it only looks. No fibers is refused (a defect), as in asyncio.
+ *
+ * **Interruption**: ends the wait and nothing else. Nothing is left in the fibers, however often they are waited for.
+ *
+ * **Fairness**: does not apply: there is no result to get before another.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency"
+ * import { Effect, Fiber } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const fast = yield* Effect.fork(Effect.succeed("fast"))
+ *   const slow = yield* Effect.fork(Effect.never)
+ *   const { done, pending } = yield* Wait.wait([slow, fast], { until: "firstCompleted" })
+ *   return [done.length, yield* Fiber.join(done[0]!), pending[0] === slow]
+ * })
+ *
+ * console.log(await Effect.runPromise(program)) // => [ 1, 'fast', true ]
+ *
+ * @see asCompleted to get them one by one
+ * @since 0.1.0
+ * @category fibers
+ */
+export const wait = <F extends RunningFiber<any, any>>(
+  fibers: Iterable<F>,
+  options?: WaitOptions
+): Effect.Effect<Waited<F>> => {
+  const where = "Wait.wait"
+  return checked(() => {
+    const list = [...new Set(listOf(where, "fibers", fibers, "a fiber", isFiber))]
+    const until = core.until(where, core.options(where, options)?.until)
+    const timeout = options?.timeout === undefined ? Infinity : milliseconds(where, "timeout", options.timeout)
+    return Effect.uninterruptibleMask((restore) => {
+      const state = core.make<undefined>(
+        where,
+        until,
+        list.map(() => false)
+      )
+      for (let i = 0; i < list.length; i++) core.startNext(state, 0)
+      const unsubscribe = list.map((fiber, index) =>
+        onFiberExit(fiber, (exit) => wake(core.end(state, index, endingOf(exit), undefined)))
+      )
+      const leave = () => unsubscribe.forEach((stop) => stop())
+      const result = () => {
+        leave()
+        const is = (ended: boolean) => list.filter((_, index) => (state.members[index]!.status !== "running") === ended)
+        return Effect.succeed({ done: is(true), pending: is(false) })
+      }
+      if (core.isDecided(state)) return result()
+      const ticket = news(state, "some of several fibers to end")
+      return Effect.flatMap(
+        alarm(timeout, () => wake(core.expire(state))),
+        (silence) => {
+          const gone = () => {
+            silence()
+            leave()
+            return core.cancel(state, ticket)
+          }
+          return park(restore, ticket, gone, () => {
+            silence()
+            return result()
+          })
+        }
+      )
+    })
+  })
+}
+
+/**
+ * A stream of how effects, or fibers, end: each as it does.
+ *
+ * **When to use**: to go on with each result when it is there, rather than when all are.
+ *
+ * **Details**: `asyncio.as_completed`. Effects are started, all at once, when the stream is run, and each time anew. Fibers run already;
+ * one that is given twice counts once, as it does where it is given first. A failure does not end the stream:
+ * `Stream.mapEffect(({ exit }) => exit)` has it do so. Of nothing it is empty. What was not taken from the stream and failed is reported.
+ *
+ * **Interruption**: when the stream is left early or interrupted, the effects are interrupted, and waited for, as `losers` says. Fibers
+ * are left alone.
+ *
+ * **Fairness**: the order is that in which they end.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency"
+ * import { Effect, Stream } from "effect"
+ *
+ * const effects = [Effect.delay(Effect.succeed("slow"), 5), Effect.fail("no"), Effect.delay(Effect.succeed("fast"), 1)]
+ * const log: Array<string> = []
+ * const program = Wait.asCompleted(effects).pipe(
+ *   Stream.runForEach(({ exit, index }) => Effect.sync(() => log.push(`${index}: ${exit._tag}`)))
+ * )
+ *
+ * await Effect.runPromise(program)
+ * console.log(log.join(", ")) // => 1: Failure, 2: Success, 0: Success
+ *
+ * @since 0.1.0
+ * @category fibers
+ */
+export const asCompleted = <T extends AnyEffect>(
+  members: Iterable<T>,
+  options?: Options
+): Stream.Stream<Completed<Success<T>, Failure<T>>, never, Requirements<T>> => {
+  const where = "Wait.asCompleted"
+  const running = checked(() => {
+    const entries = once(effectsOf(where, members, 0))
+    const options_ = checkedOptions(where, options)
+    const make = () =>
+      begin(
+        where,
+        entries.map(({ effect }) => effect),
+        "each",
+        options_
+      )
+    make() // what is refused is refused now
+    const acquire = Effect.suspend(() => {
+      const race = make()
+      return Effect.as(race.start(0), race)
+    })
+    return Effect.map(
+      Effect.acquireRelease(acquire, ({ close, reported, state }, exit) =>
+        Effect.zipRight(
+          close(Exit.isFailure(exit) && isInterruptedOnly(exit.cause)),
+          Effect.suspend(() => Effect.forEach(core.untaken(state), reported, { discard: true }))
+        )
+      ),
+      ({ state }) => {
+        const next: Effect.Effect<Completed<Success<T>, Failure<T>>, Option.Option<never>> = Effect.uninterruptibleMask(
+          (restore) => {
+            const index = core.take(state)
+            if (index !== undefined) {
+              return Effect.succeed({ index: entries[index]!.index, exit: exitOf(state, index) })
+            }
+            if (core.isExhausted(state)) return Effect.fail(Option.none())
+            const ticket = news(state, "the next of several effects to end")
+            return park(
+              restore,
+              ticket,
+              () => core.cancel(state, ticket),
+              () => next
+            )
+          }
+        )
+        return next
+      }
+    )
+  })
+  return pullStream(running)
+}
+
+/**
+ * Starts effects one after the other: the next when a delay is over, or as soon as the one before has failed. Gives the first success.
+ *
+ * **When to use**: for several ways in order of preference, of which the later ones should cost nothing when an earlier one is quick: the
+ * addresses of a host (happy eyeballs).
+ *
+ * **Details**: `staggered_race`. The delay may be 0, which is `firstSuccess`, or infinite: then the next is only started by a failure. A
+ * number is of milliseconds; one below 0 is refused (a defect), as is an empty list. When none succeeds: `TooManyFailed`, all errors in
+ * start order.
+ *
+ * **Interruption**: interrupts all that were started, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order. An earlier one is not favoured once a later one is started.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * const tried: Array<string> = []
+ * const connect = (address: string) =>
+ *   Effect.suspend(() => {
+ *     tried.push(address)
+ *     return address === "::1" ? Effect.fail("unreachable") : Effect.succeed(address)
+ *   })
+ * const addresses = ["::1", "127.0.0.1", "10.0.0.1"].map(connect)
+ *
+ * console.log(await Effect.runPromise(Wait.staggered(addresses, "250 millis"))) // => 127.0.0.1
+ * console.log(tried) // => [ '::1', '127.0.0.1' ]
+ *
+ * @since 0.1.0
+ * @category staggered
+ */
+export const staggered = <T extends AnyEffect>(
+  effects: Iterable<T>,
+  delay: DurationInput,
+  options?: Options
+): Effect.Effect<Success<T>, TooManyFailed<Failure<T>>, Requirements<T>> => {
+  const where = "Wait.staggered"
+  return checked(() => {
+    const list = effectsOf(where, effects)
+    const paced = { delay: milliseconds(where, "delay", delay), losers: checkedOptions(where, options).losers }
+    return race(where, list, 1, paced, firstOf<T>())
+  })
+}
+
+/**
+ * Starts an effect, and the same again beside it when it has not answered after some time. Gives the first success.
+ *
+ * **When to use**: against the slow tail of something that may be done twice: a read from a replica.
+ *
+ * **Details**: at most `max` attempts, 2 by default. An attempt that fails starts the next at once; when all have failed it fails with
+ * `TooManyFailed`, errors in start order. No counterpart in asyncio.
+ *
+ * **Interruption**: interrupts all attempts, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: an earlier attempt is not favoured once a later one is started.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * let attempts = 0
+ * const read = Effect.suspend(() => (++attempts === 1 ? Effect.never : Effect.succeed(`attempt ${attempts}`)))
+ *
+ * console.log(await Effect.runPromise(read.pipe(Wait.hedge({ after: "5 millis" })))) // => attempt 2
+ *
+ * @since 0.1.0
+ * @category staggered
+ */
+export const hedge: {
+  /**
+   * @since 0.1.0
+   * @category staggered
+   */
+  (options: HedgeOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, TooManyFailed<E>, R>
+  /**
+   * @since 0.1.0
+   * @category staggered
+   */
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: HedgeOptions): Effect.Effect<A, TooManyFailed<E>, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, options: HedgeOptions) => {
+  const where = "Wait.hedge"
+  return checked(() => {
+    const { after, losers, max } = record(where, options)
+    const list = Array.from({ length: core.attempts(where, max) }, () => self)
+    const paced = { delay: milliseconds(where, "after", after), losers }
+    return race(where, effectsOf(where, list), 1, paced, firstOf<Effect.Effect<A, E, R>>())
+  })
+})
+
+// ------------------------------------------------------------------------------------------------------------------------ arguments
+
+/** What is refused is a defect, also when it is found before there is an effect. */
+const checked = <A, E, R>(f: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  try {
+    return f()
+  } catch (error) {
+    return Effect.die(error)
+  }
+}
+
+const effectsOf = <T extends AnyEffect>(where: string, effects: Iterable<T>, min?: number): Array<T> =>
+  listOf(where, "effects", effects, "an effect", (effect) => Effect.isEffect(effect) || isFiber(effect), min)
+
+/** An effect can be iterated, for the sake of generators, and is no list of any. */
+const listOf: typeof core.list = (where, name, members, allowed, isMember, min) => {
+  expect(!Effect.isEffect(members) && !isFiber(members), where, name, "a list", members)
+  return core.list(where, name, members, allowed, isMember, min)
+}
+
+const isFiber: (u: unknown) => boolean = Fiber.isFiber
+
+const checkedOptions = (where: string, options: Options | undefined): { readonly losers: Losers | undefined } => ({
+  losers: core.options(where, options)?.losers
+})
+
+const milliseconds = (where: string, name: string, duration: DurationInput): number => {
+  if (typeof duration === "number") return core.pace(where, name, duration)
+  const result = typeof duration === "string" && duration.startsWith("-") ? undefined : millisecondsOf(duration)
+  if (result === undefined) throw refusal(where, name, "a duration of 0 or more", duration)
+  return result
+}
+
+/** Each fiber once: where it is given first. */
+const once = <T extends AnyEffect>(
+  effects: ReadonlyArray<T>
+): ReadonlyArray<{ readonly effect: T; readonly index: number }> => {
+  const seen = new Set<T>()
+  return effects.flatMap((effect, index) =>
+    !isFiber(effect) || seen.size < seen.add(effect).size ? [{ effect, index }] : []
+  )
+}
+
+// -------------------------------------------------------------------------------------------------------------------------- running
+
+/** Effects of one caller that run. All that it gives is for uninterruptible regions. */
+const begin = <T extends AnyEffect>(
+  where: string,
+  effects: ReadonlyArray<T>,
+  goal: core.Goal,
+  options: core.Options
+) => {
+  const state: State<T> = core.make(
+    where,
+    goal,
+    effects.map((effect) => !isFiber(effect)),
+    options
+  )
+  /** Where ours run. */
+  const fibers: Array<RunningFiber<void, never>> = []
+  /** What to call so that those which are not ours forget us. */
+  const subscriptions: Array<() => void> = []
+
+  const start = (now: number): Effect.Effect<void, never, Requirements<T>> =>
+    Effect.suspend(() => {
+      const index = core.startNext(state, now)
+      if (index === undefined) return Effect.void
+      const effect: T = effects[index]!
+      if (isFiber(effect)) {
+        subscriptions.push(
+          onFiberExit(effect as unknown as RunningFiber<Success<T>, Failure<T>>, (exit) =>
+            wake(core.end(state, index, endingOf(exit), exit))
+          )
+        )
+        return start(now)
+      }
+      return Effect.flatMap(forkDetached(member(effect, index)), (fiber) => {
+        fibers[index] = fiber
+        return start(now)
+      })
+    })
+
+  /** It may be interrupted whatever its caller is, and tells its end itself: also when it is interrupted before it began. */
+  const member = (effect: T, index: number): Effect.Effect<void, never, Requirements<T>> =>
+    Effect.matchCauseEffect(Effect.interruptible(effect), {
+      onFailure: (cause) => ended(index, Exit.failCause(cause)),
+      onSuccess: (value) => ended(index, Exit.succeed(value))
+    })
+
+  const ended = (index: number, exit: Exit.Exit<Success<T>, Failure<T>>): Effect.Effect<void> => {
+    const late = core.isDecided(state)
+    wake(core.end(state, index, endingOf(exit), exit))
+    return late ? reported(index) : Effect.void
+  }
+
+  const reported = (index: number): Effect.Effect<void> => {
+    const { result, status } = state.members[index]!
+    if (status !== "failed" || result === undefined || Exit.isSuccess(result)) return Effect.void
+    const message = `number ${index} failed, and nobody waits for it any more`
+    return report({ where, name: undefined, message, cause: result.cause })
+  }
+
+  const close = (gone: boolean): Effect.Effect<void> =>
+    withFiber((caller) => {
+      for (const forget of subscriptions) forget()
+      for (const index of core.close(state, gone)) interruptNow(fibers[index]!, caller)
+      return core.mustWait(state) ? drained : Effect.void
+    })
+
+  const drained: Effect.Effect<void> = Effect.suspend(() =>
+    core.mustWait(state) ? Effect.flatMap(news(state, "those who lost, to end").settlement, () => drained) : Effect.void
+  )
+
+  /** What the winners have set in their `FiberRef`s. */
+  const inherit = Effect.suspend(() =>
+    Effect.forEach(
+      core.winners(state).flatMap((index) => fibers[index] ?? []),
+      inheritFrom,
+      { discard: true }
+    )
+  )
+
+  return { state, start, close, reported, inherit }
+}
+
+type State<T extends AnyEffect> = core.State<Exit.Exit<Success<T>, Failure<T>>>
+
+/** Runs effects until it is decided, lets go of those that still run, and gives the result. */
+const race = <T extends AnyEffect, A, E>(
+  where: string,
+  effects: ReadonlyArray<T>,
+  goal: core.Goal,
+  options: core.Options,
+  result: (state: State<T>) => Effect.Effect<A, E>
+): Effect.Effect<A, E, Requirements<T>> => {
+  begin(where, [], goal, options) // what is refused is refused now
+  return Effect.uninterruptibleMask((restore) => {
+    const { close, inherit, start, state } = begin(where, effects, goal, options)
+    const time = state.delay === 0 ? Effect.succeed(0) : Clock.currentTimeMillis
+    const decision: Effect.Effect<void, never, Requirements<T>> = Effect.flatMap(time, (now) =>
+      Effect.flatMap(start(now), () => {
+        if (core.isDecided(state)) return Effect.void
+        if (core.isStartDue(state, now)) return decision
+        const ticket = news(state, "one of several effects to end")
+        return Effect.flatMap(
+          alarm(core.wakeAt(state) - now, () => wake(core.tick(state))),
+          (silence) =>
+            park(
+              restore,
+              ticket,
+              () => {
+                silence()
+                return core.cancel(state, ticket)
+              },
+              () => {
+                silence()
+                return decision
+              }
+            )
+        )
+      })
+    )
+    return Effect.matchCauseEffect(decision, {
+      onFailure: (cause) => Effect.zipRight(close(true), Effect.failCause(cause)),
+      onSuccess: () =>
+        Effect.zipRight(
+          Effect.zipRight(close(false), inherit),
+          Effect.suspend(() => result(state))
+        )
+    })
+  })
+}
+
+const news = (state: core.State, what: string): FiberTicket<undefined, undefined> => {
+  const ticket = new FiberTicket<undefined, undefined>(undefined, 0, what)
+  core.enqueue(state, ticket)
+  return ticket
+}
+
+/** Calls a function after some time. What it gives prevents that. */
+const alarm = (milliseconds: number, ring: () => void): Effect.Effect<() => void> => {
+  if (milliseconds === Infinity) return Effect.succeed(() => {})
+  return withFiber((caller) =>
+    Effect.map(
+      forkDetached(Effect.interruptible(Effect.zipRight(Effect.sleep(milliseconds), Effect.sync(ring)))),
+      (fiber) => () => interruptNow(fiber, caller)
+    )
+  )
+}
+
+const endingOf = (exit: Exit.Exit<unknown, unknown>): core.Ending => {
+  if (Exit.isSuccess(exit)) return "succeeded"
+  return isInterruptedOnly(exit.cause) ? "interrupted" : "failed"
+}
+
+const exitOf = <A, E>({ members }: core.State<Exit.Exit<A, E>>, index: number): Exit.Exit<A, E> =>
+  members[index]!.result!
+
+const valueOf = <A, E>(state: core.State<Exit.Exit<A, E>>, index: number): A =>
+  (exitOf(state, index) as Exit.Success<A, E>).value
+
+/** The first success, or all failures. */
+const firstOf =
+  <T extends AnyEffect>() =>
+  (state: State<T>): Effect.Effect<Success<T>, TooManyFailed<Failure<T>>> =>
+    core.hasSucceeded(state) ? (exitOf(state, core.winners(state)[0]!) as Exit.Exit<Success<T>>) : failed(state)
+
+/** The failures as one; beside them what is none of the kind: defects, interruptions. */
+const failed = <A, E>(state: core.State<Exit.Exit<A, E>>): Effect.Effect<never, TooManyFailed<E>> => {
+  const errors: Array<E> = []
+  const others: Array<Cause.Cause<never>> = []
+  for (const index of core.losses(state)) {
+    const { cause } = exitOf(state, index) as Exit.Failure<A, E>
+    const failure = failureOf(cause)
+    if (Option.isSome(failure)) errors.push(failure.value)
+    else others.push(cause as Cause.Cause<never>)
+  }
+  const failures =
+    errors.length > 0 ? [Cause.fail(new TooManyFailed(errors, state.goal as number, state.members.length))] : []
+  const causes: Array<Cause.Cause<TooManyFailed<E>>> = [...failures, ...others]
+  return Effect.failCause(causes.reduce((left, right) => Cause.parallel(left, right)))
+}

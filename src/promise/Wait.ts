@@ -1,0 +1,750 @@
+/**
+ * Waiting for several, for `async` functions: for the first to end, the first to succeed, so many, or all; and what becomes of the others.
+ *
+ * It corresponds to `asyncio.wait`, `as_completed`, `gather`, and the `staggered_race` behind happy eyeballs. What differs from those on
+ * purpose is said at the top of the Effect module `Wait`, and holds here as well. Besides:
+ *
+ * - What is given is a function, which is started here and told by its `signal` when it has lost; or a promise, which runs already, cannot
+ *   be cancelled, and is only listened to: its owner hears of its failure, we report none.
+ * - A promise is never "cancelled": one that rejects has failed, also with an `AbortError`. Only a function that was told to abort, and
+ *   rejects with the reason or an `AbortError`, has not.
+ * - `break` closes what `asCompleted` gives. To take some and go on later, call `next` for those.
+ *
+ * A promise that lives long may be waited for again and again: all waits together are one reaction on it, and one that has ended leaves
+ * nothing behind. (`Promise.race` leaves a reaction for each race.)
+ *
+ * @since 0.1.0
+ */
+import { callable, record } from "../core/arguments.js"
+import { wake } from "../core/ticket.js"
+import * as core from "../core/wait.js"
+import { TooManyFailed } from "../core/wait.js"
+import { attempt, checkWait, limit, wait as parked, watch, type WaitOptions as Limits } from "./park.js"
+import { report, type Reporter } from "./report.js"
+
+export {
+  /**
+   * So many failed that the successes that were needed cannot come any more. An `AggregateError`; `errors` are in start order.
+   *
+   * @since 0.1.0
+   */
+  TooManyFailed
+}
+
+/**
+ * What a function is given. The signal aborts when its result is not wanted any more: another has won, or the caller was aborted.
+ *
+ * @since 0.1.0
+ */
+export interface Call {
+  readonly signal: AbortSignal
+}
+
+/**
+ * A function that starts something.
+ *
+ * @since 0.1.0
+ */
+export type Start<A> = (call: Call) => A | PromiseLike<A>
+
+/**
+ * A function that starts something, or what runs already.
+ *
+ * @since 0.1.0
+ */
+export type Input<A> = Start<A> | PromiseLike<A>
+
+/**
+ * What an input comes to.
+ *
+ * @since 0.1.0
+ */
+export type Output<T> = T extends (...args: any) => infer B ? Awaited<B> : Awaited<T>
+
+/**
+ * What becomes of the functions that still run when there is a result.
+ *
+ * - `"interruptAndWait"`, the default: their signals abort, and the result is there once they have settled.
+ * - `"interrupt"`: their signals abort, and the result is there at once. Their cleanup goes on in the background.
+ * - `"keep"`: they go on in the background.
+ *
+ * What fails after the decision is reported, whichever it is; to reject with the abort's reason is no failure.
+ *
+ * @since 0.1.0
+ */
+export type Losers = core.Losers
+
+/**
+ * What becomes of those who lose; a signal and a timeout for the whole.
+ *
+ * @since 0.1.0
+ */
+export interface Options extends Limits {
+  /**
+   * Default: `"interruptAndWait"`: a function that does not heed its signal then delays the result. An abort or a timeout of the whole ends
+   * all, also those that would have been kept.
+   */
+  readonly losers?: Losers | undefined
+  /** Is told of what fails when nobody waits for it any more. Default: the console. */
+  readonly onError?: Reporter | undefined
+}
+
+/**
+ * How to wait for promises.
+ *
+ * @since 0.1.0
+ */
+export interface WaitOptions {
+  /** Until one has settled; until one has rejected, or all have settled; until all have settled, the default. */
+  readonly until?: core.Until | undefined
+  /** Milliseconds after which it says what has settled by then. It does not reject. Default: as long as it takes. */
+  readonly timeout?: number | undefined
+  /** Ends the wait with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Which of the promises had settled, and which not: each once, and in the order in which they were given.
+ *
+ * @since 0.1.0
+ */
+export interface Waited<P> {
+  readonly done: Array<P>
+  readonly pending: Array<P>
+}
+
+/**
+ * One that has settled, with its place in what was given.
+ *
+ * @since 0.1.0
+ */
+export type Completed<A> = PromiseSettledResult<A> & { readonly index: number }
+
+/**
+ * How to hedge.
+ *
+ * @since 0.1.0
+ */
+export interface HedgeOptions extends Options {
+  /** How many milliseconds an attempt may take before the next one is started beside it. */
+  readonly after: number
+  /** How many attempts in all: an integer, 1 or more. Default 2. */
+  readonly max?: number | undefined
+}
+
+/**
+ * Starts functions, and settles as the first that settles.
+ *
+ * **When to use**: when any answer will do, also a bad one; instead of `Promise.race`, which leaves the others running, and something in
+ * each promise that lives on. For the first good answer, `firstSuccess`.
+ *
+ * **Details**: `asyncio.wait` with `FIRST_COMPLETED`. An empty list rejects. Those that settle in the same tick have the order in which
+ * they were given.
+ *
+ * **Interruption**: an abort or a timeout aborts all functions and waits for them, unless losers are to be left with `"interrupt"`. After
+ * the decision it changes nothing.
+ *
+ * **Fairness**: they are started in order. Nobody is favoured after that.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency/promise"
+ *
+ * const aborted: Array<string> = []
+ * const after = (ms: number) => ({ signal }: Wait.Call) =>
+ *   new Promise<string>((resolve, reject) => {
+ *     const timer = setTimeout(() => resolve(`${ms} ms`), ms)
+ *     signal.addEventListener("abort", () => {
+ *       clearTimeout(timer)
+ *       aborted.push(`${ms} ms`)
+ *       reject(signal.reason)
+ *     })
+ *   })
+ *
+ * console.log(await Wait.firstCompleted([after(60_000), after(1)]), aborted) // => 1 ms [ '60000 ms' ]
+ *
+ * @see firstSuccess to look past failures
+ * @since 0.1.0
+ */
+export const firstCompleted = <T extends Input<any>>(inputs: Iterable<T>, options?: Options): Promise<Output<T>> =>
+  race(
+    "Wait.firstCompleted",
+    inputs,
+    options,
+    () => "firstCompleted",
+    (state) => valueOf(state, core.winners(state)[0]!)
+  )
+
+/**
+ * Starts functions, and gives the first success.
+ *
+ * **When to use**: for several ways to the same thing, of which some may fail: mirrors, replicas, caches. `Promise.any` starts and stops
+ * nothing.
+ *
+ * **Details**: when none succeeds it rejects with `TooManyFailed`, an `AggregateError` with all errors in start order.
+ *
+ * **Interruption**: an abort or a timeout aborts all functions and waits for them, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order. Nobody is favoured after that.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency/promise"
+ *
+ * const down = async (): Promise<string> => {
+ *   throw new Error("down")
+ * }
+ *
+ * console.log(await Wait.firstSuccess([down, async () => "from the mirror"])) // => from the mirror
+ *
+ * @see staggered to start them one after the other
+ * @since 0.1.0
+ */
+export const firstSuccess = <T extends Input<any>>(inputs: Iterable<T>, options?: Options): Promise<Output<T>> =>
+  race(
+    "Wait.firstSuccess",
+    inputs,
+    options,
+    () => 1,
+    (state) => successes(state)[0]!
+  )
+
+/**
+ * Starts functions, and gives the first so many successes, in the order in which they came.
+ *
+ * **When to use**: for a quorum: two of three replicas.
+ *
+ * **Details**: as soon as too many have failed for it, it rejects with `TooManyFailed`. More than there are functions, or less than one, is
+ * a `RangeError`.
+ *
+ * **Interruption**: an abort or a timeout aborts all functions and waits for them, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order. Nobody is favoured after that.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency/promise"
+ *
+ * const replicas = [async () => "a", () => Promise.reject(new Error("down")), async () => "c"]
+ *
+ * console.log(await Wait.firstN(replicas, 2)) // => [ 'a', 'c' ]
+ *
+ * @since 0.1.0
+ */
+export const firstN = <T extends Input<any>>(
+  inputs: Iterable<T>,
+  n: number,
+  options?: Options
+): Promise<Array<Output<T>>> =>
+  race("Wait.firstN", inputs, options, (where, { length }) => core.count(where, n, length), successes)
+
+/**
+ * Starts functions, and gives all their values, in the order of the functions; or rejects with the first failure.
+ *
+ * **When to use**: when every part is needed, and the others are to stop when one fails: `Promise.all` lets them run on, and drops
+ * their errors.
+ *
+ * **Details**: `asyncio.gather`. Of no functions it gives no values.
+ *
+ * **Interruption**: an abort or a timeout aborts all functions and waits for them, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order, all at once.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency/promise"
+ *
+ * console.log(await Wait.all([() => "a", async () => 2, Promise.resolve(true)])) // => [ 'a', 2, true ]
+ *
+ * @since 0.1.0
+ */
+export const all: {
+  <const T extends ReadonlyArray<Input<any>>>(
+    inputs: T,
+    options?: Options
+  ): Promise<{ -readonly [K in keyof T]: Output<T[K]> }>
+  <T extends Input<any>>(inputs: Iterable<T>, options?: Options): Promise<Array<Output<T>>>
+} = (inputs: Iterable<Input<any>>, options?: Options): Promise<any> =>
+  race(
+    "Wait.all",
+    inputs,
+    options,
+    (_, { length }) => length,
+    (state) => {
+      if (!core.hasSucceeded(state)) throw errorOf(state, core.losses(state)[0]!)
+      return state.members.map((_, index) => valueOf(state, index))
+    },
+    0
+  )
+
+/**
+ * Waits for promises, and says which have settled. It never rejects because of one.
+ *
+ * **When to use**: for promises that belong to somebody else, to look after some time, and then perhaps again.
+ *
+ * **Details**: `asyncio.wait`. A promise that is given twice counts once. One that rejected is in `done`: to await it there throws its
+ * error. With a timeout of 0 it only looks. No promises is a `RangeError`, as it is refused in asyncio.
+ *
+ * **Interruption**: an abort ends the wait and nothing else. Nothing is left in the promises, however often they are waited for.
+ *
+ * **Fairness**: does not apply: there is no result to get before another.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency/promise"
+ *
+ * const slow = new Promise<string>(() => {})
+ * const fast = Promise.resolve("fast")
+ * const { done, pending } = await Wait.wait([slow, fast], { until: "firstCompleted" })
+ *
+ * console.log(done[0] === fast, pending[0] === slow) // => true true
+ *
+ * @see asCompleted to get them one by one
+ * @since 0.1.0
+ */
+export const wait = async <P extends PromiseLike<any>>(
+  promises: Iterable<P>,
+  options?: WaitOptions
+): Promise<Waited<P>> => {
+  const where = "Wait.wait"
+  const { signal, timeout, until } = core.options(where, options) ?? {}
+  const list = [...new Set(core.list(where, "promises", promises, "a promise", isPromise))]
+  const state = core.make<unknown>(
+    where,
+    core.until(where, until),
+    list.map(() => false)
+  )
+  checkWait(where, { signal, timeout })
+  const calls = list.map((promise, index) => listen(promise, state, core.startNext(state, 0) ?? index))
+  const unwatch = watch(where, { timeout }, () => wake(core.expire(state)))
+  try {
+    await news(where, state, { signal })
+  } finally {
+    unwatch()
+    for (const forget of calls) forget()
+  }
+  const is = (settled: boolean) => list.filter((_, index) => (state.members[index]!.status !== "running") === settled)
+  return { done: is(true), pending: is(false) }
+}
+
+/**
+ * Starts functions, all at once, and gives how they settle: each as it does.
+ *
+ * **When to use**: to go on with each result when it is there, rather than when all are: `for await (const { index, status } of …)`.
+ *
+ * **Details**: `asyncio.as_completed`. It may be asked for several at once: the first to ask gets the first to settle. A promise that is
+ * given twice counts once, as it does where it is given first. A rejection does not end it. Of nothing it is empty. What a function
+ * failed with and nobody took is reported. The signal and the timeout are those of the whole: what has settled by then is still given, and
+ * every further `next` rejects.
+ *
+ * **Interruption**: `break`, an abort and a timeout abort the functions that still run, and wait for them, as `losers` says.
+ *
+ * **Fairness**: the order is that in which they settle.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency/promise"
+ *
+ * const after = (ms: number) => () => new Promise<number>((resolve) => setTimeout(resolve, ms, ms))
+ * const log: Array<string> = []
+ * for await (const result of Wait.asCompleted([after(5), () => Promise.reject(new Error("no")), after(1)])) {
+ *   log.push(result.status === "fulfilled" ? `${result.index}: ${result.value}` : `${result.index}: ${result.reason}`)
+ * }
+ *
+ * console.log(log) // => [ '1: Error: no', '2: 1', '0: 5' ]
+ *
+ * @since 0.1.0
+ */
+export const asCompleted = <T extends Input<any>>(inputs: Iterable<T>, options?: Options): AsCompleted<Output<T>> =>
+  new AsCompleted(inputs, options)
+
+/**
+ * Starts functions one after the other: the next when a delay is over, or as soon as the one before has failed. Gives the first success.
+ *
+ * **When to use**: for several ways in order of preference, of which the later ones should cost nothing when an earlier one is quick: the
+ * addresses of a host (happy eyeballs).
+ *
+ * **Details**: `staggered_race`. The delay is in milliseconds: 0 is `firstSuccess`; with `Infinity` the next is only started by a failure.
+ * One below 0 is a `RangeError`, as is an empty list. When none succeeds: `TooManyFailed`, all errors in start order.
+ *
+ * **Interruption**: an abort or a timeout aborts all that were started and waits for them, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: they are started in order. An earlier one is not favoured once a later one is started.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency/promise"
+ *
+ * const tried: Array<string> = []
+ * const connect = (address: string) => async () => {
+ *   tried.push(address)
+ *   if (address === "::1") throw new Error("unreachable")
+ *   return address
+ * }
+ *
+ * console.log(await Wait.staggered(["::1", "127.0.0.1", "10.0.0.1"].map(connect), 250)) // => 127.0.0.1
+ * console.log(tried) // => [ '::1', '127.0.0.1' ]
+ *
+ * @since 0.1.0
+ */
+export const staggered = <A>(functions: Iterable<Start<A>>, delay: number, options?: Options): Promise<Awaited<A>> =>
+  paced("Wait.staggered", () => functions, "delay", delay, options)
+
+/**
+ * Starts a function, and the same again beside it when it has not answered after some time. Gives the first success.
+ *
+ * **When to use**: against the slow tail of something that may be done twice: a read from a replica.
+ *
+ * **Details**: at most `max` attempts, 2 by default. An attempt that fails starts the next at once; when all have failed it rejects with
+ * `TooManyFailed`, errors in start order. No counterpart in asyncio.
+ *
+ * **Interruption**: an abort or a timeout aborts all attempts and waits for them, unless losers are to be left with `"interrupt"`.
+ *
+ * **Fairness**: an earlier attempt is not favoured once a later one is started.
+ *
+ * @example
+ * import { Wait } from "effect-concurrency/promise"
+ *
+ * let attempts = 0
+ * const read = ({ signal }: Wait.Call) =>
+ *   new Promise<string>((resolve, reject) => {
+ *     signal.addEventListener("abort", () => reject(signal.reason))
+ *     if (++attempts > 1) resolve(`attempt ${attempts}`)
+ *   })
+ *
+ * console.log(await Wait.hedge(read, { after: 5 })) // => attempt 2
+ *
+ * @since 0.1.0
+ */
+export const hedge = async <A>(f: Start<A>, options: HedgeOptions): Promise<Awaited<A>> => {
+  const where = "Wait.hedge"
+  const { after, max, ...rest } = record(where, options)
+  callable(where, "argument", f)
+  const copies = () => Array.from({ length: core.attempts(where, max) }, () => f)
+  return paced(where, copies, "after", after, rest)
+}
+
+const paced = async <A>(
+  where: string,
+  functions: () => Iterable<Start<A>>,
+  name: string,
+  delay: number,
+  options: Options | undefined
+): Promise<Awaited<A>> => {
+  core.pace(where, name, delay)
+  const list = core.list(where, "functions", functions(), "a function", isFunction)
+  return race(
+    where,
+    list,
+    options,
+    () => 1,
+    (state) => successes(state)[0]!,
+    1,
+    delay
+  )
+}
+
+// -------------------------------------------------------------------------------------------------------------------------- running
+
+type State = core.State<unknown>
+
+/** Functions of one caller that run, and promises that are listened to. */
+class Running {
+  readonly state: State
+  private readonly calls: Array<LazyCall> = []
+  private readonly subscriptions: Array<() => void> = []
+
+  constructor(
+    readonly where: string,
+    private readonly inputs: ReadonlyArray<Input<unknown>>,
+    goal: core.Goal,
+    options: core.Options,
+    private readonly onError: Reporter | undefined,
+    private readonly onDecided: (() => void) | undefined = undefined
+  ) {
+    this.state = core.make(where, goal, inputs.map(isFunction), options)
+  }
+
+  /** Starts those that are to be started now. */
+  start(now: number): void {
+    const { calls, inputs, state, subscriptions } = this
+    for (let index = core.startNext(state, now); index !== undefined; index = core.startNext(state, now)) {
+      const input = inputs[index]!
+      const at = index
+      const fulfilled = (value: unknown) => this.end(at, "succeeded", value)
+      if (typeof input === "function") {
+        const call = (calls[index] = new LazyCall())
+        const rejected = (reason: unknown) => this.end(at, call.isAbort(reason) ? "interrupted" : "failed", reason)
+        subscribe(
+          attempt(() => input(call)),
+          { fulfilled, rejected }
+        )
+      } else {
+        const rejected = (reason: unknown) => this.end(at, "failed", reason)
+        subscriptions.push(subscribe(input, { fulfilled, rejected }))
+      }
+    }
+  }
+
+  private end(index: number, ending: core.Ending, result: unknown): void {
+    const { onDecided, state } = this
+    const late = core.isDecided(state)
+    wake(core.end(state, index, ending, result))
+    if (late) this.report(index)
+    else if (core.isDecided(state)) onDecided?.()
+  }
+
+  report(index: number): void {
+    const { result, status } = this.state.members[index]!
+    if (status !== "failed") return
+    const message = `number ${index} failed, and nobody waits for it any more`
+    report({ where: this.where, name: undefined, message, error: result }, this.onError)
+  }
+
+  /** Lets go of those that still run. */
+  async close(gone: boolean, reason: () => unknown): Promise<void> {
+    const { calls, state, subscriptions, where } = this
+    for (const forget of subscriptions) forget()
+    const losers = core.close(state, gone)
+    // An error knows where it was made, which takes time: it is made when somebody is told.
+    const why = losers.length > 0 ? reason() : undefined
+    for (const index of losers) calls[index]!.abort(why)
+    while (core.mustWait(state)) await news(where, state, undefined)
+  }
+}
+
+/** What a function is given. A signal that nobody asks for is not made. */
+class LazyCall implements Call {
+  private controller: AbortController | undefined = undefined
+
+  get signal(): AbortSignal {
+    this.controller ??= new AbortController()
+    return this.controller.signal
+  }
+
+  abort(reason: unknown): void {
+    this.controller ??= new AbortController()
+    this.controller.abort(reason)
+  }
+
+  /** Whether it rejects because it was told to. */
+  isAbort(error: any): boolean {
+    const signal = this.controller?.signal
+    return signal?.aborted === true && (error === signal.reason || error?.name === "AbortError")
+  }
+}
+
+/** Runs until it is decided, lets go of those that still run, and gives the result. */
+const race = async <A>(
+  where: string,
+  inputs: Iterable<Input<any>>,
+  options: Options | undefined,
+  goal: (where: string, inputs: ReadonlyArray<unknown>) => core.Goal,
+  result: (state: State) => A,
+  min = 1,
+  delay = 0
+): Promise<A> => {
+  const { losers, onError, ...limits } = core.options(where, options) ?? {}
+  const list = inputsOf(where, inputs, min)
+  const running = new Running(where, list, goal(where, list), { delay, losers }, onError)
+  const { state } = running
+  checkWait(where, limits)
+  const { end, options: wait } = limit(where, limits)
+  // The timers are the clock: it stands still between them.
+  let now = 0
+  try {
+    for (running.start(now); !core.isDecided(state); running.start(now)) {
+      const due = core.wakeAt(state)
+      const unwatch =
+        due < Infinity
+          ? watch(where, { timeout: due - now }, () => {
+              now = due
+              wake(core.tick(state))
+            })
+          : undefined
+      try {
+        await news(where, state, wait)
+      } finally {
+        unwatch?.()
+      }
+    }
+  } catch (reason) {
+    end()
+    await running.close(true, () => reason)
+    throw reason
+  }
+  end()
+  await running.close(false, () => lost(where))
+  return result(state)
+}
+
+const lost = (where: string): DOMException =>
+  new DOMException(`${where}: the result is not wanted any more`, "AbortError")
+
+const news = (where: string, state: State, options: Limits | undefined): Promise<undefined> =>
+  parked<State, undefined, undefined>(where, state, undefined, options, core.enqueue, core.cancel)
+
+const valueOf = (state: State, index: number): any => {
+  const { result, status } = state.members[index]!
+  if (status !== "succeeded") throw result
+  return result
+}
+
+const errorOf = (state: State, index: number): unknown => state.members[index]!.result
+
+const successes = (state: State): Array<any> => {
+  if (core.hasSucceeded(state)) return core.winners(state).map((index) => valueOf(state, index))
+  const errors = core.losses(state).map((index) => errorOf(state, index))
+  throw new TooManyFailed(errors, state.goal as number, state.members.length)
+}
+
+// ------------------------------------------------------------------------------------------------------------------- one by one
+
+/**
+ * What `asCompleted` gives.
+ *
+ * @since 0.1.0
+ */
+export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
+  private readonly running: Running
+  private readonly indices: ReadonlyArray<number>
+  /** Ends with the last of those who were asked. */
+  private asked: Promise<unknown> = Promise.resolve()
+  private closing: Promise<void> | undefined = undefined
+  /** Whether the reader wants no more. */
+  private left = false
+  private failure: { readonly reason: unknown } | undefined = undefined
+  private unwatch = (): void => {}
+
+  /** @internal */
+  constructor(inputs: Iterable<Input<any>>, options: Options | undefined) {
+    const where = "Wait.asCompleted"
+    const { losers, onError, ...limits } = core.options(where, options) ?? {}
+    const list = inputsOf(where, inputs, 0)
+    const seen = new Set<unknown>()
+    this.indices = list.flatMap((input, index) =>
+      isFunction(input) || seen.size < seen.add(input).size ? [index] : []
+    )
+    this.running = new Running(
+      where,
+      this.indices.map((index) => list[index]!),
+      "each",
+      { losers },
+      onError,
+      () => this.unwatch()
+    )
+    const fail = (reason: unknown) => {
+      this.failure = { reason }
+      void this.close(true, () => reason)
+    }
+    try {
+      checkWait(where, limits)
+    } catch (reason) {
+      if (limits.signal?.aborted !== true) throw reason
+      fail(reason)
+      return
+    }
+    this.running.start(0)
+    if (list.length > 0) this.unwatch = watch(where, limits, fail)
+  }
+
+  /** The next that settles, or has settled and was not taken. */
+  next(): Promise<IteratorResult<Completed<A>, undefined>> {
+    const result = this.asked.then(() => this.pull())
+    this.asked = result.catch(() => {})
+    return result
+  }
+
+  private async pull(): Promise<IteratorResult<Completed<A>, undefined>> {
+    const { state, where } = this.running
+    for (;;) {
+      const index = this.left ? undefined : core.take(state)
+      if (index !== undefined) return { done: false, value: this.completed(index) }
+      if (this.failure !== undefined) {
+        await this.closing
+        throw this.failure.reason
+      }
+      if (this.left || core.isExhausted(state)) return { done: true, value: undefined }
+      await news(where, state, undefined)
+    }
+  }
+
+  private completed(at: number): Completed<A> {
+    const { result, status } = this.running.state.members[at]!
+    const index = this.indices[at]!
+    return status === "succeeded"
+      ? { index, status: "fulfilled", value: result as A }
+      : { index, status: "rejected", reason: result }
+  }
+
+  /** Wants no more. It ends when the functions have, as `losers` says. What `next` has not settled yet is done. */
+  async return(): Promise<IteratorResult<Completed<A>, undefined>> {
+    await this.leave(() => lost(this.running.where))
+    return { done: true, value: undefined }
+  }
+
+  /** As `return`, and rejects with the error. */
+  async throw(error: unknown): Promise<IteratorResult<Completed<A>, undefined>> {
+    await this.leave(() => error)
+    throw error
+  }
+
+  private leave(reason: () => unknown): Promise<void> {
+    if (!this.left) {
+      this.left = true
+      for (const index of core.untaken(this.running.state)) this.running.report(index)
+    }
+    return this.close(false, reason)
+  }
+
+  private close(gone: boolean, reason: () => unknown): Promise<void> {
+    this.unwatch()
+    if (this.closing === undefined) {
+      this.closing = this.running.close(gone, reason)
+      // Who has asked for the next must not wait for those who lost.
+      wake(core.tick(this.running.state))
+    }
+    return this.closing
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+}
+
+// -------------------------------------------------------------------------------------------------------------------- promises
+
+interface Waiter {
+  readonly fulfilled: (value: unknown) => void
+  readonly rejected: (reason: unknown) => void
+}
+
+/** Who waits for a promise that has not settled. A promise keeps every reaction until it settles, so it gets one for all. */
+const waiters = new WeakMap<PromiseLike<unknown>, Set<Waiter>>()
+
+/** Calls a waiter when a promise settles. What it gives prevents that, and leaves nothing behind. */
+const subscribe = (promise: PromiseLike<unknown>, waiter: Waiter): (() => void) => {
+  let all = waiters.get(promise)
+  if (all === undefined) {
+    const set = (all = new Set<Waiter>())
+    waiters.set(promise, set)
+    const tell = (how: keyof Waiter) => (result: unknown) => {
+      waiters.delete(promise)
+      set.forEach((waiter) => waiter[how](result))
+    }
+    Promise.resolve(promise).then(tell("fulfilled"), tell("rejected"))
+  }
+  const set = all.add(waiter)
+  return () => void set.delete(waiter)
+}
+
+/** Listens to a promise that is somebody else's. */
+const listen = (promise: PromiseLike<unknown>, state: State, index: number): (() => void) =>
+  subscribe(promise, {
+    fulfilled: (value) => wake(core.end(state, index, "succeeded", value)),
+    rejected: (reason) => wake(core.end(state, index, "failed", reason))
+  })
+
+const isFunction = (input: unknown): input is Start<any> => typeof input === "function"
+
+const isPromise = (input: any): boolean => typeof input === "object" && typeof input?.then === "function"
+
+const inputsOf = <T>(where: string, inputs: Iterable<T>, min: number): Array<T> =>
+  core.list(where, "inputs", inputs, "a function or a promise", (input) => isFunction(input) || isPromise(input), min)

@@ -1,0 +1,252 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, FiberRef, Stream, TestClock } from "effect"
+import { Wait } from "effect-concurrency"
+import { Reporter } from "../src/internal/report.js"
+import { effectDriver, waitingLaws } from "./laws/Wait.js"
+import { settle } from "./laws/skins.js"
+import { sweepIsClean } from "./utils/sweep.js"
+
+waitingLaws(effectDriver)
+
+/** Counts those that run, and cleans up in a step of its own. */
+const counter = () => {
+  let running = 0
+  return {
+    running: () => running,
+    count: <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.uninterruptibleMask((restore) => {
+        running++
+        return Effect.ensuring(
+          restore(self),
+          Effect.zipRight(
+            Effect.yieldNow(),
+            Effect.sync(() => void running--)
+          )
+        )
+      })
+  }
+}
+
+const all = {
+  firstCompleted: (effects: Array<Effect.Effect<string>>) => Wait.firstCompleted(effects),
+  firstSuccess: (effects: Array<Effect.Effect<string>>) => Wait.firstSuccess(effects),
+  all: (effects: Array<Effect.Effect<string>>) => Effect.asVoid(Wait.all(effects))
+}
+
+describe("Wait for effects", () => {
+  for (const name of [
+    "firstCompleted",
+    "firstSuccess",
+    "firstN",
+    "all",
+    "staggered",
+    "hedge",
+    "asCompleted"
+  ] as const) {
+    it(`${name}: interrupted at each of its operations, nobody runs after it`, () =>
+      sweepIsClean({
+        setup: counter,
+        victim: ({ count }): Effect.Effect<unknown, unknown> => {
+          const a = count(Effect.as(Effect.yieldNow(), "a"))
+          const b = count(Effect.as(Effect.zipRight(Effect.yieldNow(), Effect.yieldNow()), "b"))
+          const both = [a, b]
+          switch (name) {
+            case "firstN":
+              return Wait.firstN(both, 2)
+            case "staggered":
+              return Wait.staggered(both, 0)
+            case "hedge":
+              return Wait.hedge(a, { after: 0 })
+            case "asCompleted":
+              return Stream.runDrain(Wait.asCompleted(both))
+            default:
+              return all[name](both)
+          }
+        },
+        verify: ({ running }, exit) => {
+          if (running() > 0) return `${running()} run in the end`
+          if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) return String(exit)
+          return undefined
+        }
+      }))
+  }
+
+  it.effect("keeps time by the clock of the program", () =>
+    Effect.gen(function* () {
+      const started: Array<string> = []
+      const member = (name: string) =>
+        Effect.zipRight(
+          Effect.sync(() => started.push(name)),
+          Effect.as(Effect.sleep("1 minute"), name)
+        )
+      const fiber = yield* Effect.fork(Wait.staggered(["a", "b", "c"].map(member), "25 seconds"))
+      yield* TestClock.adjust("24999 millis")
+      assert.deepStrictEqual(started, ["a"])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(started, ["a", "b"])
+      yield* TestClock.adjust("35 seconds")
+      assert.strictEqual(yield* Fiber.join(fiber), "a")
+      assert.deepStrictEqual(started, ["a", "b", "c"])
+    })
+  )
+
+  it.effect("a caller that cannot be interrupted can still have its losers interrupted", () =>
+    Effect.gen(function* () {
+      const result = yield* Effect.uninterruptible(Wait.firstCompleted([Effect.never, Effect.succeed(1)]))
+      assert.strictEqual(result, 1)
+    })
+  )
+
+  it.effect("what the winner has set in a FiberRef is set for the caller, and not what a loser has", () =>
+    Effect.gen(function* () {
+      const ref = FiberRef.unsafeMake("nobody")
+      yield* Wait.firstSuccess([
+        Effect.zipRight(FiberRef.set(ref, "loser"), Effect.never),
+        Effect.zipRight(FiberRef.set(ref, "winner"), Effect.yieldNow())
+      ])
+      assert.strictEqual(yield* FiberRef.get(ref), "winner")
+    })
+  )
+
+  it.effect(
+    "a defect is an end for firstCompleted and all; firstSuccess looks past it, and keeps it when none succeeds",
+    () =>
+      Effect.gen(function* () {
+        const dies = Effect.die("defect")
+        assert.deepStrictEqual(yield* Effect.exit(Wait.firstCompleted([dies, Effect.never])), Exit.die("defect"))
+        assert.deepStrictEqual(yield* Effect.exit(Wait.all([dies, Effect.never])), Exit.die("defect"))
+        assert.strictEqual(yield* Wait.firstSuccess([dies, Effect.succeed(1)]), 1)
+        const exit = yield* Effect.exit(Wait.firstSuccess([dies, Effect.fail("no")]))
+        assert.isTrue(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+        assert.isTrue(
+          Exit.isFailure(exit) && Cause.failures(exit.cause).pipe((errors) => Array.from(errors).length === 1)
+        )
+        assert.deepStrictEqual(yield* Effect.exit(Wait.firstSuccess([dies])), Exit.die("defect"))
+      })
+  )
+
+  it.effect("TooManyFailed is caught by its tag", () =>
+    Effect.gen(function* () {
+      const errors = yield* Wait.firstSuccess([Effect.fail("x"), Effect.fail("y")]).pipe(
+        Effect.catchTag("TooManyFailed", ({ errors }) => Effect.succeed(errors))
+      )
+      assert.deepStrictEqual(errors, ["x", "y"])
+    })
+  )
+
+  it.effect("a member that interrupts itself has ended: that interruption; for wait it has not failed", () =>
+    Effect.gen(function* () {
+      // asyncio: gather test_one_cancellation, test_result_exception_one_cancellation; wait's FIRST_EXCEPTION, for which it does not count
+      const exit = yield* Effect.exit(Wait.firstCompleted([Effect.interrupt, Effect.never]))
+      assert.isTrue(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause))
+      const all = yield* Effect.exit(Wait.all([Effect.succeed(1), Effect.interrupt]))
+      assert.isTrue(Exit.isFailure(all) && Cause.isInterruptedOnly(all.cause))
+      const exits = yield* Wait.all([Effect.exit(Effect.succeed(1)), Effect.exit(Effect.fail("no"))])
+      assert.deepStrictEqual(exits, [Exit.succeed(1), Exit.fail("no")])
+      const interrupted = yield* Effect.forkDaemon(Effect.interrupt)
+      const succeeds = yield* Effect.forkDaemon(Effect.as(Effect.sleep(10), 1))
+      const waiter = yield* Effect.fork(
+        Wait.wait<Fiber.RuntimeFiber<number>>([interrupted, succeeds], { until: "firstFailure" })
+      )
+      yield* TestClock.adjust(9)
+      assert.strictEqual(waiter.unsafePoll(), null)
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual((yield* Fiber.join(waiter)).done.length, 2)
+    })
+  )
+
+  it.effect("a loop of it ends when it is interrupted", () =>
+    Effect.gen(function* () {
+      // asyncio: test_cancel_gather_2
+      const fiber = yield* Effect.fork(Effect.forever(Wait.all([Effect.exit(Effect.sleep(1)), Effect.yieldNow()])))
+      yield* TestClock.adjust(10)
+      const exit = yield* Fiber.interrupt(fiber)
+      assert.isTrue(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause))
+    })
+  )
+
+  it.effect("asCompleted: a timeout of the stream leaves fibers alone", () =>
+    Effect.gen(function* () {
+      // asyncio: test_as_completed_with_timeout, test_as_completed_with_unused_timeout
+      const fibers = yield* Effect.forEach([100, 150], (millis) =>
+        Effect.forkDaemon(Effect.as(Effect.sleep(millis), millis))
+      )
+      const seen: Array<number> = []
+      const reader = yield* Wait.asCompleted(fibers).pipe(
+        Stream.interruptAfter(120),
+        Stream.runForEach(({ index }) => Effect.sync(() => seen.push(index))),
+        Effect.fork
+      )
+      yield* TestClock.adjust(120)
+      yield* Fiber.join(reader)
+      assert.deepStrictEqual(seen, [0])
+      yield* TestClock.adjust(30)
+      assert.strictEqual(yield* Fiber.join(fibers[1]!), 150)
+    })
+  )
+
+  it.effect("asCompleted starts anew each time it is run, and its elements can be made failures again", () =>
+    Effect.gen(function* () {
+      // asyncio: test_as_completed_resume_iterator has one run; here the stream is a description
+      let started = 0
+      const stream = Wait.asCompleted([Effect.sync(() => ++started), Effect.fail("no")])
+      assert.strictEqual(yield* Stream.runCount(stream), 2)
+      assert.strictEqual(yield* Stream.runCount(stream), 2)
+      assert.strictEqual(started, 2)
+      assert.strictEqual(yield* Effect.flip(Stream.runDrain(Stream.mapEffect(stream, ({ exit }) => exit))), "no")
+    })
+  )
+
+  it.effect("refusals are defects, also of what is checked before it runs, and it can be run again", () =>
+    Effect.gen(function* () {
+      function* twice() {
+        yield Effect.succeed(1)
+        yield Effect.succeed(2)
+      }
+      const all = Wait.all(twice())
+      assert.deepStrictEqual(yield* all, [1, 2])
+      assert.deepStrictEqual(yield* all, [1, 2])
+      const refused = yield* Effect.exit(Wait.staggered([Effect.void], "-5 millis" as "5 millis"))
+      assert.isTrue(Exit.isFailure(refused) && Cause.isDieType(refused.cause))
+      const soon = yield* Effect.exit(Wait.hedge(Effect.void, { after: "soon" as "5 millis" }))
+      assert.isTrue(Exit.isFailure(soon) && Cause.isDieType(soon.cause))
+    })
+  )
+
+  it.effect("reports go to the reporter of the program", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const broken = Effect.onInterrupt(Effect.never, () => Effect.die("broken"))
+      yield* Effect.provideService(Wait.firstCompleted([broken, Effect.succeed(1)]), Reporter, {
+        report: ({ message, where }) => Effect.sync(() => void told.push(`${where}: ${message}`))
+      })
+      assert.deepStrictEqual(told, ["Wait.firstCompleted: number 0 failed, and nobody waits for it any more"])
+    })
+  )
+
+  it("200,000 races against one fiber that lives long leave nothing in it, and retain nothing", async () => {
+    const fiber = Effect.runFork(Effect.never)
+    const observers = () => (fiber as any)._observers.length as number
+    const done = Effect.runFork(Effect.void)
+    const before = observers()
+    const race = Wait.firstCompleted([fiber, Effect.void])
+    const wait = Wait.wait([fiber, done], { until: "firstCompleted" })
+    const work = async (n: number) => {
+      for (let i = 0; i < n; i += 1000) {
+        await Effect.runPromise(Effect.repeatN(Effect.zipRight(race, wait), 999))
+      }
+    }
+    const heap = async () => {
+      for (let i = 0; i < 3; i++) {
+        await settle()
+        globalThis.gc!()
+      }
+      return process.memoryUsage().heapUsed / 1e6
+    }
+    await work(2000)
+    const start = await heap()
+    await work(100_000)
+    assert.strictEqual(observers(), before)
+    assert.isBelow((await heap()) - start, 4)
+  }, 120_000)
+})

@@ -1,0 +1,388 @@
+import { AsyncLocalStorage } from "node:async_hooks"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Wait } from "effect-concurrency/promise"
+import { promiseDriver, waitingLaws } from "../laws/Wait.js"
+import { settle } from "../laws/skins.js"
+import { rejectionOf } from "../utils/rejection.js"
+import { counted, watch, withFakeTimers } from "./waits.js"
+
+waitingLaws(promiseDriver)
+
+/** Rejects with the reason when it is told to stop. */
+const until =
+  <A>(promise: Promise<A>) =>
+  ({ signal }: Wait.Call): Promise<A> =>
+    new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason))
+      promise.then(resolve, reject)
+    })
+
+const never = new Promise<never>(() => {})
+
+const races = {
+  firstCompleted: (inputs: Array<Wait.Start<any>>, options?: Wait.Options) => Wait.firstCompleted(inputs, options),
+  firstSuccess: (inputs: Array<Wait.Start<any>>, options?: Wait.Options) => Wait.firstSuccess(inputs, options),
+  firstN: (inputs: Array<Wait.Start<any>>, options?: Wait.Options) => Wait.firstN(inputs, 1, options),
+  all: (inputs: Array<Wait.Start<any>>, options?: Wait.Options) => Wait.all(inputs, options),
+  staggered: (inputs: Array<Wait.Start<any>>, options?: Wait.Options) => Wait.staggered(inputs, 5, options),
+  hedge: ([f]: Array<Wait.Start<any>>, options?: Wait.Options) => Wait.hedge(f!, { after: 5, ...options }),
+  asCompleted: (inputs: Array<Wait.Start<any>>, options?: Wait.Options) => Wait.asCompleted(inputs, options).next()
+}
+
+describe("Wait for async functions", () => {
+  for (const [name, race] of Object.entries(races)) {
+    it(`${name}: an aborted signal starts nothing and rejects with its reason, before a timeout of 0`, () =>
+      withFakeTimers(async () => {
+        let started = 0
+        const reason = { why: "before" }
+        const { added, abort, signal } = counted()
+        abort(reason)
+        const attempt = watch(race([() => started++], { signal, timeout: 0 }))
+        await settle()
+        assert.strictEqual(attempt.error, reason)
+        assert.deepStrictEqual([started, added()], [0, 0])
+      }))
+
+    it(`${name}: an abort reaches the functions, rejects with its reason, and leaves no listener and no timer`, () =>
+      withFakeTimers(async () => {
+        const reason = { why: "now" }
+        const seen: Array<unknown> = []
+        const { abort, left, signal } = counted()
+        const member = (call: Wait.Call) =>
+          until(never)(call).catch((error: unknown) => {
+            seen.push(error)
+            throw error
+          })
+        const attempt = watch(race([member, member], { signal, timeout: 1000 }))
+        await settle()
+        assert.deepStrictEqual([attempt.state, left()], ["waiting", 1])
+        abort(reason)
+        await settle()
+        assert.strictEqual(attempt.error, reason)
+        assert.isAbove(seen.length, 0)
+        for (const each of seen) assert.strictEqual(each, reason)
+        assert.strictEqual(left(), 0)
+      }))
+
+    it(`${name}: a timeout aborts the functions and rejects with a TimeoutError`, () =>
+      withFakeTimers(async () => {
+        const { left, signal } = counted()
+        const attempt = watch(race([until(never), until(never)], { signal, timeout: 100 }))
+        await vi.advanceTimersByTimeAsync(99)
+        assert.strictEqual(attempt.state, "waiting")
+        await vi.advanceTimersByTimeAsync(1)
+        await settle()
+        assert.strictEqual(attempt.error.name, "TimeoutError")
+        assert.include(attempt.error.message, "timed out after 100 ms")
+        assert.strictEqual(left(), 0)
+      }))
+
+    it(`${name}: a result leaves no listener and no timer`, () =>
+      withFakeTimers(async () => {
+        const { left, signal } = counted()
+        await race([() => 1, () => 2], { signal, timeout: 1000 })
+        assert.strictEqual(left(), 0)
+        assert.strictEqual(vi.getTimerCount(), 0)
+      }))
+
+    it(`${name}: functions run in the context of the caller, whenever they are started`, () =>
+      withFakeTimers(async () => {
+        const storage = new AsyncLocalStorage<string>()
+        const seen: Array<string | undefined> = []
+        const member = async (call: Wait.Call) => {
+          seen.push(storage.getStore())
+          await until(never)(call)
+        }
+        const { abort, signal } = counted()
+        const attempt = storage.run("caller", () => watch(race([member, member], { signal })))
+        await vi.advanceTimersByTimeAsync(20)
+        abort()
+        await settle()
+        assert.strictEqual(attempt.state, "failed")
+        assert.deepStrictEqual(seen, name === "all" || seen.length > 1 ? ["caller", "caller"] : ["caller"])
+      }))
+  }
+
+  it("a function that throws has failed, with that error", async () => {
+    const error = new Error("thrown")
+    const fails = () => {
+      throw error
+    }
+    assert.strictEqual(await rejectionOf(Wait.firstCompleted([fails, () => 1])), error)
+    assert.strictEqual(await rejectionOf(Wait.all([() => 1, fails])), error)
+    assert.strictEqual(await Wait.firstSuccess([fails, () => 1]), 1)
+  })
+
+  it("the signal of the winner never aborts", async () => {
+    const signals: Array<AbortSignal> = []
+    const keep =
+      <A>(f: Wait.Start<A>): Wait.Start<A> =>
+      (call) => {
+        signals.push(call.signal)
+        return f(call)
+      }
+    await Wait.firstSuccess([keep(() => 1), keep(until(never))])
+    assert.deepStrictEqual(
+      signals.map(({ aborted }) => aborted),
+      [false, true]
+    )
+    assert.strictEqual(signals[1]!.reason.name, "AbortError")
+  })
+
+  it("one that ignores its signal delays the result, unless it is left", async () => {
+    let end!: () => void
+    const deaf = () => new Promise<void>((resolve) => (end = resolve))
+    const waits = watch(Wait.firstCompleted([deaf, () => 1]))
+    await settle()
+    assert.strictEqual(waits.state, "waiting")
+    end()
+    await settle()
+    assert.strictEqual(waits.value, 1)
+    assert.strictEqual(await Wait.firstCompleted([deaf, () => 1], { losers: "interrupt" }), 1)
+  })
+
+  it("an abort after the decision, while losers clean up, changes nothing", async () => {
+    let end!: () => void
+    const deaf = () => new Promise<void>((resolve) => (end = resolve))
+    const { abort, signal } = counted()
+    const attempt = watch(Wait.firstCompleted([deaf, () => 1], { signal }))
+    await settle()
+    abort()
+    end()
+    await settle()
+    assert.strictEqual(attempt.value, 1)
+  })
+
+  it("the decision, then an abort, in one tick: the reason", async () => {
+    let win!: (value: number) => void
+    const { abort, signal } = counted()
+    const attempt = watch(Wait.firstCompleted([new Promise<number>((resolve) => (win = resolve))], { signal }))
+    await settle()
+    win(1)
+    await Promise.resolve()
+    abort("reason")
+    await settle()
+    assert.strictEqual(attempt.error, "reason")
+  })
+
+  it("what fails late is told on the console by default", async () => {
+    const told = vi.spyOn(console, "error").mockImplementation(() => {})
+    try {
+      const late = new Error("late")
+      await Wait.firstSuccess([() => 1, () => Promise.reject(late).finally(() => {})], { losers: "keep" })
+      await settle()
+      assert.deepStrictEqual(told.mock.calls, [
+        ["Wait.firstSuccess: number 1 failed, and nobody waits for it any more", late]
+      ])
+    } finally {
+      told.mockRestore()
+    }
+  })
+
+  it("a promise that fails late is its owner's, and no unhandled rejection of ours", async () => {
+    const unhandled: Array<unknown> = []
+    const on = (reason: unknown) => void unhandled.push(reason)
+    process.on("unhandledRejection", on)
+    try {
+      const told: Array<unknown> = []
+      let fail!: (reason: unknown) => void
+      const promise = new Promise<number>((_, reject) => (fail = reject))
+      await Wait.firstCompleted([promise, () => 1], { onError: (each) => told.push(each) })
+      promise.catch(() => {})
+      fail(new Error("late"))
+      await settle()
+      assert.deepStrictEqual([told, unhandled], [[], []])
+    } finally {
+      process.off("unhandledRejection", on)
+    }
+  })
+
+  it("a promise is waited for with one reaction, however often", async () => {
+    let resolve!: (value: string) => void
+    const promise = new Promise<string>((r) => (resolve = r))
+    const then = vi.spyOn(promise, "then")
+    for (let i = 0; i < 100; i++) await Wait.firstCompleted([promise, () => i])
+    const both = [watch(Wait.wait([promise])), watch(Wait.firstCompleted([promise]))]
+    assert.strictEqual(then.mock.calls.length, 1)
+    resolve("there")
+    await settle()
+    assert.deepStrictEqual(both[0]!.value, { done: [promise], pending: [] })
+    assert.strictEqual(both[1]!.value, "there")
+    assert.strictEqual(await Wait.firstCompleted([promise]), "there")
+  })
+
+  it("thenables are promises, too", async () => {
+    class Thenable {
+      // oxlint-disable-next-line unicorn/no-thenable -- this is what it is about
+      then(f: (value: number) => void): any {
+        queueMicrotask(() => f(5))
+      }
+    }
+    assert.strictEqual(await Wait.firstCompleted([new Thenable() as PromiseLike<number>]), 5)
+  })
+
+  describe("wait", () => {
+    it("an abort rejects with the reason, and leaves no listener and no timer; an aborted signal as well", () =>
+      withFakeTimers(async () => {
+        const { abort, left, signal } = counted()
+        const attempt = watch(Wait.wait([never], { signal, timeout: 1000 }))
+        await settle()
+        abort("reason")
+        await settle()
+        assert.strictEqual(attempt.error, "reason")
+        assert.strictEqual(left(), 0)
+        assert.strictEqual(await rejectionOf(Wait.wait([never], { signal, timeout: 0 })), "reason")
+      }))
+
+    it("an unused timeout is cleared", () =>
+      withFakeTimers(async () => {
+        await Wait.wait([Promise.resolve()], { timeout: 1000 })
+        assert.strictEqual(vi.getTimerCount(), 0)
+      }))
+  })
+
+  describe("asCompleted", () => {
+    const later = (ms: number, value: string) => () =>
+      new Promise<string>((resolve) => setTimeout(() => resolve(value), ms))
+    const valueOf = (result: IteratorResult<Wait.Completed<string>, undefined>) =>
+      result.done === true ? "end" : result.value.status === "fulfilled" ? result.value.value : "rejected"
+
+    it("starts when it is called, and can be taken from and resumed", () =>
+      withFakeTimers(async () => {
+        // asyncio: test_as_completed_resume_iterator
+        const results = Wait.asCompleted([later(10, "a"), later(20, "b"), later(30, "c")])
+        const taken = [results.next(), results.next()]
+        await vi.advanceTimersByTimeAsync(30)
+        assert.deepStrictEqual((await Promise.all(taken)).map(valueOf), ["a", "b"])
+        const rest: Array<string> = []
+        for await (const result of results) rest.push(valueOf({ done: false, value: result }))
+        assert.deepStrictEqual(rest, ["c"])
+        assert.strictEqual(valueOf(await results.next()), "end")
+      }))
+
+    it("whoever asks first gets what settles first", () =>
+      withFakeTimers(async () => {
+        // asyncio: test_as_completed_reverse_wait, test_as_completed_concurrent
+        const results = Wait.asCompleted([later(20, "slow"), later(10, "fast")])
+        const [first, second, third] = [results.next(), results.next(), results.next()]
+        await vi.advanceTimersByTimeAsync(20)
+        assert.deepStrictEqual([await third, await second, await first].map(valueOf), ["end", "slow", "fast"])
+      }))
+
+    it("a timeout: what settled in time, then a TimeoutError, and promises are left alone", () =>
+      withFakeTimers(async () => {
+        // asyncio: test_as_completed_with_timeout
+        const slow = later(150, "b")()
+        const results = Wait.asCompleted([later(100, "a"), slow], { timeout: 120 })
+        const first = watch(results.next())
+        const second = watch(results.next())
+        await vi.advanceTimersByTimeAsync(119)
+        assert.deepStrictEqual([first.state, second.state], ["done", "waiting"])
+        await vi.advanceTimersByTimeAsync(1)
+        assert.strictEqual(second.error.name, "TimeoutError")
+        assert.strictEqual(((await rejectionOf(results.next())) as Error).name, "TimeoutError")
+        await vi.advanceTimersByTimeAsync(30)
+        assert.strictEqual(await slow, "b")
+      }))
+
+    it("an unused timeout is cleared", () =>
+      withFakeTimers(async () => {
+        // asyncio: test_as_completed_with_unused_timeout
+        for await (const _ of Wait.asCompleted([() => "a"], { timeout: 1000 }));
+        assert.strictEqual(vi.getTimerCount(), 0)
+        const unread = Wait.asCompleted([() => "a", Promise.resolve("b")], { timeout: 1000 })
+        await settle()
+        assert.strictEqual(vi.getTimerCount(), 0)
+        assert.strictEqual(valueOf(await unread.next()), "a")
+      }))
+
+    it("what has settled when the signal aborts is still given, and then its reason", async () => {
+      const { abort, left, signal } = counted()
+      const results = Wait.asCompleted([() => "done", until(never)], { signal })
+      await settle()
+      abort("reason")
+      assert.strictEqual(valueOf(await results.next()), "done")
+      assert.strictEqual(await rejectionOf(results.next()), "reason")
+      assert.strictEqual(left(), 0)
+    })
+
+    it("return while others wait for the next: all settle, and again is done", async () => {
+      let aborted = false
+      const results = Wait.asCompleted([
+        async (call) => {
+          await until(never)(call).catch(() => (aborted = true))
+          return "late"
+        }
+      ])
+      const asked = [results.next(), results.next()]
+      assert.deepStrictEqual(await results.return(), { done: true, value: undefined })
+      assert.isTrue(aborted)
+      for (const each of asked) assert.strictEqual(valueOf(await each), "end")
+      assert.deepStrictEqual(await results.next(), { done: true, value: undefined })
+      assert.deepStrictEqual(await results.return(), { done: true, value: undefined })
+    })
+
+    it("throw closes it, and rejects with the error", async () => {
+      const results = Wait.asCompleted([until(never)])
+      const asked = results.next()
+      const error = new Error("thrown in")
+      assert.strictEqual(await rejectionOf(results.throw(error)), error)
+      assert.strictEqual((await asked).done, true)
+    })
+
+    it("disposing closes it", async () => {
+      let signal!: AbortSignal
+      const results = Wait.asCompleted([
+        (call) => {
+          signal = call.signal
+          return until(never)(call)
+        }
+      ])
+      await results[Symbol.asyncDispose]()
+      assert.isTrue(signal.aborted)
+    })
+  })
+
+  describe("leaks", () => {
+    const many = 200_000
+    const heap = async (): Promise<number> => {
+      for (let i = 0; i < 3; i++) {
+        await settle()
+        globalThis.gc!()
+      }
+      return process.memoryUsage().heapUsed / 1e6
+    }
+    const retained = async (work: (n: number) => Promise<void>, n = many): Promise<number> => {
+      await work(2000)
+      const before = await heap()
+      await work(n)
+      return (await heap()) - before
+    }
+
+    it("200,000 races against one promise that lives long retain nothing", async () => {
+      const { signal } = new AbortController()
+      const value = Promise.resolve(1)
+      const megabytes = await retained(async (n) => {
+        for (let i = 0; i < n; i++) await Wait.firstCompleted([never, value], { signal })
+      })
+      assert.isBelow(megabytes, 4)
+    }, 120_000)
+
+    it("races of functions against it, at once in thousands, retain nothing", async () => {
+      const megabytes = await retained(async (n) => {
+        for (let i = 0; i < n; i += 1000) {
+          await Promise.all(Array.from({ length: 1000 }, (_, i) => Wait.firstSuccess([never, async () => i])))
+        }
+      }, 50_000)
+      assert.isBelow(megabytes, 4)
+    }, 120_000)
+
+    it("waits for it, each with a timeout, retain nothing", async () => {
+      const value = Promise.resolve(1)
+      const megabytes = await retained(async (n) => {
+        for (let i = 0; i < n; i++) await Wait.wait([never, value], { until: "firstCompleted", timeout: 60_000 })
+      }, 50_000)
+      assert.isBelow(megabytes, 4)
+    }, 120_000)
+  })
+})

@@ -1,0 +1,78 @@
+import type { Effect, Exit, Fiber, Stream } from "effect"
+import { Wait } from "effect-concurrency"
+import { Wait as Promises } from "effect-concurrency/promise"
+import { describe, expect, it } from "tstyche"
+
+declare const a: Effect.Effect<"a", "e1", "r1">
+declare const b: Effect.Effect<2, "e2", "r2">
+declare const fiber: Fiber.RuntimeFiber<"f", "e">
+
+describe("Wait", () => {
+  it("keeps what effects give, fail with and require", () => {
+    expect(Wait.firstCompleted([a, b])).type.toBe<Effect.Effect<"a" | 2, "e1" | "e2", "r1" | "r2">>()
+    expect(Wait.firstSuccess([a, b])).type.toBe<Effect.Effect<"a" | 2, Wait.TooManyFailed<"e1" | "e2">, "r1" | "r2">>()
+    expect(Wait.firstN([a, b], 2)).type.toBe<
+      Effect.Effect<Array<"a" | 2>, Wait.TooManyFailed<"e1" | "e2">, "r1" | "r2">
+    >()
+    expect(Wait.staggered([a, b], "1 second")).type.toBe<
+      Effect.Effect<"a" | 2, Wait.TooManyFailed<"e1" | "e2">, "r1" | "r2">
+    >()
+    expect(Wait.asCompleted([a, b])).type.toBe<
+      Stream.Stream<Wait.Completed<"a" | 2, "e1" | "e2">, never, "r1" | "r2">
+    >()
+  })
+
+  it("all gives a tuple of a tuple, and an array of any other iterable", () => {
+    expect(Wait.all([a, b])).type.toBe<Effect.Effect<["a", 2], "e1" | "e2", "r1" | "r2">>()
+    expect(Wait.all(new Set([a]))).type.toBe<Effect.Effect<Array<"a">, "e1", "r1">>()
+  })
+
+  it("hedge is dual", () => {
+    expect(Wait.hedge(a, { after: 5 })).type.toBe<Effect.Effect<"a", Wait.TooManyFailed<"e1">, "r1">>()
+    expect(a.pipe(Wait.hedge({ after: "5 millis", max: 3 }))).type.toBe<
+      Effect.Effect<"a", Wait.TooManyFailed<"e1">, "r1">
+    >()
+    expect(Wait.hedge).type.not.toBeCallableWith(a, { max: 3 })
+  })
+
+  it("wait takes what runs, and gives the same back", () => {
+    expect(Wait.wait([fiber])).type.toBe<Effect.Effect<Wait.Waited<Fiber.RuntimeFiber<"f", "e">>>>()
+    expect(Wait.wait).type.not.toBeCallableWith([a])
+    expect(Wait.wait).type.not.toBeCallableWith([fiber], { until: "first" })
+    expect<Wait.Completed<1, 2>["exit"]>().type.toBe<Exit.Exit<1, 2>>()
+  })
+
+  it("refuses misuse", () => {
+    expect(Wait.firstCompleted).type.not.toBeCallableWith([Promise.resolve(1)])
+    expect(Wait.firstCompleted).type.not.toBeCallableWith([a], { losers: "drop" })
+    expect(Wait.firstN).type.not.toBeCallableWith([a])
+  })
+})
+
+declare const f: (call: Promises.Call) => Promise<"f">
+declare const g: () => 2
+declare const promise: Promise<true>
+
+describe("Wait for promises", () => {
+  it("gives what functions and promises come to", () => {
+    expect(Promises.firstCompleted([f, g, promise])).type.toBe<Promise<"f" | 2 | true>>()
+    expect(Promises.firstSuccess([f, g])).type.toBe<Promise<"f" | 2>>()
+    expect(Promises.firstN([f, g], 1)).type.toBe<Promise<Array<"f" | 2>>>()
+    expect(Promises.all([f, g, promise])).type.toBe<Promise<["f", 2, true]>>()
+    expect(Promises.staggered([f], 5)).type.toBe<Promise<"f">>()
+    expect(Promises.hedge(f, { after: 5 })).type.toBe<Promise<"f">>()
+    expect(Promises.asCompleted([f, promise])).type.toBeAssignableTo<AsyncIterable<Promises.Completed<"f" | true>>>()
+  })
+
+  it("wait takes promises, and gives the same back", () => {
+    expect(Promises.wait([promise])).type.toBe<Promise<Promises.Waited<Promise<true>>>>()
+    expect(Promises.wait).type.not.toBeCallableWith([f])
+  })
+
+  it("refuses misuse", () => {
+    expect(Promises.firstCompleted).type.not.toBeCallableWith([5])
+    expect(Promises.firstCompleted).type.not.toBeCallableWith([f], { ms: 5 })
+    expect(Promises.staggered).type.not.toBeCallableWith([promise], 5)
+    expect(Promises.hedge).type.not.toBeCallableWith(f)
+  })
+})
