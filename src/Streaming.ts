@@ -1,0 +1,425 @@
+/**
+ * Streaming: sources, and effects for each of their items, as Effect's own `Stream`; and a stream as an async iterable.
+ *
+ * It corresponds to asyncio's async iterators and generators, `aclosing` included, with these differences. Who leaves a stream closes
+ * it. Calls of an async iterator that overlap wait for each other rather than fail with "already running". An async iterator takes no
+ * values: `next(value)` is `next()`, so there is no `asend`. `throw(error)` closes, and rejects with the error; it does not go on in the
+ * stream. A fiber can be interrupted in the midst of an answer, and so a stream can; a JavaScript generator cannot, and is told to
+ * close, and not waited for.
+ *
+ * Why not `Stream.mapEffect` and `Stream.toAsyncIterable`? The first starts a fiber for each item, and unordered it reads ahead without
+ * heed of its bound. The second never answers a `next` that waits while `return` is called, nor one after the end.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { callable, expect, refusal } from "./core/arguments.js"
+import * as core from "./core/range.js"
+import * as slice from "./core/slice.js"
+import * as streaming from "./core/streaming.js"
+import { fromPull, type Pull, turn } from "./internal/chunks.js"
+import { callback, forkDetached, forker, readClock } from "./internal/effect.js"
+import { type Call, flow } from "./internal/flow.js"
+import { StreamIterator } from "./internal/iterate.js"
+import { report } from "./internal/report.js"
+
+/**
+ * How a function is applied.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface MapOptions extends streaming.Options {}
+
+/**
+ * The items of a stream, for `for await`, or one by one.
+ *
+ * **When to use**: it is what an async iterable made by `toAsyncIterable` gives each time that it is gone through. `await using` closes
+ * it at the end of a block.
+ *
+ * **Details**: nothing happens before the first `next`. Several `next` may wait at a time, and are answered in order. After the end, or
+ * after an error, `next` gives `done`. `return` (which `break` calls) and `throw` interrupt the stream, and settle when its finalizers
+ * have run; a `next` that waits then gets what the stream still gave, or `done`. Should a finalizer fail, `return` rejects with that.
+ *
+ * **Fairness**: who asks first gets the first item.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Results<A> extends AsyncIterableIterator<A>, AsyncDisposable {
+  next(): Promise<IteratorResult<A>>
+  return(value?: unknown): Promise<IteratorResult<A>>
+  throw(error?: unknown): Promise<IteratorResult<A>>
+  [Symbol.asyncIterator](): this
+}
+
+/**
+ * The integers from `start` up or down to `end`, which is not among them, as Python's `range`. With one argument, from 0 up to it.
+ *
+ * **When to use**: for a count that goes through a stream. `Stream.range` includes its end, and knows no step.
+ *
+ * **Details**: `step` is an integer other than 0, by default 1. One that leads away from `end` gives nothing. `end` may be `Infinity`. A
+ * defect with a `RangeError` otherwise. It yields as `fromIterable` does.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Streaming } from "effect-concurrency"
+ *
+ * console.log(await Effect.runPromise(Streaming.collect(Streaming.range(5)))) // => [ 0, 1, 2, 3, 4 ]
+ * console.log(await Effect.runPromise(Streaming.collect(Streaming.range(6, 0, -2)))) // => [ 6, 4, 2 ]
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const range = (start: number, end?: number, step?: number): Stream.Stream<number> =>
+  sliced("Streaming.range", () => core.range("Streaming.range", start, end, step))
+
+/**
+ * The items of an iterable. The event loop turns after each millisecond of them: timers, input and everybody else are served in between.
+ *
+ * **When to use**: for a long computation that gives one thing after the other, and must not keep the others waiting.
+ * `Stream.fromIterable` lets other fibers go on, and the rest of the program wait.
+ *
+ * **Details**: what counts is the time between two items by Effect's `Clock`, the consumer's work included; a single item or a body that
+ * takes long blocks as long as it takes. It gives as many items at a time as that leaves room for. An iterator that throws is a defect.
+ *
+ * **Interruption**: closes the iterator, if it has a `return`.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Streaming } from "effect-concurrency"
+ *
+ * const words = Streaming.fromIterable(new Set(["to", "be", "or", "not", "to", "be"]))
+ *
+ * console.log(await Effect.runPromise(Streaming.collect(words))) // => [ 'to', 'be', 'or', 'not' ]
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromIterable = <A>(iterable: Iterable<A>): Stream.Stream<A> =>
+  sliced("Streaming.fromIterable", () => {
+    const isIterable = typeof Object(iterable)[Symbol.iterator] === "function" && typeof iterable !== "string"
+    return expect(isIterable, "Streaming.fromIterable", "iterable", "an iterable that is not a string", iterable)
+  })
+
+const sliced = <A>(where: string, make: () => Iterable<A>): Stream.Stream<A> =>
+  fromPull(
+    Effect.flatMap(Clock.clockWith(Effect.succeed), (clock) =>
+      Effect.map(
+        Effect.acquireRelease(
+          Effect.sync(() => new Slices(make()[Symbol.iterator](), () => readClock(clock))),
+          (slices) =>
+            reported(
+              where,
+              Effect.sync(() => slices.close())
+            )
+        ),
+        (slices) => slices.pull
+      )
+    )
+  )
+
+/** An iterator, a slice of time after the other. */
+class Slices<A> {
+  private readonly slice = slice.make()
+  /** An iterator that has ended or thrown has closed itself, and until it has answered there is nothing to close. */
+  private open = true
+
+  constructor(
+    private readonly iterator: Iterator<A>,
+    private readonly now: () => number
+  ) {}
+
+  readonly pull: Pull<A, never, never> = Effect.suspend(() => {
+    const isOver = slice.isOver(this.slice, this.now())
+    const size = slice.adapt(this.slice, isOver)
+    return isOver ? Effect.flatMap(turn, () => this.begin(size)) : this.take(size)
+  })
+
+  private begin(size: number): Pull<A, never, never> {
+    slice.begin(this.slice, this.now())
+    return this.take(size)
+  }
+
+  private take(size: number): Pull<A, never, never> {
+    const items: Array<A> = []
+    while (items.length < size && (items.length === 0 || !slice.isOver(this.slice, this.now()))) {
+      if (!this.open) break
+      this.open = false
+      const next = this.iterator.next()
+      if (next.done === true) break
+      this.open = true
+      items.push(next.value)
+    }
+    return items.length === 0 ? Effect.fail(Option.none()) : Effect.succeed(items)
+  }
+
+  close(): void {
+    if (this.open) this.iterator.return?.()
+  }
+}
+
+/**
+ * The items of an async iterable.
+ *
+ * **When to use**: for what plain code gives: a generator, a reader, a result set. `Stream.fromAsyncIterable` closes also what has ended
+ * or failed already, and can be interrupted only between two answers.
+ *
+ * **Details**: it is asked once at a time, when the stream wants an item, and closed once, unless it has ended or failed. `onError`
+ * makes of what it rejects with an error of yours; by default it is the stream's error as it is. A `return` that rejects is reported.
+ *
+ * **Interruption**: closes it, and waits for that; unless it is in the midst of an answer, which may never come: then it is told to
+ * close, and not waited for.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Streaming } from "effect-concurrency"
+ *
+ * async function* lines() {
+ *   yield "first"
+ *   yield "second"
+ * }
+ *
+ * console.log(await Effect.runPromise(Streaming.collect(Streaming.fromAsyncIterable(lines())))) // => [ 'first', 'second' ]
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromAsyncIterable: {
+  <A>(iterable: AsyncIterable<A>): Stream.Stream<A, unknown>
+  <A, E>(iterable: AsyncIterable<A>, onError: (error: unknown) => E): Stream.Stream<A, E>
+} = <A>(iterable: AsyncIterable<A>, onError: (error: unknown) => unknown = (error) => error) =>
+  fromPull(
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const where = "Streaming.fromAsyncIterable"
+          const isIterable = typeof Object(iterable)[Symbol.asyncIterator] === "function"
+          expect(isIterable, where, "iterable", "an async iterable", iterable)
+          callable(where, "onError", onError)
+          return new Asked(iterable[Symbol.asyncIterator](), onError)
+        }),
+        (asked) => asked.close
+      ),
+      (asked) => asked.pull
+    )
+  )
+
+/** An async iterator that is asked, and knows whether it owes an answer. */
+class Asked<A, E> {
+  private status: "open" | "asked" | "closed" = "open"
+
+  constructor(
+    private readonly iterator: AsyncIterator<A>,
+    private readonly onError: (error: unknown) => E
+  ) {}
+
+  readonly pull: Pull<A, E, never> = Effect.suspend(() => {
+    if (this.status === "closed") return Effect.fail(Option.none())
+    this.status = "asked"
+    return callback<ReadonlyArray<A>, Option.Option<E>>((resume) => {
+      const failed = (error: unknown) => {
+        this.status = "closed"
+        resume(Effect.suspend(() => Effect.fail(Option.some(this.onError(error)))))
+      }
+      const answered = (result: IteratorResult<A>) => {
+        this.status = result.done === true ? "closed" : "open"
+        resume(result.done === true ? Effect.fail(Option.none()) : Effect.succeed([result.value]))
+      }
+      attempt(() => this.iterator.next()).then(answered, failed)
+    })
+  })
+
+  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    const { iterator, status } = this
+    this.status = "closed"
+    if (status === "closed" || iterator.return === undefined) return Effect.void
+    const closing = reported(
+      "Streaming.fromAsyncIterable",
+      Effect.promise(() => attempt(() => iterator.return!()))
+    )
+    return status === "open" ? closing : Effect.asVoid(forkDetached(closing))
+  })
+}
+
+/** Closes a source. A stream would lose what fails then. */
+const reported = (where: string, closing: Effect.Effect<unknown>): Effect.Effect<void> =>
+  Effect.matchCauseEffect(closing, {
+    onFailure: (cause) => report({ where, name: undefined, message: "the source could not be closed", cause }),
+    onSuccess: () => Effect.void
+  })
+
+const attempt = async <A>(f: () => Promise<A>): Promise<A> => f()
+
+/**
+ * All items of a stream, as an array.
+ *
+ * **Details**: `Stream.runCollect`, without its `Chunk`.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { Streaming } from "effect-concurrency"
+ *
+ * console.log(await Effect.runPromise(Streaming.collect(Stream.make(1, 2, 3)))) // => [ 1, 2, 3 ]
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const collect = <A, E, R>(self: Stream.Stream<A, E, R>): Effect.Effect<Array<A>, E, R> =>
+  Effect.map(Stream.runCollect(self), (items) => [...items])
+
+/**
+ * Applies an effect to each item, several at a time if you like.
+ *
+ * **When to use**: where the results are wanted one by one, as they come.
+ *
+ * **Details**: with a concurrency of 1, the default, it is a loop: an item is asked for when a result is. With more, it reads ahead of
+ * the consumer by `concurrency - 1 + buffer` items and no further (a stream that gives many at once is asked for those at once). Results
+ * come in the order of the items, or with `ordered: false` as they are ready. When a call fails no more are started, those that run are
+ * interrupted, and when they have ended the source is closed; results that were ready before are still given, then the error; of
+ * several, that of the first item, since a stream keeps one, and the others are reported. An error of the source comes after the results
+ * of what it gave before. A worker fiber runs one item after the other: what a call leaves in a `FiberRef` stays there.
+ *
+ * **Interruption**: no more are started, those that run are interrupted and waited for, then the source is closed. What has been read
+ * ahead is lost to the source.
+ *
+ * **Fairness**: items are started in the order of the source.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { Streaming } from "effect-concurrency"
+ *
+ * const lengths = Stream.make("a", "bb", "ccc").pipe(
+ *   Streaming.map((word, index) => Effect.succeed(`${index}: ${word.length}`), { concurrency: 2 })
+ * )
+ *
+ * console.log(await Effect.runPromise(Streaming.collect(lengths))) // => [ '0: 1', '1: 2', '2: 3' ]
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const map: {
+  <A, B, E2, R2>(
+    f: (item: A, index: number) => Effect.Effect<B, E2, R2>,
+    options?: MapOptions
+  ): <E, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<B, E | E2, R | R2>
+  <A, E, R, B, E2, R2>(
+    self: Stream.Stream<A, E, R>,
+    f: (item: A, index: number) => Effect.Effect<B, E2, R2>,
+    options?: MapOptions
+  ): Stream.Stream<B, E | E2, R | R2>
+} = dual(
+  (args) => isStream(args[0]) || typeof args[1] === "function",
+  <A, E, R, B, E2, R2>(
+    self: Stream.Stream<A, E, R>,
+    f: (item: A, index: number) => Effect.Effect<B, E2, R2>,
+    options?: MapOptions
+  ) => start("Streaming.map", self, "f", f, f, options)
+)
+
+/**
+ * The items that an effectful predicate holds for; several are asked about at a time if you like.
+ *
+ * **When to use**: where the predicate has to wait. It takes the options of {@link map}, and ends as that does.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import { Streaming } from "effect-concurrency"
+ *
+ * const even = Streaming.filter(Streaming.range(6), (n) => Effect.succeed(n % 2 === 0), { concurrency: 3 })
+ *
+ * console.log(await Effect.runPromise(Streaming.collect(even))) // => [ 0, 2, 4 ]
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const filter: {
+  <A, E2, R2>(
+    predicate: (item: A, index: number) => Effect.Effect<boolean, E2, R2>,
+    options?: MapOptions
+  ): <E, R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E | E2, R | R2>
+  <A, E, R, E2, R2>(
+    self: Stream.Stream<A, E, R>,
+    predicate: (item: A, index: number) => Effect.Effect<boolean, E2, R2>,
+    options?: MapOptions
+  ): Stream.Stream<A, E | E2, R | R2>
+} = dual(
+  (args) => isStream(args[0]) || typeof args[1] === "function",
+  <A, E, R, E2, R2>(
+    self: Stream.Stream<A, E, R>,
+    predicate: (item: A, index: number) => Effect.Effect<boolean, E2, R2>,
+    options?: MapOptions
+  ) => {
+    const keep: Call<A, A, E2, R2> = (item, index) =>
+      Effect.map(predicate(item, index), (kept) => (kept ? item : streaming.Skip))
+    return start("Streaming.filter", self, "predicate", predicate, keep, options)
+  }
+)
+
+const start = <A, E, R, B, E2, R2>(
+  where: string,
+  self: Stream.Stream<A, E, R>,
+  name: string,
+  f: unknown,
+  call: Call<A, B, E2, R2>,
+  options: MapOptions | undefined
+): Stream.Stream<B, E | E2, R | R2> =>
+  Stream.suspend(() => {
+    checkStream(where, self)
+    callable(where, name, f)
+    const { ahead } = streaming.make(where, options)
+    return ahead === 0 ? oneByOne(self, call) : flow(where, self, call, () => streaming.make<A, B>(where, options))
+  })
+
+/** Effect's own loop does well where nothing runs beside it. */
+const oneByOne = <A, E, R, B, E2, R2>(
+  self: Stream.Stream<A, E, R>,
+  call: Call<A, B, E2, R2>
+): Stream.Stream<B, E | E2, R | R2> => {
+  let index = 0
+  const results = Stream.mapEffect(self, (item) => call(item, index++))
+  return Stream.filter(results, (result) => result !== streaming.Skip) as Stream.Stream<B, E | E2, R | R2>
+}
+
+const isStream = (value: unknown): boolean => Object(value)[Stream.StreamTypeId] !== undefined
+
+const checkStream = (where: string, self: unknown): void => {
+  if (!isStream(self)) throw refusal(where, "self", "a stream", self)
+}
+
+/**
+ * A stream as an async iterable, for plain code. Each time that it is gone through, the stream is run anew, with the services of where
+ * it was made.
+ *
+ * **When to use**: to hand results to code that does not use Effect. For a queue: `toAsyncIterable(queue.stream)`, or the facade's
+ * `WorkQueue.from`.
+ *
+ * **Details**: the stream goes on only while somebody waits for an item. Errors are the original ones, several an `AggregateError`. See
+ * {@link Results} for the rest of the protocol.
+ *
+ * **Interruption**: `break`, `return` and `throw` interrupt the stream and wait for its finalizers. Whoever drops an iterator half way
+ * without them leaves the stream where it is.
+ *
+ * @example
+ * import { Effect, Stream } from "effect"
+ * import { Streaming } from "effect-concurrency"
+ *
+ * const stream = Stream.make("first", "second").pipe(Stream.ensuring(Effect.sync(() => console.log("closed")))) // => closed
+ * for await (const item of await Effect.runPromise(Streaming.toAsyncIterable(stream))) {
+ *   if (item === "first") break
+ * }
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const toAsyncIterable = <A, E, R>(
+  self: Stream.Stream<A, E, R>
+): Effect.Effect<{ [Symbol.asyncIterator](): Results<A> }, never, R> =>
+  Effect.map(forker<R>(), (fork) => {
+    checkStream("Streaming.toAsyncIterable", self)
+    return { [Symbol.asyncIterator]: (): Results<A> => new StreamIterator(self, fork) }
+  })

@@ -1,0 +1,284 @@
+import { AsyncLocalStorage } from "node:async_hooks"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Background, BackgroundClosed, Mutex } from "effect-concurrency/promise"
+import { settle } from "../laws/skins.js"
+import { timers } from "../laws/Task.js"
+import { gate } from "../utils/gate.js"
+import { rejectionOf } from "../utils/rejection.js"
+import { counted, waitLaws, watch, withFakeTimers } from "./waits.js"
+
+const oops = new Error("oops")
+const untilAborted = ({ signal }: { readonly signal: AbortSignal }) =>
+  new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+
+const noting = (options: ConstructorParameters<typeof Background>[0] = {}) => {
+  const reports: Array<string> = []
+  const background = new Background({
+    ...options,
+    onError: ({ error, message, name }) => reports.push(`${name}: ${error === undefined ? message : String(error)}`)
+  })
+  return { background, reports }
+}
+
+waitLaws("Background.awaitEmpty", () => {
+  const { open, opened } = gate()
+  const background = new Background()
+  background.fireAndForget(() => opened)
+  const { waiting } = background["~effect-concurrency/Background"]
+  return {
+    wait: (options) => background.awaitEmpty(options),
+    grant: open,
+    waiting: () => waiting.size,
+    isIdle: () => waiting.size === 0
+  }
+})
+
+describe("Background for async functions", () => {
+  describe("fireAndForget of a promise", () => {
+    it("holds it, and reports its failure once; there is no unhandledRejection", async () => {
+      const { background, reports } = noting()
+      const { open, opened } = gate()
+      background.fireAndForget(
+        opened.then(() => Promise.reject(oops)),
+        { name: "mail" }
+      )
+      background.fireAndForget(Promise.reject(oops), { name: "failed already" })
+      assert.strictEqual(background.size, 2)
+      open()
+      await background.awaitEmpty()
+      await timers()
+      assert.deepStrictEqual(reports, ["failed already: Error: oops", "mail: Error: oops"])
+    })
+
+    it("is not subject to concurrency and backlog, for it runs already", async () => {
+      const { background } = noting({ concurrency: 1, backlog: 0 })
+      const { open, opened } = gate()
+      background.fireAndForget(() => opened)
+      background.fireAndForget(opened)
+      assert.deepInclude(background.stats(), { size: 2, queued: 0 })
+      open()
+      await background.awaitEmpty()
+    })
+
+    it("when it is cancelled before its first step, its failure is not lost", async () => {
+      const { background, reports } = noting()
+      background.fireAndForget(Promise.reject(oops), { name: "late" })
+      await background.cancelAll()
+      await background.awaitEmpty()
+      assert.deepStrictEqual(reports, ["late: Error: oops"])
+    })
+
+    it("a closed registry refuses it, and reports its failure all the same", async () => {
+      const { background, reports } = noting()
+      await background.close()
+      assert.throws(() => background.fireAndForget(Promise.reject(oops), { name: "late" }), BackgroundClosed)
+      await settle()
+      assert.deepStrictEqual(reports, ["late: Error: oops"])
+    })
+  })
+
+  it("keeps the context of who starts a task, also when it waits for its turn", async () => {
+    const context = new AsyncLocalStorage<string>()
+    const seen: Array<string | undefined> = []
+    const background = new Background({ concurrency: 1 })
+    for (const name of ["a", "b", "c"]) {
+      context.run(name, () =>
+        background.fireAndForget(async () => {
+          await Promise.resolve()
+          seen.push(context.getStore())
+        })
+      )
+    }
+    await background.awaitEmpty()
+    assert.deepStrictEqual(seen, ["a", "b", "c"])
+  })
+
+  it("a signal cancels a task, one that is aborted already starts nothing, and no listener is left", async () => {
+    const { background, reports } = noting({ concurrency: 1 })
+    const { abort, left, signal } = counted()
+    let ran = false
+    const running = background.start(untilAborted, { signal })
+    const waiting = background.start(() => (ran = true), { signal })
+    await settle()
+    abort("enough")
+    await background.awaitEmpty()
+    assert.deepStrictEqual([await rejectionOf(running.wait()), await rejectionOf(waiting.wait())], ["enough", "enough"])
+    background.fireAndForget(() => (ran = true), { signal })
+    await background.awaitEmpty()
+    assert.deepStrictEqual([ran, left(), reports], [false, 0, []])
+  })
+
+  it("reports to the console by default; a reporter may be async and is waited for; one that fails harms nobody", async () => {
+    const console = vi.spyOn(globalThis.console, "error").mockImplementation(() => {})
+    try {
+      const plain = new Background()
+      plain.fireAndForget(() => Promise.reject(oops), { name: "mail" })
+      await plain.awaitEmpty()
+      assert.deepStrictEqual(console.mock.calls, [["Background: mail: it failed, and nobody waits for it", oops]])
+      console.mockClear()
+      const { open, opened } = gate()
+      const slow = new Background({ onError: () => opened.then(() => Promise.reject(new Error("no"))) })
+      slow.fireAndForget(() => Promise.reject(oops))
+      const empty = watch(slow.awaitEmpty())
+      await settle()
+      assert.strictEqual(empty.state, "waiting")
+      open()
+      await settle()
+      assert.deepStrictEqual([empty.state, console.mock.calls.length], ["done", 2])
+    } finally {
+      console.mockRestore()
+    }
+  })
+
+  describe("closing", () => {
+    it("drains up to the deadline, then cancels the rest, and says whom; no timer is left", () =>
+      withFakeTimers(async () => {
+        const { background, reports } = noting({ onClose: "drain", deadline: 100 })
+        const { open, opened } = gate()
+        background.fireAndForget(() => opened, { name: "quick" })
+        background.fireAndForget(untilAborted, { name: "slow" })
+        const close = watch(background.close())
+        open()
+        await vi.advanceTimersByTimeAsync(99)
+        assert.deepStrictEqual([close.state, background.size], ["waiting", 1])
+        await vi.advanceTimersByTimeAsync(1)
+        await settle()
+        assert.deepStrictEqual(close.value, ["slow"])
+        assert.deepStrictEqual(reports, ["undefined: 1 task had not ended by the deadline, and were cancelled: slow"])
+      }))
+
+    it("leaves behind what does not stop in time, says so, and still reports its failure", () =>
+      withFakeTimers(async () => {
+        const { background, reports } = noting({ grace: 100 })
+        const { open, opened } = gate()
+        background.fireAndForget(() => opened.then(() => Promise.reject(oops)), { name: "deaf" })
+        const close = watch(background.close())
+        await settle()
+        await vi.advanceTimersByTimeAsync(100)
+        await settle()
+        // It was cancelled before its first step: it does not run.
+        assert.deepStrictEqual([close.value, reports], [[], []])
+        const { background: other, reports: others } = noting({ grace: 100 })
+        other.fireAndForget(() => opened.then(() => Promise.reject(oops)), { name: "deaf" })
+        await settle()
+        const closing = watch(other.close())
+        await vi.advanceTimersByTimeAsync(100)
+        await settle()
+        assert.deepStrictEqual(closing.value, ["deaf"])
+        open()
+        await settle()
+        assert.deepStrictEqual(others, [
+          "undefined: 1 task had not cleaned up in time, and were left behind: deaf",
+          "deaf: Error: oops"
+        ])
+      }))
+
+    it("await using closes it", async () => {
+      const { background } = noting()
+      let reason: any
+      background.fireAndForget((context) =>
+        untilAborted(context).catch((error) => {
+          reason = error
+        })
+      )
+      await settle()
+      await background[Symbol.asyncDispose]()
+      assert.deepStrictEqual([reason.name, background.stats().isClosed], ["AbortError", true])
+    })
+  })
+
+  it("cancelAll gives its reason to all, and its wait can be aborted", async () => {
+    const { open, opened } = gate()
+    const { background } = noting()
+    const tasks = [
+      background.start(untilAborted),
+      background.start((context) => untilAborted(context).catch(() => opened))
+    ]
+    await settle()
+    const { abort, left, signal } = counted()
+    const cancel = watch(background.cancelAll("why", { signal }))
+    await settle()
+    abort("gone")
+    await settle()
+    assert.deepStrictEqual([cancel.error, left(), tasks[0]!.poll()._tag, background.size], ["gone", 0, "Cancelled", 1])
+    assert.strictEqual(tasks[1]!.signal.reason, "why")
+    open()
+    await background.awaitEmpty()
+  })
+
+  describe("from", () => {
+    it("shares a registry of plain code", async () => {
+      const { background, reports } = noting()
+      Background.from(Background.from(background)).fireAndForget(() => Promise.reject(oops), { name: "a" })
+      await background.awaitEmpty()
+      assert.deepStrictEqual(reports, ["a: Error: oops"])
+    })
+
+    for (const bad of [undefined, null, {}, 5, new Mutex()]) {
+      it(`refuses what is none: ${String(bad).slice(0, 16)}`, () => {
+        assert.throws(
+          () => Background.from(bad as never),
+          TypeError,
+          /^Background\.from: argument must be a Background, got /
+        )
+      })
+    }
+  })
+
+  it("refuses what cannot be, before anything starts", () => {
+    const background = new Background()
+    assert.throws(() => new Background(null as never), TypeError, "new Background: options must be an object, got null")
+    assert.throws(
+      () => new Background({ concurrency: 0 }),
+      RangeError,
+      "new Background: concurrency must be an integer"
+    )
+    assert.throws(
+      () => new Background({ onError: 5 as never }),
+      TypeError,
+      "new Background: onError must be a function"
+    )
+    assert.throws(() => background.start(5 as never), TypeError, "Background.start: work must be a function, got 5")
+    assert.throws(
+      () => background.start(Promise.resolve() as never),
+      TypeError,
+      "Background.start: work must be a function"
+    )
+    for (const bad of [5, undefined, null, {}]) {
+      assert.throws(
+        () => background.fireAndForget(bad as never),
+        TypeError,
+        "Background.fireAndForget: work must be a function or a promise, got"
+      )
+    }
+    assert.throws(
+      () => background.start(() => 1, { name: 5 as never }),
+      "Background.start: name must be a string, got 5"
+    )
+    assert.strictEqual(background.size, 0)
+  })
+
+  it("a million tasks that are forgotten leave nothing behind, nor do those that fail or are cancelled", async () => {
+    let failures = 0
+    const background = new Background({ onError: () => failures++ })
+    const { left, signal } = counted()
+    const chunk = async (n: number) => {
+      for (let i = 0; i < n; i++)
+        background.fireAndForget(i % 100 === 0 ? async () => Promise.reject(oops) : async () => {})
+      for (let i = 0; i < n / 100; i++) background.start(untilAborted, { signal })
+      await settle()
+      await background.cancelAll()
+      await background.awaitEmpty()
+    }
+    const heap = async () => {
+      await settle()
+      globalThis.gc!()
+      return process.memoryUsage().heapUsed / 1e6
+    }
+    await chunk(20_000)
+    const before = await heap()
+    for (let i = 0; i < 50; i++) await chunk(20_000)
+    assert.isBelow((await heap()) - before, 4)
+    assert.deepStrictEqual([failures, background.size, left()], [10_200, 0, 0])
+  }, 60_000)
+})
