@@ -4,12 +4,16 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
 
 /** Effect 4: `Effect.callback`. */
 export const callback: <A, E = never>(
@@ -41,6 +45,37 @@ export const onFiberExit = <A, E>(
 /** Effect 4: `Effect.forkChild`. */
 export const fork = Effect.fork
 
+/** Effect 4: `Effect.forkDetach`. */
+export const forkDetached = Effect.forkDaemon
+
+/** Tells a fiber that it is interrupted, and does not wait for its end. Effect 4: `fiber.interruptUnsafe(by)`. */
+export const interruptNow = (fiber: Fiber.RuntimeFiber<unknown, unknown>, by: Fiber.RuntimeFiber<any, any>): void =>
+  fiber.unsafeInterruptAsFork(by.id())
+
+/** A fiber that runs, or has run. Effect 4: `Fiber.Fiber`. */
+export type RunningFiber<A, E> = Fiber.RuntimeFiber<A, E>
+
+/** Whether there is neither a failure nor a defect. Effect 4: `Cause.hasInterruptsOnly`. */
+export const isInterruptedOnly = Cause.isInterruptedOnly
+
+/** Takes over what a fiber has set in its `FiberRef`s, as if it had been done here. Effect 4 has none. */
+export const inheritFrom = Fiber.inheritAll
+
+/** Effect 4: `Duration.Input`. */
+export type DurationInput = Duration.DurationInput
+
+/** The milliseconds of a duration, if it is one. Effect 4: `Duration.fromInput`. */
+export const millisecondsOf = (duration: unknown): number | undefined =>
+  Option.getOrUndefined(Option.map(Duration.decodeUnknown(duration), Duration.toMillis))
+
+/** What an effect gives, fails with, requires. Effect 4: `Effect.Success`, `Effect.Error`, `Effect.Services`. */
+export type Success<T extends Effect.Effect<any, any, any>> = Effect.Effect.Success<T>
+export type Failure<T extends Effect.Effect<any, any, any>> = Effect.Effect.Error<T>
+export type Requirements<T extends Effect.Effect<any, any, any>> = Effect.Effect.Context<T>
+
+/** Effect 4: `Effect.yieldNow` is a value. */
+export const yieldNow: Effect.Effect<void> = Effect.yieldNow()
+
 /** Effect 4: a search in `cause.reasons`. */
 export const isDieWith = (cause: Cause.Cause<unknown>, defect: unknown): boolean =>
   cause._tag === "Die" && cause.defect === defect
@@ -60,3 +95,56 @@ export const runnable =
     if (exit._tag === "Success") return exit.value
     throw Cause.squash(exit.cause)
   }
+
+/**
+ * What runs an effect for plain code, with the loggers and the like of where it is made. Effect 4: `Effect.context`, and
+ * `Effect.runPromiseExitWith`.
+ */
+export const runner: Effect.Effect<(effect: Effect.Effect<unknown, unknown>) => Promise<unknown>> = Effect.map(
+  Effect.runtime<never>(),
+  (runtime) => (effect) => Runtime.runPromiseExit(runtime, effect)
+)
+
+/** The same, without an effect around it. */
+export const runPlain: (effect: Effect.Effect<unknown, unknown>) => Promise<unknown> = Effect.runPromiseExit
+
+/** What forks an effect for plain code, with the services of where it is made. Effect 4: `Effect.context`, and `Effect.runForkWith`. */
+export const forker = <R>(): Effect.Effect<
+  <A, E>(effect: Effect.Effect<A, E, R>) => Fiber.RuntimeFiber<A, E>,
+  never,
+  R
+> => Effect.map(Effect.runtime<R>(), (runtime) => (effect) => Runtime.runFork(runtime, effect))
+
+/** Reads a clock, in milliseconds. Effect 4: `clock.currentTimeMillisUnsafe()`. */
+export const readClock = (clock: Clock.Clock): number => clock.unsafeCurrentTimeMillis()
+
+/** What has failed, without the interruptions. Effect 4: `cause.reasons`. */
+export const errorsOf = (cause: Cause.Cause<unknown>): ReadonlyArray<unknown> => [
+  ...Cause.failures(cause),
+  ...Cause.defects(cause)
+]
+
+/** What plain code does with a `Deferred`. Effect 4: `Deferred.doneUnsafe`, and the rest as here. */
+export const sharedDeferred = <A, E>(deferred: Deferred.Deferred<A, E>) => ({
+  settle: (exit: Exit.Exit<A, E>): boolean => Effect.runSync(Deferred.done(deferred, exit)),
+  isSettled: (): boolean => Effect.runSync(Deferred.isDone(deferred)),
+  onSettled: (f: (exit: Exit.Exit<A, E>) => void): void => {
+    Effect.runCallback(Deferred.await(deferred), { onExit: f })
+  }
+})
+
+/** Whether there is a defect. Effect 4: `Cause.hasDies`. */
+export const hasDefect = Cause.isDie
+
+/** A defect, and the interruption of whoever is to see it: what is a failure does not survive that. Effect 4: `Cause.combine`. */
+export const dieInterrupted = (defect: unknown, interruption: Cause.Cause<never>): Cause.Cause<never> =>
+  Cause.sequential(Cause.die(defect), interruption)
+
+/**
+ * What starts an effect as a fiber of its own, not before the present step has ended, with what the fiber has that asks for it here. Effect 4:
+ * `Effect.context`, and `Effect.runForkWith`.
+ */
+export const laterForker = <R>(): Effect.Effect<(effect: Effect.Effect<unknown, never, R>) => void, never, R> =>
+  Effect.map(Effect.runtime<R>(), (runtime) => (effect) => {
+    Runtime.runFork(runtime, effect, { immediate: false })
+  })

@@ -1,4 +1,5 @@
 /** All that the explorer is set on. */
+import * as Background from "./Background.js"
 import * as Barrier from "./Barrier.js"
 import * as Condition from "./Condition.js"
 import * as Event from "./Event.js"
@@ -6,6 +7,11 @@ import * as Guarded from "./Guarded.js"
 import * as Mutex from "./Mutex.js"
 import type { Explored } from "./scenario.js"
 import * as Semaphore from "./Semaphore.js"
+import * as Shield from "./Shield.js"
+import * as Streaming from "./Streaming.js"
+import * as Task from "./Task.js"
+import * as TaskGroup from "./TaskGroup.js"
+import * as Wait from "./Wait.js"
 import * as WorkQueue from "./WorkQueue.js"
 
 export const scenarios: ReadonlyArray<Explored> = [
@@ -15,5 +21,11 @@ export const scenarios: ReadonlyArray<Explored> = [
   Event,
   Condition,
   Barrier,
-  WorkQueue
+  WorkQueue,
+  Task,
+  Background,
+  TaskGroup,
+  Shield,
+  Wait,
+  Streaming
 ].flatMap((module) => module.scenarios)

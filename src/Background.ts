@@ -1,0 +1,492 @@
+/**
+ * Work in the background: a registry of tasks that nobody may lose sight of.
+ *
+ * It corresponds to what Python's documentation has everybody write around `asyncio.create_task`: a set that holds the tasks, a callback
+ * that takes them out, and another that reports what failed. The differences: a task is gone from the registry in the step in which it
+ * ends, not a turn later; a failure is reported then, and not when garbage is collected; and waiting for a task that was cancelled does not
+ * swallow the cancellation of who waits.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { callable, record } from "./core/arguments.js"
+import * as core from "./core/background.js"
+import { BackgroundClosed, BackgroundFull } from "./core/background.js"
+import { wake } from "./core/ticket.js"
+import { catchCause, runner, runPlain } from "./internal/effect.js"
+import { FiberTicket, park } from "./internal/park.js"
+import { hold } from "./internal/permits.js"
+import { report, type Unhandled } from "./internal/report.js"
+import * as service from "./internal/service.js"
+import { ended, launch, milliseconds, prepare, within } from "./internal/task.js"
+import type * as Task from "./Task.js"
+
+export {
+  /**
+   * The registry is closed: nothing can be started there any more.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  BackgroundClosed,
+  /**
+   * As many tasks run as may, and as many wait as may.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  BackgroundFull
+}
+
+export type {
+  /**
+   * What is reported: which task, what happened to it, and why.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Unhandled
+}
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = core.TypeId
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = core.TypeId
+
+/**
+ * How a registry is made.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options<R = never> {
+  /** How many tasks run at a time: an integer, 1 or more. Others wait for their turn, in order of their start. Default: all that there are. */
+  readonly concurrency?: number | undefined
+  /**
+   * How many tasks may wait for their turn: an integer, 0 or more, or Infinity. One more is refused with `BackgroundFull`. It needs a
+   * concurrency. Default: any number.
+   */
+  readonly backlog?: number | undefined
+  /**
+   * Where failures go that nobody waits for, once each. What it does is not waited for by whoever started the task, but `awaitEmpty` and
+   * `close` wait for it. Should it fail itself, that is logged. Default: logs at error level, with the name of the task.
+   */
+  readonly onError?: ((failure: Unhandled) => Effect.Effect<unknown, unknown, R>) | undefined
+  /** What closing does to the tasks: `"interrupt"`, the default, cancels them all at once; `"drain"` lets them end first. */
+  readonly onClose?: core.OnClose | undefined
+  /**
+   * How long a closing that drains waits for the tasks. What has not ended then is cancelled, and reported by name. Default: as long as
+   * it takes.
+   */
+  readonly deadline?: Duration.DurationInput | undefined
+  /**
+   * How long closing waits for the cleanup of the tasks that it cancelled. What has not ended then is left behind, and reported by name.
+   * Default: as long as it takes.
+   */
+  readonly grace?: Duration.DurationInput | undefined
+}
+
+/**
+ * A frozen snapshot.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats extends core.Stats {}
+
+/**
+ * A registry of tasks in the background.
+ *
+ * **When to use**: for work that nobody waits for where it is started, and that must neither be lost, nor fail unseen, nor outlive the
+ * program: writing a log, sending a mail, filling a cache. For several pieces of one piece of work, that fail together, use a task group.
+ *
+ * **Details**: a task runs with the services of whoever starts it, from the next turn on. The registry holds it until it has ended. A
+ * failure goes to `onError`, unless somebody waits for the task or has registered a callback by the turn after it; what was cancelled is no
+ * failure. `BackgroundFull` is in the types of a registry with a `backlog` only.
+ *
+ * **Interruption**: whoever starts a task may be interrupted, and the task goes on. `cancelAll` and `close` have cancelled also when they
+ * are interrupted while they wait.
+ *
+ * **Fairness**: with a concurrency, tasks run in order of their start.
+ *
+ * @example
+ * import { Background } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   const failures: Array<string> = []
+ *   const background = yield* Background.make({
+ *     concurrency: 2,
+ *     onError: ({ name, cause }) => Effect.sync(() => failures.push(`${name}: ${cause.toString()}`))
+ *   })
+ *   yield* background.fireAndForget(Effect.fail("no route"), { name: "send mail" })
+ *   const task = yield* background.start(Effect.succeed(42))
+ *   const answer = yield* task.await
+ *   yield* background.awaitEmpty
+ *   return [answer, ...failures]
+ * })
+ *
+ * console.log(await Effect.runPromise(Effect.scoped(program))) // => [ 42, 'send mail: Error: no route' ]
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Background<out Full = never> {
+  readonly [TypeId]: core.State & { readonly _Full?: () => Full }
+  /** Reports for plain code. */
+  readonly reportPlain: (failure: { readonly error: unknown } & Omit<Unhandled, "cause">) => Promise<unknown>
+
+  /** Starts an effect as a task of the registry. */
+  start<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Task.Options
+  ): Effect.Effect<Task.Task<A, E>, BackgroundClosed | Full, R>
+
+  /** Starts an effect that nobody waits for. */
+  fireAndForget<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Task.Options
+  ): Effect.Effect<void, BackgroundClosed | Full, R>
+
+  /** How many tasks have not ended. */
+  readonly size: Effect.Effect<number>
+
+  /** Waits until every task has ended and every failure is reported. */
+  readonly awaitEmpty: Effect.Effect<void>
+
+  /** Cancels the tasks that there are, all at once, and waits until they have cleaned up. Gives how many there were. */
+  readonly cancelAll: Effect.Effect<number>
+
+  /**
+   * Closes the registry, as its options say, and gives the names of the tasks that it gave up: those that a draining had to cancel, and
+   * those whose cleanup it did not wait for. From here on `start` fails with `BackgroundClosed`.
+   */
+  readonly close: Effect.Effect<ReadonlyArray<string>>
+
+  /** A frozen snapshot. */
+  readonly stats: Effect.Effect<Stats>
+}
+
+class BackgroundImpl implements Background<BackgroundFull> {
+  readonly [TypeId]: core.State
+  readonly size: Background["size"]
+  readonly awaitEmpty: Background["awaitEmpty"]
+  readonly cancelAll: Background["cancelAll"]
+  readonly close: Background["close"]
+  readonly stats: Background["stats"]
+  readonly reportPlain: Background["reportPlain"]
+
+  constructor(
+    state: core.State,
+    private readonly report: (failure: Unhandled) => Effect.Effect<void>,
+    run: (effect: Effect.Effect<unknown>) => Promise<unknown>
+  ) {
+    this[TypeId] = state
+    this.reportPlain = ({ error, ...rest }) =>
+      run(report({ ...rest, cause: error === undefined ? Cause.empty : Cause.fail(error) }))
+    this.size = Effect.sync(() => state.tasks.size)
+    this.awaitEmpty = Effect.uninterruptibleMask((restore) => {
+      if (core.isEmpty(state)) return Effect.void
+      const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "background tasks to end")
+      core.enqueue(state, ticket)
+      return park(
+        restore,
+        ticket,
+        () => core.cancel(state, ticket),
+        () => Effect.void
+      )
+    })
+    this.cancelAll = Effect.suspend(() => {
+      const tasks = Array.from(state.tasks.keys())
+      wake(core.stopAll(state, undefined))
+      return Effect.as(
+        Effect.forEach(tasks, (task) => ended(task, false, () => Effect.void), { discard: true }),
+        tasks.length
+      )
+    })
+    this.close = Effect.suspend(() => {
+      core.close(state)
+      const drained = state.onClose === "drain" ? within(state.deadline, this.awaitEmpty) : succeedFalse
+      return Effect.flatMap(drained, (empty) => (empty ? Effect.succeed([]) : this.cancelRest()))
+    })
+    this.stats = Effect.sync(() => core.stats(state))
+  }
+
+  readonly start = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: Task.Options = {}
+  ): Effect.Effect<Task.Task<A, E>, BackgroundClosed | BackgroundFull, R> => {
+    return this.launch("Background.start", effect, options)
+  }
+
+  readonly fireAndForget = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: Task.Options = {}
+  ): Effect.Effect<void, BackgroundClosed | BackgroundFull, R> => {
+    return Effect.asVoid(this.launch("Background.fireAndForget", effect, options))
+  }
+
+  /** Uninterruptible, since what is in the registry has to be started: it would be waited for. */
+  private launch<A, E, R>(where: string, effect: Effect.Effect<A, E, R>, options: Task.Options) {
+    const state = this[TypeId]
+    return Effect.uninterruptible(
+      Effect.suspend((): Effect.Effect<Task.Task<A, E>, BackgroundClosed | BackgroundFull, R> => {
+        const task = prepare(where, effect, options)
+        const refused = core.add(state, task)
+        if (refused !== undefined) return Effect.fail(refused)
+        const { semaphore } = state
+        return launch<Task.Task<A, E>, A, E, R>(
+          task,
+          semaphore === undefined ? effect : hold(where, semaphore, 1, undefined, effect),
+          {
+            ended: (failed) => core.remove(state, task, failed),
+            reported: () => core.reported(state),
+            report: ({ cause }) =>
+              this.report({
+                where: "Background",
+                name: task.name,
+                message: "it failed, and nobody waits for it",
+                cause: cause as Cause.Cause<E>
+              })
+          }
+        )
+      })
+    )
+  }
+
+  /** Cancels what is left of a registry that closes. */
+  private cancelRest(): Effect.Effect<ReadonlyArray<string>> {
+    const state = this[TypeId]
+    const names = state.onClose === "drain" ? core.names(state) : []
+    const say = (what: string, names: ReadonlyArray<string>) =>
+      names.length === 0
+        ? Effect.void
+        : this.report({
+            where: "Background.close",
+            name: undefined,
+            message: core.abandoned(what, names),
+            cause: Cause.empty
+          })
+    wake(core.stopAll(state, undefined))
+    return Effect.flatMap(
+      Effect.zipRight(
+        say("had not ended by the deadline, and were cancelled", names),
+        within(state.grace, this.awaitEmpty)
+      ),
+      (clean) => {
+        if (clean) return Effect.succeed(names)
+        const left = core.names(state)
+        return Effect.as(say("had not cleaned up in time, and were left behind", left), names.length > 0 ? names : left)
+      }
+    )
+  }
+}
+
+const succeedFalse = Effect.succeed(false)
+
+/** Reports, and never fails. */
+const reporter =
+  (onError: Options["onError"]) =>
+  (failure: Unhandled): Effect.Effect<void> =>
+    onError === undefined
+      ? report(failure)
+      : catchCause(Effect.asVoid(Effect.suspend(() => onError(failure))), (cause) =>
+          Effect.zipRight(
+            report(failure),
+            report({ ...failure, where: "Background.onError", message: "the reporter failed", cause })
+          )
+        )
+
+const checked = ({ deadline, grace, onError, ...rest }: Options<any>): core.State => {
+  const where = "Background.make"
+  if (onError !== undefined) callable(where, "onError", onError)
+  return core.make(where, {
+    ...rest,
+    deadline: deadline === undefined ? undefined : milliseconds(where, "deadline", deadline),
+    grace: grace === undefined ? undefined : milliseconds(where, "grace", grace)
+  })
+}
+
+type Bounded = { readonly backlog: number }
+
+/**
+ * Makes a registry, without an effect around it. Nobody closes it but who calls `close`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeUnsafe: {
+  (options: Options & Bounded): Background<BackgroundFull>
+  (options?: Options): Background
+} = (options: Options = {}): any =>
+  new BackgroundImpl(checked(record("Background.make", options)), reporter(options.onError), runPlain)
+
+/**
+ * Makes a registry, which is closed with the scope. What `onError` needs is taken from where the registry is made.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: {
+  <R = never>(options: Options<R> & Bounded): Effect.Effect<Background<BackgroundFull>, never, R | Scope.Scope>
+  <R = never>(options?: Options<R>): Effect.Effect<Background, never, R | Scope.Scope>
+} = (options: Options<any> = {}): Effect.Effect<any, never, any> =>
+  Effect.flatMap(Effect.context<any>(), (context) =>
+    Effect.flatMap(runner, (run) => {
+      const { onError } = record("Background.make", options)
+      const state = checked(options)
+      const provided = onError && ((failure: Unhandled) => Effect.provide(onError(failure), context))
+      return Effect.acquireRelease(
+        Effect.sync(() => new BackgroundImpl(state, reporter(provided), run)),
+        (background) => background.close
+      )
+    })
+  )
+
+/**
+ * Starts an effect as a task of the registry. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const start = <Full, A, E, R>(
+  self: Background<Full>,
+  effect: Effect.Effect<A, E, R>,
+  options?: Task.Options
+): Effect.Effect<Task.Task<A, E>, BackgroundClosed | Full, R> => self.start(effect, options)
+
+/**
+ * Starts an effect that nobody waits for. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const fireAndForget = <Full, A, E, R>(
+  self: Background<Full>,
+  effect: Effect.Effect<A, E, R>,
+  options?: Task.Options
+): Effect.Effect<void, BackgroundClosed | Full, R> => self.fireAndForget(effect, options)
+
+/**
+ * How many tasks have not ended. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const size = <Full>(self: Background<Full>): Effect.Effect<number> => self.size
+
+/**
+ * Waits until every task has ended and every failure is reported. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const awaitEmpty = <Full>(self: Background<Full>): Effect.Effect<void> => self.awaitEmpty
+
+/**
+ * Cancels the tasks that there are, all at once, and waits until they have cleaned up. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const cancelAll = <Full>(self: Background<Full>): Effect.Effect<number> => self.cancelAll
+
+/**
+ * Closes the registry, and gives the names of the tasks that it gave up. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const close = <Full>(self: Background<Full>): Effect.Effect<ReadonlyArray<string>> => self.close
+
+/**
+ * A frozen snapshot. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const stats = <Full>(self: Background<Full>): Effect.Effect<Stats> => self.stats
+
+/**
+ * A service class: a tag, its layer, and the operations of a `Background` on whichever registry is provided.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export interface ServiceClass<
+  Self,
+  Id extends string,
+  Full,
+  LayerE = never,
+  LayerR = never
+> extends service.ServiceClass<Self, Id, Background<Full>, LayerE, LayerR> {
+  readonly start: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Task.Options
+  ) => Effect.Effect<Task.Task<A, E>, BackgroundClosed | Full, R | Self>
+  readonly fireAndForget: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Task.Options
+  ) => Effect.Effect<void, BackgroundClosed | Full, R | Self>
+  readonly size: Effect.Effect<number, never, Self>
+  readonly awaitEmpty: Effect.Effect<void, never, Self>
+  readonly cancelAll: Effect.Effect<number, never, Self>
+  readonly close: Effect.Effect<ReadonlyArray<string>, never, Self>
+  readonly stats: Effect.Effect<Stats, never, Self>
+}
+
+/**
+ * A registry as a service. The options may also be an effect that finds them out when the layer is built.
+ *
+ * **Details**: closing the layer closes the registry, as its options say: by default all tasks are cancelled at once, and their cleanup is
+ * waited for. What it gives up is reported, by name.
+ *
+ * @example
+ * import { Background } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * class Jobs extends Background.Service<Jobs>()("app/Jobs", { onClose: "drain", deadline: "10 seconds" }) {}
+ *
+ * const log: Array<string> = []
+ * const write = Effect.zipRight(
+ *   Effect.yieldNow(),
+ *   Effect.sync(() => log.push("written"))
+ * )
+ * const program = Effect.map(Jobs.fireAndForget(write), () => log.push("answered"))
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(Jobs.layer)))
+ * console.log(log) // => [ 'answered', 'written' ]
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const Service: <Self>() => {
+  <const Id extends string, R = never, LayerE = never, LayerR = never>(
+    id: Id,
+    options: service.Options<Options<R> & Bounded, LayerE, LayerR>
+  ): ServiceClass<Self, Id, BackgroundFull, LayerE, Exclude<LayerR, Scope.Scope> | R>
+  <const Id extends string, R = never, LayerE = never, LayerR = never>(
+    id: Id,
+    options?: service.Options<Options<R>, LayerE, LayerR>
+  ): ServiceClass<Self, Id, never, LayerE, Exclude<LayerR, Scope.Scope> | R>
+} =
+  <_Self>() =>
+  (id: string, options: service.Options<Options<any>, unknown, unknown> = {}) =>
+    service.make<any>(
+      id,
+      Effect.flatMap(service.options(options), (options) => make(options)),
+      {
+        properties: ["size", "awaitEmpty", "cancelAll", "close", "stats"],
+        methods: ["start", "fireAndForget"]
+      }
+    )

@@ -1,0 +1,388 @@
+/**
+ * A task for `async` functions: a handle on running work.
+ *
+ * It corresponds to `asyncio.Task`, as the Effect module's `Task` does, with these differences more. A function is cancelled by its signal:
+ * one that does not look at it runs to its end, and whoever cancels waits for that. What ends with the reason of its signal, or
+ * with an `AbortError`, once it was told to stop, was cancelled; a value that it gives all the same is its result, and another error, from
+ * a cleanup for example, its failure. Whoever waits for a task that was cancelled is rejected with that reason.
+ *
+ * @since 0.1.0
+ */
+import { callable, expect, misuse, number, record } from "../core/arguments.js"
+import type { Outcome, Pending, State } from "../core/task.js"
+import * as core from "../core/task.js"
+import type { Chain } from "../core/ticket.js"
+import { concat, wake } from "../core/ticket.js"
+import type * as Effects from "../Task.js"
+import { attempt, checkWait, park, PromiseTicket, type WaitOptions, watch } from "./park.js"
+import { report, type Reporter, type Unhandled } from "./report.js"
+import { view } from "./view.js"
+
+export { TaskCancelled } from "../core/task.js"
+
+/**
+ * What a task is told.
+ *
+ * @since 0.1.0
+ */
+export interface TaskContext {
+  /** Aborts when the task is cancelled. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * How a task is started.
+ *
+ * @since 0.1.0
+ */
+export interface TaskOptions {
+  /** For reports, and for whoever looks. */
+  readonly name?: string | undefined
+  /** Cancels the task, with `signal.reason`. When it is aborted already, nothing runs. */
+  readonly signal?: AbortSignal | undefined
+  /** Where a failure goes that nobody waits for, a failed callback, a cleanup that takes too long. Default: `console.error`. */
+  readonly onUnhandled?: ((failure: Unhandled) => unknown) | undefined
+}
+
+/**
+ * How a task is cancelled.
+ *
+ * @since 0.1.0
+ */
+export interface TaskCancelOptions {
+  /**
+   * How many milliseconds to wait for the cleanup. After that the caller goes on, and it is reported that the cleanup is overdue; should
+   * it fail later, that is reported too. Default: as long as it takes.
+   */
+  readonly grace?: number | undefined
+  /** Ends the wait. The task is cancelled all the same. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * How a task ended.
+ *
+ * @since 0.1.0
+ */
+export type TaskOutcome<A> = core.Success<A> | { readonly _tag: "Failure"; readonly error: unknown } | core.Cancelled
+
+/** What those want to know who start a task. */
+export interface Hooks {
+  /** It has ended; whether it has failed, in which case `reported` comes once it is known whose failure that is. */
+  readonly ended: (failed: boolean) => Chain
+  readonly reported: () => Chain
+  readonly report: (error: unknown) => void | Promise<void>
+  /** Whether nobody can ask for the outcome: then there is no need to wait for that. */
+  readonly forgotten?: boolean
+  /** Whether the work is under way already, so that it is too late not to start it. */
+  readonly running?: boolean
+}
+
+/** The signal of a task. The controller is made when it is asked for: most functions do not. */
+export class Signal extends PromiseTicket<undefined, core.Stop> {
+  private controller: AbortController | undefined = undefined
+
+  constructor() {
+    super(undefined, 0)
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController()
+      if (this.settled) this.wake()
+    }
+    return this.controller.signal
+  }
+
+  /** What the function is given: the signal, and nothing else of this. */
+  get context(): TaskContext {
+    const signal = () => this.signal
+    return {
+      get signal() {
+        return signal()
+      }
+    }
+  }
+
+  override wake(): void {
+    this.controller?.abort(this.result!.reason)
+  }
+}
+
+/** What waits for the value. */
+class ResultTicket<A> extends PromiseTicket<boolean, Outcome<A>> {
+  constructor() {
+    super(true, 0)
+  }
+
+  override claim(): unknown {
+    const outcome = this.result!
+    switch (outcome._tag) {
+      case "Success":
+        return outcome.value
+      case "Failure":
+        return Promise.reject(outcome.error)
+      default:
+        return Promise.reject(outcome.reason === undefined ? aborted() : outcome.reason)
+    }
+  }
+}
+
+const aborted = () => new DOMException("the task was cancelled", "AbortError")
+
+/** Waits for the value of a task that may be nobody's, as a deferred result is. */
+export const result = <A>(where: string, state: State<A>, options: WaitOptions | undefined): Promise<A> =>
+  park(where, state, new ResultTicket<A>(), options, core.enqueue, core.leave)
+
+/** Tells a task to stop; says whether it was running. A failure of one that has ended is not reported any more: somebody has looked. */
+const cancelNow = (state: State, reason: unknown): boolean => {
+  if (state.outcome) {
+    core.observe(state)
+    return false
+  }
+  wake(core.stop(state, reason === undefined ? aborted() : reason))
+  return true
+}
+
+/**
+ * Whose first step runs, or was it that asked. There is no context to ask who awaits, but microtasks run in order: what the first step asks
+ * for comes after one that was queued just before it, and before one that was queued just after.
+ */
+let inside: State | undefined
+const leave = () => void (inside = undefined)
+const soon = Promise.resolve()
+
+/** Starts a function as a task, from the next tick on, in the context of its caller. */
+export const launch = <A>(
+  state: State<A>,
+  stop: Signal,
+  work: (context: TaskContext) => A | PromiseLike<A>,
+  hooks: Hooks
+): void => {
+  const end = (outcome: Outcome<A>, failed: boolean) => wake(concat(core.end(state, outcome), hooks.ended(failed)))
+
+  const fail = (error: any) => {
+    const asked = state.stop !== undefined && (error === stop.signal.reason || error?.name === "AbortError")
+    end(asked ? core.cancelled(state) : { _tag: "Failure", error }, !asked)
+    if (!asked) reportLater(state, hooks)
+  }
+
+  const run = () => {
+    if (state.stop && !hooks.running) return end(core.cancelled(state), false)
+    queueMicrotask(() => void (inside = state))
+    inside = state
+    const result = attempt(() => work(stop.context))
+    leave()
+    queueMicrotask(leave)
+    void result.then((value) => end({ _tag: "Success", value }, false), fail)
+  }
+
+  wake(core.onStop(state, stop))
+  // A reaction, and not a microtask of the platform's, which fake timers may replace.
+  void soon.then(run)
+}
+
+/**
+ * Reports a failure, unless somebody has asked for it by the next turn of the event loop, if anybody can. Who has asked is gone in a tick, if at
+ * all.
+ */
+const reportLater = (state: State, { forgotten, report, reported }: Hooks): void => {
+  const tell = () => {
+    const failure = core.unhandled(state)
+    const told = failure && report(failure.error)
+    if (told) void told.then(() => wake(reported()))
+    else wake(reported())
+  }
+  if (forgotten) tell()
+  else if (state.asked > 0) queueMicrotask(tell)
+  else setTimeout(tell, 0)
+}
+
+/** Checks how a task is to be started; gives its state. */
+export const prepare = (where: string, options: TaskOptions): State => {
+  const { name, onUnhandled, signal } = record(where, options)
+  expect(name === undefined || typeof name === "string", where, "name", "a string", name)
+  if (onUnhandled !== undefined) callable(where, "onUnhandled", onUnhandled)
+  if (signal !== undefined) {
+    expect(typeof signal?.addEventListener === "function", where, "signal", "an AbortSignal", signal)
+  }
+  return core.make(name)
+}
+
+/** Has a signal cancel a task. What it gives takes the listener away again. When it is aborted already, so is the task. */
+export const follow = (where: string, state: State, signal: AbortSignal | undefined): (() => void) => {
+  if (signal?.aborted) cancelNow(state, signal.reason)
+  else if (signal) return watch(where, { signal }, (reason) => cancelNow(state, reason))
+  return () => {}
+}
+
+/** A task of which everything is decided elsewhere. */
+export const taskOf = <A>(state: State<A>, stop: Signal, reporter: Reporter | undefined): Task<A> =>
+  ({ __proto__: Task.prototype, [core.TypeId]: state, stop, reporter }) as unknown as Task<A>
+
+/**
+ * A handle on running work. The same machine as the Effect module's `Task`; `Task.from` shares one.
+ *
+ * **When to use**: for work that others wait for or cancel, or whose end they want to hear of. To wait once for what a function gives, its
+ * promise will do; for many tasks, use `Background`.
+ *
+ * **Details**: the function starts in the next tick, in its caller's `AsyncLocalStorage` context, and is told to stop by `signal`. A task
+ * can be awaited like a promise, so an `async` function that returns one waits for it. When it fails, and nobody has asked for the result by the next turn of
+ * the event loop, that is reported once, to `onUnhandled`; there is no `unhandledRejection` of the task's own. A task that awaits itself
+ * in its first step, before anything else was awaited, or returns itself, is told so; later that cannot be seen, and it never ends.
+ *
+ * **Interruption**: a wait that is aborted or times out leaves, and the task does not notice. `cancel` aborts its signal, and waits for its
+ * end. A task that is cancelled before its first step does not run at all.
+ *
+ * **Fairness**: those who wait, and callbacks, hear of the end in order of their registration.
+ *
+ * @example
+ * import { Task } from "effect-concurrency/promise"
+ *
+ * const untilAborted = (signal: AbortSignal) =>
+ *   new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+ *
+ * const task = new Task(({ signal }) => untilAborted(signal), { name: "watcher" })
+ * const outcomes: Array<string> = []
+ * task.onComplete(({ _tag }) => outcomes.push(_tag))
+ * await Promise.resolve()
+ * await task.cancel("not needed")
+ *
+ * console.log(outcomes, await task.wait().catch((reason) => reason)) // => [ 'Cancelled' ] not needed
+ *
+ * @since 0.1.0
+ */
+export class Task<out A> implements PromiseLike<A> {
+  /** @internal */
+  declare readonly [core.TypeId]: State<A>
+  declare private stop: Signal | undefined
+  declare private readonly reporter: Reporter | undefined
+  declare private shared: Promise<A> | undefined
+
+  constructor(work: (context: TaskContext) => A | PromiseLike<A>, options: TaskOptions = {}) {
+    callable("new Task", "work", work)
+    const state = (this[core.TypeId] = prepare("new Task", options))
+    const stop = (this.stop = new Signal())
+    const reporter = (this.reporter = options.onUnhandled)
+    const unfollow = follow("new Task", state, options.signal)
+    const { name } = state
+    launch(state, stop, work, {
+      ended: () => unfollow() as undefined,
+      reported: () => undefined,
+      report: (error) => report({ where: "Task", name, message: "it failed, and nobody waits for it", error }, reporter)
+    })
+  }
+
+  /** Starts a function as a task: the same as `new Task`. */
+  static start<A>(work: (context: TaskContext) => A | PromiseLike<A>, options?: TaskOptions): Task<A> {
+    return new Task(work, options)
+  }
+
+  /** A view of the task that an Effect program, or other plain code, started. */
+  static from<A, E>(task: Effects.Task<A, E> | Task<A>): Task<A> {
+    return view(Task.prototype as Task<A>, "Task", core.TypeId, task as Task<A>)
+  }
+
+  /** What it was named. */
+  get name(): string | undefined {
+    return this[core.TypeId].name
+  }
+
+  /** Aborts when the task is cancelled. */
+  get signal(): AbortSignal {
+    if (!this.stop) {
+      this.stop = new Signal()
+      wake(core.onStop(this[core.TypeId], this.stop))
+    }
+    return this.stop.signal
+  }
+
+  /** Waits for the end, and gives the value, or rejects with the error, or with the reason of the cancellation. */
+  wait(options?: WaitOptions): Promise<A> {
+    const state = this[core.TypeId]
+    return attempt(() => {
+      checkWait("Task.wait", options)
+      if (inside === state && !state.outcome) throw misuse("Task.wait", core.itself)
+      return result("Task.wait", state, options)
+    })
+  }
+
+  /** Waits for the end, as `await` does. */
+  // oxlint-disable-next-line unicorn/no-thenable -- a task is awaited
+  then<B = A, C = never>(
+    onValue?: ((value: A) => B | PromiseLike<B>) | null,
+    onError?: ((error: any) => C | PromiseLike<C>) | null
+  ): Promise<B | C> {
+    // The task itself is refused, and that is not for others to share.
+    const value = inside === this[core.TypeId] ? this.wait() : (this.shared ??= this.wait())
+    return value.then(onValue, onError)
+  }
+
+  /** How it ended, or `Pending`. Does not count as asking for a failure. */
+  poll(): TaskOutcome<A> | Pending {
+    return this[core.TypeId].outcome ?? core.pending
+  }
+
+  /**
+   * Cancels the task, with a reason (by default an `AbortError`), and waits for its end. Says whether it was still running: then it was
+   * told to stop, and may yet end with a value or an error of its own. Called in the first step of the task itself it does not wait.
+   */
+  cancel(reason?: unknown, options: TaskCancelOptions = {}): Promise<boolean> {
+    const where = "Task.cancel"
+    const state = this[core.TypeId]
+    return attempt(() => {
+      const { grace, signal } = record(where, options)
+      if (grace !== undefined) number(where, "grace", grace, 0)
+      checkWait(where, { signal })
+      if (!cancelNow(state, reason)) return false
+      if (inside === state) return true
+      const ticket = new PromiseTicket<boolean, Outcome<A>>(false, 0)
+      return park(where, state, ticket, { signal, timeout: grace }, core.enqueue, core.leave).then(
+        () => true,
+        async (error: unknown) => {
+          if (signal?.aborted && error === signal.reason) throw error
+          const message = `its cleanup has not ended ${grace} ms after it was cancelled`
+          await report({ where, name: state.name, message, error: undefined }, this.reporter)
+          return true
+        }
+      )
+    })
+  }
+
+  /** Cancels the task, and does not wait. Says whether it was still running. */
+  cancelNow(reason?: unknown): boolean {
+    return cancelNow(this[core.TypeId], reason)
+  }
+
+  /**
+   * Has a callback called when the task has ended: once, in the `AsyncLocalStorage` context of whoever registers it. When the task has ended already
+   * it is called soon, and never before this returns. What it gives removes the callback, and says whether that was in time. A
+   * callback that throws or rejects is reported, and nobody else notices.
+   */
+  onComplete(callback: (outcome: TaskOutcome<A>) => unknown): () => boolean {
+    const where = "Task.onComplete"
+    callable(where, "callback", callback)
+    const state = this[core.TypeId]
+    const ticket = new PromiseTicket<boolean, Outcome<A>>(true, 0)
+    const ended = park<Outcome<A>, State, typeof ticket>(where, state, ticket, undefined, core.enqueue, core.leave)
+    const call = async () => {
+      const outcome = await ended
+      try {
+        await callback(outcome)
+      } catch (error) {
+        await report({ where, name: state.name, message: "a callback failed", error }, this.reporter)
+      }
+    }
+    void call()
+    return () => {
+      const inTime = ticket.lane !== undefined
+      if (inTime) core.leave(state, ticket)
+      return inTime
+    }
+  }
+
+  /** Cancels the task and waits for its end: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cancel()
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Where a failure goes that nobody waits for: a task that was only started, a callback that throws, a cleanup that took too long. Nothing
+ * of that kind is silent.
+ *
+ * @internal
+ */
+
+/** What went wrong, and where. */
+export interface Unhandled {
+  /** Which part of the library tells: `Background`, `shield`, `Task.onComplete`. */
+  readonly where: string
+  /** The name of the task, if it has one. */
+  readonly name: string | undefined
+  /** What happened, in words. */
+  readonly message: string
+  readonly error: unknown
+}
+
+export type Reporter = (unhandled: Unhandled) => unknown
+
+const toConsole: Reporter = ({ error, message, name, where }) => {
+  const text = `${where}: ${name === undefined ? "" : `${name}: `}${message}`
+  // oxlint-disable-next-line no-console -- the last place where a failure can still be seen
+  console.error(...(error === undefined ? [text] : [text, error]))
+}
+
+/**
+ * Tells a reporter; by default, the console. One that throws, or rejects, is told on the console: a report must not harm what goes on. Gives a
+ * promise when the reporter does; it never rejects.
+ */
+export const report = (unhandled: Unhandled, reporter: Reporter = toConsole): void | Promise<void> => {
+  const failed = (error: unknown) => {
+    toConsole(unhandled)
+    toConsole({ where: unhandled.where, name: undefined, message: "the reporter failed", error })
+  }
+  try {
+    const told: any = reporter(unhandled)
+    if (typeof told?.then === "function") return Promise.resolve(told).then(() => {}, failed)
+  } catch (error) {
+    failed(error)
+  }
+}

@@ -1,0 +1,188 @@
+import { Effect } from "effect"
+import type { Explored, Library } from "./scenario.js"
+import { claim, ended, fork, pause, same, settled } from "./tools.js"
+
+const primitive = "Background"
+
+interface Options {
+  readonly concurrency?: number
+  readonly backlog?: number
+  readonly onClose?: "interrupt" | "drain"
+}
+
+/** A registry that counts what it reports, and what runs in it. */
+const make = ({ effect, promise }: Library, options: Options = {}) => {
+  const counts = { running: 0, peak: 0, ended: 0, reported: 0 }
+  const background = effect.Background.makeUnsafe({ ...options, onError: () => Effect.sync(() => counts.reported++) })
+  const view = promise.Background.from(background)
+  const leave = () => {
+    counts.running--
+    counts.ended++
+  }
+  const enter = () => {
+    counts.peak = Math.max(counts.peak, ++counts.running)
+  }
+  const work = Effect.acquireUseRelease(
+    Effect.sync(enter),
+    () => pause,
+    () => Effect.sync(leave)
+  )
+  const atRest = () => {
+    same([view.size, counts.running], [0, 0], "at rest")
+    const { semaphore, waiting } = background["~effect-concurrency/Background"]
+    same([semaphore?.taken ?? 0, semaphore?.waiting.size ?? 0, waiting.size], [0, 0, 0], "permits, and who waits")
+  }
+  return { background, view, counts, enter, leave, work, atRest }
+}
+
+export const scenarios: ReadonlyArray<Explored> = [
+  {
+    primitive,
+    name: "what was started ends, and it is empty only then, whoever is interrupted",
+    options: { interrupt: true },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, counts, view, work } = make(library)
+        const a = yield* fork("a", background.fireAndForget(work))
+        const b = yield* fork(
+          "b",
+          Effect.flatMap(background.start(work), (task) => task.await)
+        )
+        const empty = yield* fork(
+          "empty",
+          Effect.zipRight(
+            background.awaitEmpty,
+            Effect.sync(() => counts.running)
+          )
+        )
+        yield* ended<unknown>(a, b, empty)
+        yield* background.awaitEmpty
+        atRest()
+        same(view.stats().succeeded, counts.ended, "tasks that ended")
+      })
+  },
+  {
+    primitive,
+    name: "no more run at a time than may; no permit is lost, whoever is cancelled or interrupted",
+    options: { interrupt: true },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, counts, work } = make(library, { concurrency: 1 })
+        const user = Effect.flatMap(background.start(work), (task) => task.cancel())
+        const a = yield* fork("a", Effect.asVoid(background.start(work)))
+        const b = yield* fork("b", Effect.asVoid(user))
+        yield* ended<unknown>(a, b)
+        yield* background.fireAndForget(work)
+        yield* background.awaitEmpty
+        atRest()
+        claim(counts.peak <= 1, `${counts.peak} ran at a time`)
+      })
+  },
+  {
+    primitive,
+    name: "a failure is reported once, before it is empty",
+    options: { interrupt: true },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, counts, view } = make(library)
+        const failing = Effect.zipRight(pause, Effect.fail("oops"))
+        const a = yield* fork("a", background.fireAndForget(failing))
+        const b = yield* fork("b", background.fireAndForget(failing))
+        yield* ended<unknown>(a, b)
+        yield* background.awaitEmpty
+        atRest()
+        same(counts.reported, view.stats().failed, "reports")
+      })
+  },
+  {
+    primitive,
+    name: "cancelAll and close, at any moment: everything ends, nothing is started later, nobody is left waiting",
+    options: { interrupt: ["starter", "all"] },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, view, work } = make(library, { concurrency: 1 })
+        yield* background.fireAndForget(Effect.never)
+        const starter = yield* fork("starter", Effect.exit(background.fireAndForget(work)))
+        const all = yield* fork("all", background.cancelAll)
+        const close = yield* fork("close", Effect.zipRight(pause, background.close))
+        yield* ended<unknown>(starter, all, close)
+        atRest()
+        same((yield* Effect.exit(background.start(work)))._tag, "Failure", "a start after the end")
+        same(view.stats().isClosed, true, "it is closed")
+      })
+  },
+  {
+    primitive,
+    name: "draining waits for all that was taken",
+    options: { interrupt: ["starter"] },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, counts, view, work } = make(library, { concurrency: 1, onClose: "drain" })
+        yield* background.fireAndForget(work)
+        const starter = yield* fork("starter", Effect.exit(background.fireAndForget(work)))
+        const close = yield* fork("close", background.close)
+        yield* ended<unknown>(starter, close)
+        yield* background.awaitEmpty
+        atRest()
+        same([counts.ended, view.stats().cancelled], [view.stats().succeeded, 0], "tasks that ended")
+      })
+  },
+  {
+    primitive,
+    name: "promises: no more run than may, every failure is reported, and it is empty in the end, whoever is aborted",
+    models: ["taskOrder"],
+    options: { interrupt: true },
+    scenario:
+      ({ promise }) =>
+      async (tasks) => {
+        let [running, failures] = [0, 0]
+        const background = new promise.Background({ concurrency: 1, onError: () => void failures++ })
+        const start = (name: string, fails: boolean) =>
+          tasks.spawn(name, async ({ signal, step }) => {
+            await background.start(
+              async () => {
+                claim(++running === 1, `${running} run`)
+                await step("inside")
+                running--
+                if (fails) throw new Error("oops")
+              },
+              { signal, name }
+            )
+          })
+        await settled<unknown>(
+          start("a", false),
+          start("b", true).catch((error) => {
+            if (error.message !== "oops") throw error
+          }),
+          tasks.spawn("c", async () => background.fireAndForget(() => Promise.reject("oops")))
+        )
+        await background.close()
+        same([background.size, running], [0, 0], "at rest")
+        const { failed } = background.stats()
+        claim(failures <= failed && failures >= failed - 1, `${failures} of ${failed} reported`)
+      }
+  },
+  {
+    primitive,
+    name: "fibers and async functions start there, and one of each kind waits until it is empty",
+    models: ["taskOrder", "aggressive"],
+    options: { interrupt: true },
+    scenario: (library) => async (tasks) => {
+      const { atRest, background, counts, enter, leave, view, work } = make(library, { concurrency: 1 })
+      await settled<unknown>(
+        tasks.fork("fiber", Effect.asVoid(background.fireAndForget(work))),
+        tasks.spawn("function", async ({ step }) => {
+          await view.start(async () => {
+            enter()
+            await step("inside")
+            leave()
+          })
+        }),
+        tasks.fork("waits", background.awaitEmpty)
+      )
+      await view.awaitEmpty()
+      atRest()
+      claim(counts.peak <= 1, `${counts.peak} ran at a time`)
+    }
+  }
+]
