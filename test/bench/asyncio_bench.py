@@ -143,6 +143,33 @@ async def abort(n):
     return run
 
 
+def started(start):
+    async def prepare(n):
+        done = 0
+
+        async def one():
+            nonlocal done
+            await asyncio.sleep(0)
+            done += 1
+
+        async def run():
+            await start(one, n)
+            return done
+
+        return run
+
+    return prepare
+
+
+async def tasks(one, n):
+    for task in [asyncio.create_task(one()) for _ in range(n)]:
+        await task
+
+
+async def gather(one, n):
+    await asyncio.gather(*(one() for _ in range(n)))
+
+
 async def memory(n):
     lock = asyncio.Lock()
     await lock.acquire()
@@ -172,6 +199,8 @@ WORKLOADS = {
     "condition": condition,
     "barrier": barrier,
     "abort": abort,
+    "tasks": started(tasks),
+    "gather": started(gather),
 }
 
 

@@ -1,0 +1,502 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Ref,
+  Scope,
+  TestClock,
+  TestContext
+} from "effect"
+import { Background } from "effect-concurrency"
+import * as Promises from "effect-concurrency/promise"
+import { Reporter } from "../src/internal/report.js"
+import { backgroundLaws, backgroundSkins } from "./laws/Background.js"
+import { fork, settle } from "./laws/skins.js"
+import { dieWith } from "./utils/defects.js"
+import { sweepIsClean } from "./utils/sweep.js"
+
+for (const skin of backgroundSkins) backgroundLaws(skin)
+
+const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
+  Effect.runPromise(Effect.provide(Effect.scoped(effect), TestContext.TestContext))
+
+/** A registry that notes what it reports. */
+const noting = (options: Background.Options = {}) => {
+  const reports: Array<string> = []
+  const background = Background.makeUnsafe({
+    ...options,
+    onError: ({ cause, message, name }) =>
+      Effect.sync(() => void reports.push(`${name}: ${Cause.isEmpty(cause) ? message : String(Cause.squash(cause))}`))
+  })
+  return { background, reports }
+}
+
+const stats = (background: Background.Background<any>) => Effect.runSync(background.stats)
+const idle = (background: Background.Background<any>, running = 0) => {
+  const { size } = stats(background)
+  return size === running && background[Background.TypeId].waiting.size === 0
+    ? undefined
+    : JSON.stringify(stats(background))
+}
+
+describe("Background: interrupted at any operation", () => {
+  it("who starts: the task runs to its end, or was not started", () =>
+    sweepIsClean({
+      setup: () => ({ ...noting(), ended: 0 }),
+      victim: (state) =>
+        Effect.zipRight(
+          state.background.start(
+            Effect.zipRight(
+              Effect.yieldNow(),
+              Effect.sync(() => state.ended++)
+            )
+          ),
+          Effect.yieldNow()
+        ),
+      verify: ({ background, ended }) => (stats(background).succeeded === ended ? idle(background) : `${ended} ended`)
+    }))
+
+  it("who starts where only one may run: the permit is free in the end", () =>
+    sweepIsClean({
+      setup: () => noting({ concurrency: 1 }),
+      victim: ({ background }) =>
+        Effect.flatMap(background.start(Effect.yieldNow()), (task) =>
+          Effect.zipRight(task.cancel(), Effect.yieldNow())
+        ),
+      meanwhile: ({ background }) => Effect.flatMap(background.start(Effect.succeed(1)), (task) => task.await),
+      verify: ({ background }) =>
+        background[Background.TypeId].semaphore!.taken === 0 ? idle(background) : "a permit is lost"
+    }))
+
+  it("who fires a failure and forgets it: it is reported, or it was not started", () =>
+    sweepIsClean({
+      setup: () => noting(),
+      victim: ({ background }) => Effect.zipRight(background.fireAndForget(Effect.fail("oops")), Effect.yieldNow()),
+      verify: ({ background, reports }) =>
+        stats(background).failed === reports.length ? idle(background) : `${reports.length} reports`
+    }))
+
+  it("who waits until it is empty: nobody is left waiting", () =>
+    sweepIsClean({
+      setup: () => {
+        const { background } = noting()
+        const gate = Effect.runSync(Deferred.make<void>())
+        fork(background.start(Deferred.await(gate)))
+        return { background, gate, other: fork(background.awaitEmpty) }
+      },
+      victim: ({ background }) => Effect.zipRight(background.awaitEmpty, Effect.yieldNow()),
+      meanwhile: ({ gate }) => Deferred.succeed(gate, undefined),
+      verify: ({ background, other }) => (other.state === "done" ? idle(background) : "the other waits")
+    }))
+
+  it("who cancels all: all were cancelled, or none; and they are gone then", () =>
+    sweepIsClean({
+      setup: () => {
+        const { background } = noting()
+        const release = Effect.runSync(Deferred.make<void>())
+        const body = Effect.raceFirst(Effect.never, Deferred.await(release))
+        for (let i = 0; i < 3; i++) fork(background.start(body))
+        return { background, release }
+      },
+      victim: ({ background }) => Effect.zipRight(background.cancelAll, Effect.yieldNow()),
+      meanwhile: ({ release }) => Deferred.succeed(release, undefined),
+      verify: ({ background }) =>
+        [0, 3].includes(stats(background).cancelled) ? idle(background) : `${stats(background).cancelled} cancelled`
+    }))
+
+  it("who uses one in a scope: it is closed, and nothing runs", () =>
+    sweepIsClean({
+      setup: () => ({ running: 0, made: undefined as Background.Background | undefined }),
+      victim: (state) =>
+        Effect.scoped(
+          Effect.flatMap(Background.make(), (background) => {
+            state.made = background
+            return Effect.zipRight(
+              background.fireAndForget(
+                Effect.acquireUseRelease(
+                  Effect.sync(() => state.running++),
+                  () => Effect.never,
+                  () => Effect.sync(() => state.running--)
+                )
+              ),
+              Effect.yieldNow()
+            )
+          })
+        ),
+      verify: ({ made, running }) =>
+        running === 0 && (made === undefined || stats(made).isClosed) ? undefined : `${running} are running`
+    }))
+})
+
+describe("Background for effects", () => {
+  it("logs at error level with the task's name, by default", async () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ cause, logLevel, message }) => {
+      lines.push(`${logLevel.label} ${String(message)} ${String(Cause.squash(cause))}`)
+    })
+    await Effect.runPromise(
+      Effect.scoped(
+        Effect.flatMap(Background.make(), (background) =>
+          Effect.zipRight(background.fireAndForget(Effect.fail("oops"), { name: "mail" }), background.awaitEmpty)
+        )
+      ).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    )
+    assert.deepStrictEqual(lines, ["ERROR Background: mail: it failed, and nobody waits for it oops"])
+  })
+
+  it("onError has the services of where the registry is made, also from plain code", async () => {
+    class Name extends Context.Tag("test/Name")<Name, string>() {}
+    const log: Array<string> = []
+    await run(
+      Effect.gen(function* () {
+        const background = yield* Effect.provideService(
+          Background.make({ onError: ({ name }) => Effect.map(Name, (owner) => log.push(`${owner} ${name}`)) }),
+          Name,
+          "Ada"
+        )
+        yield* background.fireAndForget(Effect.fail("no"), { name: "fiber" })
+        yield* background.awaitEmpty
+        const plain = Promises.Background.from(background)
+        plain.fireAndForget(() => Promise.reject("no"), { name: "function" })
+        yield* Effect.promise(() => plain.awaitEmpty())
+      })
+    )
+    assert.deepStrictEqual(log, ["Ada fiber", "Ada function"])
+  })
+
+  it("an onError that fails, dies or throws loses neither failure, and harms nobody", async () => {
+    const reports: Array<string> = []
+    const bad = [
+      () => Effect.fail("no"),
+      () => Effect.die("no"),
+      () => {
+        throw new Error("no")
+      }
+    ]
+    for (const onError of bad) {
+      await Effect.runPromise(
+        Effect.gen(function* () {
+          const background = Background.makeUnsafe({ onError })
+          yield* background.fireAndForget(Effect.fail("oops"), { name: "a" })
+          yield* background.awaitEmpty
+          assert.strictEqual(yield* Effect.flatMap(background.start(Effect.succeed(1)), (task) => task.await), 1)
+        }).pipe(
+          Effect.provideService(Reporter, {
+            report: ({ message, where }) => Effect.sync(() => void reports.push(`${where}: ${message}`))
+          })
+        )
+      )
+    }
+    const both = ["Background: it failed, and nobody waits for it", "Background.onError: the reporter failed"]
+    assert.deepStrictEqual(reports, [...both, ...both, ...both])
+  })
+
+  it("tasks have the services of who starts them, and outlive them", () =>
+    run(
+      Effect.gen(function* () {
+        class Name extends Context.Tag("test/Name")<Name, string>() {}
+        const background = yield* Background.make()
+        const seen = yield* Ref.make("")
+        const starter = yield* Effect.fork(
+          Effect.provideService(
+            background.fireAndForget(
+              Effect.zipRight(
+                Effect.sleep(10),
+                Effect.flatMap(Name, (name) => Ref.set(seen, name))
+              )
+            ),
+            Name,
+            "Ada"
+          )
+        )
+        yield* Fiber.join(starter)
+        yield* Effect.yieldNow()
+        yield* TestClock.adjust(10)
+        yield* background.awaitEmpty
+        assert.strictEqual(yield* Ref.get(seen), "Ada")
+      })
+    ))
+
+  it("one that is started where nothing can be interrupted can be cancelled", () =>
+    run(
+      Effect.gen(function* () {
+        const background = yield* Background.make()
+        yield* Effect.uninterruptible(background.fireAndForget(Effect.never))
+        assert.strictEqual(yield* background.cancelAll, 1)
+      })
+    ))
+
+  it("waiting for a cancelled task does not swallow the caller's own interruption", () =>
+    run(
+      Effect.gen(function* () {
+        const background = yield* Background.make()
+        const task = yield* background.start(Effect.never)
+        const log: Array<string> = []
+        const caller = yield* Effect.fork(
+          Effect.zipRight(
+            Effect.ignore(task.await),
+            Effect.sync(() => log.push("went on"))
+          )
+        )
+        yield* Effect.yieldNow()
+        yield* Effect.all([Fiber.interrupt(caller), task.cancelNow], { concurrency: "unbounded" })
+        assert.isTrue(Exit.isInterrupted(yield* caller.await))
+        assert.deepStrictEqual(log, [])
+      })
+    )) // asyncio: pipecat#5186
+
+  describe("closing", () => {
+    /** A registry in a scope, and what closes it. */
+    const scoped = (options: Background.Options) =>
+      Effect.gen(function* () {
+        const reports: Array<string> = []
+        const scope = yield* Scope.make()
+        const background = yield* Scope.extend(
+          Background.make({
+            ...options,
+            onError: ({ cause, message, name }) =>
+              Effect.sync(
+                () => void reports.push(`${name}: ${Cause.isEmpty(cause) ? message : String(Cause.squash(cause))}`)
+              )
+          }),
+          scope
+        )
+        return { background, reports, close: Scope.close(scope, Exit.void) }
+      })
+
+    it("drains up to the deadline, then cancels the rest, and says whom", () =>
+      run(
+        Effect.gen(function* () {
+          const { background, close, reports } = yield* scoped({ onClose: "drain", deadline: "1 second" })
+          const log: Array<string> = []
+          const work = (name: string, ms: number) =>
+            background.fireAndForget(
+              Effect.onInterrupt(
+                Effect.zipRight(
+                  Effect.sleep(ms),
+                  Effect.sync(() => log.push(`${name} ended`))
+                ),
+                () => Effect.sync(() => log.push(`${name} cancelled`))
+              ),
+              { name }
+            )
+          yield* work("quick", 999)
+          yield* work("slow", 1_001)
+          yield* work("slower", 2_000)
+          yield* Effect.yieldNow()
+          const closing = yield* Effect.fork(close)
+          yield* TestClock.adjust(999)
+          assert.deepStrictEqual([log, reports], [["quick ended"], []])
+          assert.strictEqual((yield* Effect.flip(background.start(Effect.void)))._tag, "BackgroundClosed")
+          yield* TestClock.adjust(1)
+          yield* Fiber.join(closing)
+          assert.deepStrictEqual(log, ["quick ended", "slow cancelled", "slower cancelled"])
+          assert.deepStrictEqual(reports, [
+            "undefined: 2 tasks had not ended by the deadline, and were cancelled: slow, slower"
+          ])
+        })
+      ))
+
+    it("waits for cleanups up to the grace, says what it left behind, and still reports its failure", () =>
+      run(
+        Effect.gen(function* () {
+          const { background, close, reports } = yield* scoped({ grace: 100 })
+          yield* background.fireAndForget(
+            Effect.onInterrupt(Effect.never, () => Effect.zipRight(Effect.sleep(500), Effect.die("oops"))),
+            { name: "stubborn" }
+          )
+          yield* background.fireAndForget(Effect.never, { name: "polite" })
+          yield* Effect.yieldNow()
+          const closing = yield* Effect.fork(close)
+          yield* TestClock.adjust(99)
+          assert.deepStrictEqual(reports, [])
+          yield* TestClock.adjust(1)
+          yield* Fiber.join(closing)
+          assert.deepStrictEqual(reports, [
+            "undefined: 1 task had not cleaned up in time, and were left behind: stubborn"
+          ])
+          yield* TestClock.adjust(400)
+          yield* Effect.yieldNow()
+          yield* Effect.yieldNow()
+          assert.strictEqual(reports[1], "stubborn: oops")
+        })
+      ))
+
+    it("gives the names of what it gave up", () =>
+      run(
+        Effect.gen(function* () {
+          const drain = noting({ onClose: "drain", deadline: 0 }).background
+          yield* drain.fireAndForget(Effect.never, { name: "a" })
+          yield* drain.fireAndForget(Effect.never)
+          const closing = yield* Effect.fork(drain.close)
+          yield* TestClock.adjust(0)
+          assert.deepStrictEqual(yield* Fiber.join(closing), ["a", "(no name)"])
+          assert.deepStrictEqual(yield* drain.close, [])
+        })
+      ))
+
+    it("waits as long as it takes when there is no deadline", () =>
+      run(
+        Effect.gen(function* () {
+          const { background, close } = yield* scoped({ onClose: "drain" })
+          yield* background.fireAndForget(Effect.sleep("1 day"))
+          yield* Effect.yieldNow()
+          const closing = yield* Effect.fork(close)
+          yield* TestClock.adjust("1 hour")
+          assert.strictEqual((yield* Fiber.poll(closing))._tag, "None")
+          yield* TestClock.adjust("23 hours")
+          yield* Fiber.join(closing)
+          assert.strictEqual(stats(background).succeeded, 1)
+        })
+      ))
+
+    it("also when it is its user who was interrupted", () =>
+      run(
+        Effect.gen(function* () {
+          const log: Array<string> = []
+          const user = yield* Effect.fork(
+            Effect.scoped(
+              Effect.gen(function* () {
+                const background = yield* Background.make({ onClose: "drain", deadline: 50 })
+                yield* background.fireAndForget(
+                  Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push("cancelled")))
+                )
+                return yield* Effect.never
+              })
+            )
+          )
+          yield* Effect.yieldNow()
+          yield* Effect.yieldNow()
+          const interrupted = yield* Effect.fork(Fiber.interrupt(user))
+          yield* TestClock.adjust(49)
+          assert.deepStrictEqual(log, [])
+          yield* TestClock.adjust(1)
+          yield* Fiber.join(interrupted)
+          assert.deepStrictEqual(log, ["cancelled"])
+        }).pipe(Effect.provideService(Reporter, { report: () => Effect.void }))
+      ))
+  })
+
+  describe("refuses as a defect", () => {
+    const exits = (effect: Effect.Effect<unknown, unknown, never>) => dieWith(Effect.runSyncExit(effect)) as Error
+    const make = (options: unknown) => exits(Effect.scoped(Background.make(options as {})))
+
+    it("options that cannot be", () => {
+      assert.match(make(null).message, /^Background\.make: options must be an object, got null/)
+      assert.match(
+        make({ concurrency: 0 }).message,
+        /^Background\.make: concurrency must be an integer of at least 1, got 0/
+      )
+      assert.match(
+        make({ concurrency: 1, backlog: -1 }).message,
+        /^Background\.make: backlog must be an integer of at least 0/
+      )
+      assert.match(make({ onError: 5 }).message, /^Background\.make: onError must be a function, got 5/)
+      assert.match(make({ onClose: "stop" }).message, /^Background\.make: onClose must be one of "interrupt", "drain"/)
+      assert.match(make({ deadline: -1 }).message, /^Background\.make: deadline must be 0 or more milliseconds, got -1/)
+      assert.match(make({ grace: "soon" }).message, /^Background\.make: grace must be a duration, got "soon"/)
+      assert.throws(() => Background.makeUnsafe({ concurrency: 0 }), RangeError, "Background.make: concurrency")
+    })
+
+    it("what is no effect, before it is in the registry", () => {
+      const background = Background.makeUnsafe()
+      const message = /^Background\.start: effect must be an effect, got /
+      assert.match(exits(background.start((() => {}) as never)).message, message)
+      assert.match(
+        exits(background.fireAndForget(5 as never)).message,
+        /^Background\.fireAndForget: effect must be an effect, got 5/
+      )
+      assert.strictEqual(stats(background).size, 0)
+    })
+  })
+
+  it("module functions are the methods", () =>
+    run(
+      Effect.gen(function* () {
+        const background = yield* Background.make({ concurrency: 1, backlog: 1 })
+        const task = yield* Background.start(background, Effect.never)
+        yield* Background.fireAndForget(background, Effect.never)
+        const full = yield* Effect.flip(Background.start(background, Effect.void))
+        assert.deepStrictEqual([full._tag, (full as Background.BackgroundFull).limit], ["BackgroundFull", 2])
+        assert.strictEqual(yield* Background.size(background), 2)
+        assert.strictEqual(yield* Background.cancelAll(background), 2)
+        yield* Background.awaitEmpty(background)
+        assert.strictEqual((yield* task.poll)._tag, "Cancelled")
+        assert.deepStrictEqual(yield* Background.close(background), [])
+        assert.deepStrictEqual(yield* Background.stats(background), {
+          size: 0,
+          queued: 0,
+          succeeded: 0,
+          failed: 0,
+          cancelled: 2,
+          isClosed: true
+        })
+      })
+    ))
+})
+
+describe("Background.Service", () => {
+  class Jobs extends Background.Service<Jobs>()("test/Jobs", { concurrency: 1, backlog: 0 }) {}
+
+  it("has the operations of whichever registry is provided, and its layer closes it", async () => {
+    const log: Array<string> = []
+    const program = Effect.gen(function* () {
+      const task = yield* Jobs.start(Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push("cancelled"))))
+      assert.strictEqual((yield* Effect.flip(Jobs.fireAndForget(Effect.void)))._tag, "BackgroundFull")
+      assert.deepStrictEqual([yield* Jobs.size, (yield* Jobs.stats).size], [1, 1])
+      yield* Effect.yieldNow()
+      log.push("end")
+      return task
+    })
+    const task = await Effect.runPromise(Effect.provide(program, Jobs.layer))
+    assert.deepStrictEqual(log, ["end", "cancelled"])
+    assert.strictEqual(Effect.runSync(task.poll)._tag, "Cancelled")
+  })
+
+  it("takes options that are found out, with what onError needs", async () => {
+    class Sink extends Context.Tag("test/Sink")<Sink, Array<string>>() {}
+    const found = Effect.map(Sink, () => ({
+      onError: ({ name }: Background.Unhandled) => Effect.map(Sink, (sink) => sink.push(String(name)))
+    }))
+    class Found extends Background.Service<Found>()("test/Found", found) {}
+    const sink: Array<string> = []
+    await Effect.runPromise(
+      Effect.zipRight(Found.fireAndForget(Effect.fail("oops"), { name: "a" }), Found.awaitEmpty).pipe(
+        Effect.provide(Layer.provide(Found.layer, Layer.succeed(Sink, sink)))
+      )
+    )
+    assert.deepStrictEqual(sink, ["a"])
+  })
+
+  it("refuses bad options when the layer is built, as a defect", () => {
+    class Bad extends Background.Service<Bad>()("test/Bad", { concurrency: 0 }) {}
+    const exit = Effect.runSyncExit(Effect.provide(Bad.size, Bad.layer))
+    assert.match(String(dieWith(exit)), /Background\.make: concurrency must be an integer of at least 1, got 0/)
+  })
+})
+
+describe("leaks", () => {
+  it("100,000 tasks that are forgotten leave nothing behind (a million: test/promise/Background.test.ts)", async () => {
+    const background = Background.makeUnsafe()
+    const heap = async () => {
+      await settle()
+      globalThis.gc!()
+      return process.memoryUsage().heapUsed / 1e6
+    }
+    const chunk = Effect.zipRight(
+      Effect.forEach(Array.from({ length: 10_000 }), () => background.fireAndForget(Effect.void), { discard: true }),
+      background.awaitEmpty
+    )
+    await Effect.runPromise(chunk)
+    const before = await heap()
+    for (let i = 0; i < 10; i++) await Effect.runPromise(chunk)
+    assert.isBelow((await heap()) - before, 4)
+    assert.deepInclude(stats(background), { size: 0, succeeded: 110_000 })
+  }, 60_000)
+})
