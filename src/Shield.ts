@@ -114,7 +114,8 @@ export interface Stats extends core.Stats {}
  * `ShieldClosed`.
  *
  * **Interruption**: `shield` lets the caller go at once; `critical` when the work has ended. What the work fails with afterwards is
- * reported, once.
+ * reported, once. In a region that cannot be interrupted, such as a finalizer, nobody can be let go, and `shield` is `critical`: shield
+ * the work itself, rather than begin it when the interruption is there.
  *
  * @example
  * import { Shield } from "effect-concurrency"

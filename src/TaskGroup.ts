@@ -302,8 +302,8 @@ const endOf = (state: core.State, cause: Cause.Cause<unknown>): core.End => {
  *   })
  * )
  *
- * log.push(await Effect.runPromise(Effect.flip(program)))
- * console.log(log) // => [ 'slow is interrupted', 'no route' ]
+ * console.log(await Effect.runPromise(Effect.flip(program))) // => no route
+ * console.log(log) // => [ 'slow is interrupted' ]
  *
  * @see TaskGroup.make for a group that lives as long as a scope
  * @since 0.1.0

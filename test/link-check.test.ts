@@ -1,13 +1,17 @@
 /** The example program as its users meet it: a process with arguments, output, exit codes and Ctrl-C. */
-import { Effect } from "effect"
-import { spawn } from "node:child_process"
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Effect, Layer } from "effect"
+import { execFileSync, spawn } from "node:child_process"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
-import { parse, UserError } from "../scratchpad/link-check/options.js"
+import { askOnce } from "../scratchpad/link-check/mirrors.js"
+import { Options, parse, UserError } from "../scratchpad/link-check/options.js"
 import { emptyResults, writeJson } from "../scratchpad/link-check/report.js"
+import { MirrorsLive } from "../scratchpad/link-check/server.js"
+import { Mirrors, Pages, Progress, RequestSlots } from "../scratchpad/link-check/services.js"
 
 const repository = fileURLToPath(new URL("..", import.meta.url))
 
@@ -21,8 +25,17 @@ interface Run {
   readonly millisecondsToStop: number
 }
 
-/** Runs the program; sends SIGINT to its process group, as a terminal does, when its output first contains a text. */
-const linkCheck = (args: ReadonlyArray<string>, options: { readonly interruptAt?: string } = {}): Promise<Run> =>
+interface When {
+  /** What is done to it, when its output first contains a text. */
+  readonly when?: string
+  readonly act?: (group: number) => void
+}
+
+/** As a terminal does it. */
+const ctrlC = (group: number): unknown => process.kill(-group, "SIGINT")
+
+/** Runs the program, in a process group of its own. */
+const linkCheck = (args: ReadonlyArray<string>, { act = ctrlC, when }: When = {}): Promise<Run> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--import", "tsx", "scratchpad/link-check/main.ts", ...args], {
       cwd: repository,
@@ -34,9 +47,9 @@ const linkCheck = (args: ReadonlyArray<string>, options: { readonly interruptAt?
     let signalled: number | undefined
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text
-      if (signalled === undefined && options.interruptAt !== undefined && stdout.includes(options.interruptAt)) {
+      if (signalled === undefined && when !== undefined && stdout.includes(when)) {
         signalled = performance.now()
-        process.kill(-child.pid!, "SIGINT")
+        act(child.pid!)
       }
     })
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
@@ -125,7 +138,7 @@ over two\` [third](#setup-2)
 }
 
 // Each run spends most of its time loading: side by side they take half as long.
-describe.concurrent("link-check", () => {
+describe.concurrent("link-check", { timeout: 60_000 }, () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "link-check-"))
@@ -170,6 +183,8 @@ describe.concurrent("link-check", () => {
     expect(report.links).toBe(report.local + report.external)
     expect(report.checked).toBe(report.local)
     expect(report.requests).toBeLessThan(report.local)
+    expect(report.answers).toHaveLength(2)
+    expect(report.answers[0] + report.answers[1]).toBe(report.requests)
     expect(report.peakQueue).toBeGreaterThan(0)
 
     expect(run.stdout).toContain("docs/broken.md:3  missing.md  does not exist\n")
@@ -188,6 +203,88 @@ describe.concurrent("link-check", () => {
     expect(run.stdout).not.toContain("\x1b")
   })
 
+  it("asks the next mirror when the first is slow, and prints what is broken when it is found with --follow", async ({
+    expect
+  }) => {
+    const args = ["--mirrors", "3", "--slow", "60000", "--follow", "--concurrency", "32", "--requests", "32"]
+    const run = await linkCheck([join(folder, "site"), ...args])
+    expect(run).toMatchObject({ code: 0, stderr: "" })
+    const [found, summary] = run.stdout.split("Checked") as [string, string]
+    expect(found.match(/^docs\/broken\.md:\d+ /gm)).toHaveLength(10)
+    expect(summary).not.toContain("broken.md")
+    // Nothing came from the slow one; and who lost was interrupted, or this would have taken its minute.
+    expect(summary).toMatch(/^ {2}answers +0 from mirror 1, \d+ from mirror 2, \d+ from mirror 3$/m)
+    expect(Number(/time +([\d.]+) s/.exec(summary)![1])).toBeLessThan(60)
+  })
+
+  it("leaves a whole report of what it had when it is killed", async ({ expect }) => {
+    const json = join(folder, "killed.json")
+    const report = async () => JSON.parse(await readFile(json, "utf8"))
+    // Killed while every answer takes a minute, as soon as a report says that all has been read.
+    const act = async (group: number) => {
+      await vi.waitFor(async () => expect(await report()).toMatchObject({ files: 5 }), {
+        timeout: 30_000,
+        interval: 50
+      })
+      process.kill(-group, "SIGKILL")
+    }
+    const run = await linkCheck([join(folder, "site"), "--mirrors", "1", "--slow", "60000", "--json", json], {
+      when: "reading: ",
+      act
+    })
+    expect(run.code).toBeNull()
+    expect(await report()).toMatchObject({ interrupted: true, files: 5, unread: 0 })
+    expect((await report()).externalLinks).toHaveLength(6)
+  })
+
+  it("saves the report although Ctrl-C comes in the midst of it", async ({ expect }) => {
+    // Nobody can finish writing to a pipe before somebody reads from it.
+    const pipe = join(folder, "pipe")
+    execFileSync("mkfifo", [pipe])
+    let saved: Promise<string> | undefined
+    const act = (group: number) => {
+      ctrlC(group)
+      setTimeout(() => (saved = readFile(pipe, "utf8")), 300)
+    }
+    const run = await linkCheck([join(folder, "site"), "--json", pipe], { when: "  time ", act })
+    expect(run).toMatchObject({ code: 130, stderr: "" })
+    expect(run.stdout).toContain("Checked")
+    expect(JSON.parse(await saved!)).toMatchObject({ interrupted: false, files: 5 })
+  })
+
+  describe("of several mirrors", () => {
+    /** Asks with some of the mirrors out of order. */
+    const ask = (isDown: (index: number) => boolean) =>
+      Effect.gen(function* () {
+        const options = yield* parse([join(folder, "site")])
+        if (options === "help") throw new Error("asked for no help")
+        const down = Effect.map(Mirrors, (urls) => urls.map((url, i) => (isDown(i) ? "http://127.0.0.1:1" : url)))
+        const mirrors = Layer.effect(Mirrors, down).pipe(Layer.provide(MirrorsLive))
+        return yield* Effect.gen(function* () {
+          const ask = yield* askOnce
+          const answers = yield* Effect.all([ask("files", "good.md"), ask("files", "gone.md"), ask("files", "good.md")])
+          return [...answers.map(({ status }) => status), ...(yield* Progress.get).answers]
+        }).pipe(
+          Effect.provide(
+            Layer.merge(mirrors, NodeHttpClient.layerUndici).pipe(
+              Layer.provideMerge(Layer.mergeAll(Pages.layer, Progress.layer, RequestSlots.layer)),
+              Layer.provide(Layer.succeed(Options, options))
+            )
+          )
+        )
+      })
+
+    it("the next is asked at once when one is down", async ({ expect }) => {
+      expect(await Effect.runPromise(ask((index) => index === 0))).toEqual([200, 404, 200, 0, 2])
+    })
+
+    it("says so when all are down", async ({ expect }) => {
+      const error = await Effect.runPromise(Effect.flip(ask(() => true)))
+      expect(error).toBeInstanceOf(UserError)
+      expect(error.message).toMatch(/^no mirror answers: .+; .+/)
+    })
+  })
+
   it("exits 2 without a stack trace when there is no such folder", async ({ expect }) => {
     const run = await linkCheck(["no-such-folder"])
     expect(run).toMatchObject({ code: 2, stdout: "", stderr: 'link-check: there is no folder "no-such-folder"\n' })
@@ -198,6 +295,8 @@ describe.concurrent("link-check", () => {
     [["package.json"], '"package.json" is not a folder'],
     [["--concurrency", "none"], '--concurrency must be a whole number from 1 to 10000, got "none"'],
     [["src", "--requests", "0"], '--requests must be a whole number from 1 to 10000, got "0"'],
+    [["--mirrors", "11"], '--mirrors must be a whole number from 1 to 10, got "11"'],
+    [["--slow", "soon"], '--slow must be a whole number from 0 to 60000, got "soon"'],
     [["--capacity", "1.5"], '--capacity must be a whole number from 1 to 10000, got "1.5"'],
     [["src", "test"], "one folder at a time, got 2: src, test"],
     [["--colour"], "Unknown option '--colour'"]
@@ -221,13 +320,18 @@ describe.concurrent("link-check", () => {
 })
 
 describe("link-check, interrupted", () => {
-  it("stops at once on Ctrl-C, prints what it had, exits 130 and leaves nothing", async () => {
-    const run = await linkCheck(["node_modules"], { interruptAt: "reading: " })
+  it("stops at once on Ctrl-C, prints and saves what it had, exits 130 and leaves nothing", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "link-check-"))
+    const json = join(folder, "report.json")
+    const run = await linkCheck(["node_modules", "--json", json], { when: "reading: " })
     expect(run).toMatchObject({ code: 130, stderr: "" })
     expect(run.stdout).toMatch(/^Interrupted\. So far, in node_modules:$/m)
     expect(run.stdout).toMatch(/^ {2}files +\d+/m)
     expect(run.stdout).not.toContain("Checked")
     expect(run.millisecondsToStop).toBeLessThan(2000)
+    expect(JSON.parse(await readFile(json, "utf8"))).toMatchObject({ folder: "node_modules", interrupted: true })
+    expect(await readdir(folder)).toEqual(["report.json"])
+    await rm(folder, { recursive: true })
     await gone(run.group)
   })
 })

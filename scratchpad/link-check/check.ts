@@ -2,17 +2,18 @@
  * The work, in two phases with a barrier between them.
  *
  *   1. The producer walks the folder and offers files; the readers parse them: links and anchors go into the index.
- *   2. The producer offers the links of the index; the checkers ask the server whether their targets are there.
+ *   2. The producer offers the links of the index; the checkers ask a mirror whether their targets are there.
  */
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
-import { Cache, Effect, HashMap, Stream } from "effect"
+import { Effect, HashMap, Stream } from "effect"
+import { Streaming } from "effect-concurrency"
 import { readFile } from "node:fs/promises"
 import { posix } from "node:path"
 import { hasAnchor, isExternal, type Link, parseMarkdown } from "./markdown.js"
+import { type Ask, askOnce } from "./mirrors.js"
 import { Options } from "./options.js"
-import { Anchors, ServerUrl } from "./server.js"
-import { AllRead, Files, type LocalLink, LocalLinks, Pages, Progress, RequestSlots, Start } from "./services.js"
+import { brokenLine } from "./report.js"
+import { AllRead, Files, type LocalLink, LocalLinks, Pages, Progress, Start } from "./services.js"
+import { print } from "./terminal.js"
 import { markdownFiles, type Unreadable } from "./walk.js"
 
 /** Runs both phases. It waits for `Start`. */
@@ -55,11 +56,15 @@ const readers = Effect.gen(function* () {
   yield* AllRead.await
 })
 
+/** The checks are a stream of results, in the order in which they are there: a slow one holds up nobody. */
 const checkers = (ask: Ask) =>
   Effect.gen(function* () {
     const { concurrency } = yield* Options
     yield* AllRead.await
-    yield* LocalLinks.consume((link) => checkLink(ask, link), { concurrency })
+    yield* LocalLinks.stream.pipe(
+      Streaming.map((link) => checkLink(ask, link), { concurrency, ordered: false }),
+      Stream.runForEach(note)
+    )
   })
 
 /** Reads a file once: what it links to, and what in it can be linked to. */
@@ -111,17 +116,26 @@ const decode = (text: string): string => {
   }
 }
 
+interface Checked extends LocalLink {
+  /** Why it is broken, if it is. */
+  readonly reason: string | undefined
+}
+
 const checkLink = (ask: Ask, link: LocalLink) =>
+  Effect.map(link.href === "" ? Effect.succeed("is empty") : problemOf(ask, link), (reason): Checked => ({
+    ...link,
+    reason
+  }))
+
+const note = ({ file, href, line, reason }: Checked) =>
   Effect.gen(function* () {
-    const reason = link.href === "" ? "is empty" : yield* problemOf(ask, link)
     yield* Progress.update((results) => ({
       ...results,
       checked: results.checked + 1,
-      broken:
-        reason === undefined
-          ? results.broken
-          : [...results.broken, { file: link.file, line: link.line, href: link.href, reason }]
+      broken: reason === undefined ? results.broken : [...results.broken, { file, line, href, reason }]
     }))
+    const { follow } = yield* Options
+    if (follow && reason !== undefined) yield* print(brokenLine({ file, line, href, reason }))
   })
 
 const problemOf = (ask: Ask, { anchor, target }: LocalLink) =>
@@ -133,37 +147,6 @@ const problemOf = (ask: Ask, { anchor, target }: LocalLink) =>
     if (anchor !== undefined && answer.anchors && !hasAnchor(answer.anchors, anchor)) return `has no anchor "${anchor}"`
     return undefined
   })
-
-interface Answer {
-  readonly status: number
-  readonly anchors: ReadonlyArray<string> | null
-}
-
-type Ask = (what: "files" | "anchors", path: string) => Effect.Effect<Answer>
-
-/** Asks the server; what was asked before, or is being asked, is not asked again. */
-const askOnce = Effect.gen(function* () {
-  const client = yield* HttpClient.HttpClient
-  const base = yield* ServerUrl
-
-  const request = (url: string) =>
-    Effect.gen(function* () {
-      const { inUse } = yield* RequestSlots.stats
-      yield* Progress.update((results) => ({
-        ...results,
-        requests: results.requests + 1,
-        peakInFlight: Math.max(results.peakInFlight, inUse)
-      }))
-      if (url.startsWith("/files")) return { status: (yield* client.head(base + url)).status, anchors: null }
-      const response = yield* client.get(base + url)
-      if (response.status !== 200) return { status: response.status, anchors: null }
-      return { status: 200, ...(yield* HttpClientResponse.schemaBodyJson(Anchors)(response)) }
-    }).pipe(RequestSlots.withPermit, Effect.orDie)
-
-  const cache = yield* Cache.make({ capacity: Infinity, timeToLive: Infinity, lookup: request })
-  const ask: Ask = (what, path) => cache.get(`/${what}?path=${encodeURIComponent(path)}`)
-  return ask
-})
 
 const notePeakQueue = (size: number) =>
   Progress.update((results) => (size > results.peakQueue ? { ...results, peakQueue: size } : results))

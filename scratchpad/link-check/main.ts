@@ -2,58 +2,80 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Clock, Console, Effect, Exit, type HashMap, Layer, Schedule } from "effect"
+import { Event, Wait } from "effect-concurrency"
 import { check } from "./check.js"
 import { isExternal, type Page } from "./markdown.js"
-import { Options, parse, usage } from "./options.js"
-import { type Place, progressLine, summary, writeJson } from "./report.js"
-import { ServerLive } from "./server.js"
-import { AllRead, Files, LocalLinks, Pages, Progress, RequestSlots, Start } from "./services.js"
-
-/** Shows the progress until its scope closes: a line rewritten in place on a terminal, else a line now and then. */
-const showProgress = Effect.gen(function* () {
-  const { stdout } = process
-  const show = Effect.map(Progress.get, (results) => {
-    const line = progressLine(results)
-    stdout.write(stdout.isTTY ? `\r\x1b[2K${line.slice(0, (stdout.columns || 80) - 1)}` : `${line}\n`)
-  })
-  yield* Effect.addFinalizer(() => Effect.sync(() => stdout.isTTY && stdout.write("\r\x1b[2K")))
-  yield* Effect.forkScoped(Effect.repeat(show, Schedule.spaced(stdout.isTTY ? "100 millis" : "1 second")))
-})
+import { Options, parse, usage, type UserError } from "./options.js"
+import { isReplaceable, type Outcome, type Place, summary, writeJson } from "./report.js"
+import { MirrorsLive } from "./server.js"
+import { AllRead, Drafts, Files, LastWords, LocalLinks, Pages, Progress, RequestSlots, Start } from "./services.js"
+import { showProgress } from "./terminal.js"
 
 /** Does the work and tells what came out, also when it is interrupted. Returns the exit code. */
 const run = Effect.gen(function* () {
-  const options = yield* Options
+  const { strict } = yield* Options
   const started = yield* Clock.currentTimeMillis
+  const interruption = yield* Event.make()
 
-  const tell = (interrupted: boolean) =>
-    Effect.gen(function* () {
-      // Empty after a whole run. After an interrupted one, an item that was being worked on is back in its queue and counts as well.
-      const unread = yield* Files.shutdown
-      yield* LocalLinks.shutdown
-      const outcome = {
-        results: yield* Progress.get,
-        external: externalLinks(yield* Pages.get),
-        unread: unread.length,
-        milliseconds: (yield* Clock.currentTimeMillis) - started,
-        interrupted
-      }
-      yield* Console.log(summary(options, outcome))
-      if (options.json !== undefined) yield* writeJson(options.json, options, outcome)
-    })
+  const job = Effect.gen(function* () {
+    const interrupted = yield* Wait.firstCompleted([
+      Effect.as(work(outcome(started, true)), false),
+      Effect.as(interruption.wait, true)
+    ])
+    yield* tell(yield* outcome(started, interrupted))
+  }).pipe(Effect.ensuring(Effect.zip(Files.shutdown, LocalLinks.shutdown)))
 
-  yield* Effect.gen(function* () {
-    yield* showProgress
-    // By now the server listens and the progress line stands: they may go.
-    yield* Effect.all([check, Start.set], { concurrency: "unbounded" })
-  }).pipe(
-    Effect.scoped,
-    Effect.onInterrupt(() => Effect.catchAll(tell(true), ({ message }) => Console.error(`link-check: ${message}`)))
-  )
-  yield* Effect.uninterruptible(tell(false))
+  // Ctrl-C ends the waiting here and, by the event, the work; but not the telling, which closing the shield waits for.
+  yield* LastWords.shield(job, { name: "the summary and the report" }).pipe(Effect.onInterrupt(() => interruption.set))
 
   const { broken } = yield* Progress.get
-  return options.strict && broken.length > 0 ? 1 : 0
+  return strict && broken.length > 0 ? 1 : 0
 })
+
+const work = (soFar: Effect.Effect<Outcome, never, Progress | Pages | Files>) =>
+  Effect.gen(function* () {
+    yield* showProgress
+    yield* keepSaved(Effect.flatMap(soFar, save))
+    // By now the mirrors listen and the progress line stands: they may go.
+    yield* Effect.all([check, Start.set], { concurrency: "unbounded" })
+  }).pipe(Effect.scoped)
+
+/** Rewrites the report every second until its scope closes, so that a run that is killed leaves what it had. */
+const keepSaved = <R>(draft: Effect.Effect<void, UserError, R>) =>
+  Effect.gen(function* () {
+    const { json } = yield* Options
+    if (json === undefined || !(yield* Effect.promise(() => isReplaceable(json)))) return
+    // The first is waited for: that the file cannot be written should be known before the work and not after it.
+    yield* Effect.flatMap(Drafts.start(draft, { name: "a draft of the report" }), (task) => task.await)
+    // It is refused while the one before is being written. What has come since is in the next.
+    const again = Effect.ignore(Drafts.fireAndForget(draft, { name: "a draft of the report" }))
+    yield* Effect.forkScoped(Effect.schedule(again, Schedule.spaced("1 second")))
+  })
+
+/** Prints the summary, then writes the report in place of the last draft. */
+const tell = (outcome: Outcome) =>
+  Effect.gen(function* () {
+    yield* Console.log(summary(yield* Options, outcome))
+    yield* Drafts.awaitEmpty
+    yield* save(outcome)
+  })
+
+const save = (outcome: Outcome) =>
+  Effect.flatMap(Options, (options) =>
+    options.json === undefined ? Effect.void : writeJson(options.json, options, outcome)
+  )
+
+const outcome = (started: number, interrupted: boolean) =>
+  Effect.gen(function* () {
+    return {
+      results: yield* Progress.get,
+      external: externalLinks(yield* Pages.get),
+      // None after a whole run. After an interrupted one, a file that was being read is back in its queue and counts as well.
+      unread: yield* Files.size,
+      milliseconds: (yield* Clock.currentTimeMillis) - started,
+      interrupted
+    }
+  })
 
 const externalLinks = (pages: HashMap.HashMap<string, Page>): Array<Place> =>
   [...pages].flatMap(([file, { links }]) => links.filter(isExternal).map(({ href, line }) => ({ file, line, href })))
@@ -66,10 +88,15 @@ const Coordination = Layer.mergeAll(
   Pages.layer,
   Progress.layer,
   Start.layer,
-  AllRead.layer
+  AllRead.layer,
+  Drafts.layer
 )
 
-const Live = Layer.mergeAll(ServerLive, NodeHttpClient.layerUndici).pipe(Layer.provideMerge(Coordination))
+/** Layers close in the opposite order: what must be completed first, while all that it needs is there. */
+const Live = LastWords.layer.pipe(
+  Layer.provideMerge(Layer.merge(MirrorsLive, NodeHttpClient.layerUndici)),
+  Layer.provideMerge(Coordination)
+)
 
 const program = Effect.gen(function* () {
   const options = yield* parse(process.argv.slice(2))

@@ -10,9 +10,12 @@ Checks every link of every Markdown file under FOLDER (default: node_modules).
 
 Options:
   --concurrency N   how many files are read, and links checked, at a time (default 16)
-  --requests N      how many HTTP requests are under way at a time (default 8)
+  --requests N      how many requests are under way at a time (default 8)
   --capacity N      how many items a queue holds before its producer waits (default 64)
-  --json FILE       write the whole report to FILE, external links included
+  --mirrors N       how many servers serve the folder (default 2); one that does not answer in time has the next asked beside it
+  --slow MS         have the first mirror take MS milliseconds for each answer, to see the next one step in (default 0)
+  --follow          print each broken link when it is found, rather than all of them in the end
+  --json FILE       write the whole report to FILE, external links included; and what there is of it every second until then
   --strict          exit with 1 if a link is broken
   --help            print this
 
@@ -29,6 +32,10 @@ export class Options extends Context.Tag("link-check/Options")<
     readonly concurrency: number
     readonly requests: number
     readonly capacity: number
+    readonly mirrors: number
+    /** Milliseconds. */
+    readonly slow: number
+    readonly follow: boolean
     readonly json: string | undefined
     readonly strict: boolean
   }
@@ -52,6 +59,9 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
             concurrency: { type: "string", default: "16" },
             requests: { type: "string", default: "8" },
             capacity: { type: "string", default: "64" },
+            mirrors: { type: "string", default: "2" },
+            slow: { type: "string", default: "0" },
+            follow: { type: "boolean", default: false },
             json: { type: "string" },
             strict: { type: "boolean", default: false },
             help: { type: "boolean", default: false }
@@ -69,18 +79,21 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
     return {
       folder,
       root: yield* existingFolder(folder),
-      concurrency: yield* positive("--concurrency", values.concurrency),
-      requests: yield* positive("--requests", values.requests),
-      capacity: yield* positive("--capacity", values.capacity),
+      concurrency: yield* integer("--concurrency", values.concurrency),
+      requests: yield* integer("--requests", values.requests),
+      capacity: yield* integer("--capacity", values.capacity),
+      mirrors: yield* integer("--mirrors", values.mirrors, 1, 10),
+      slow: yield* integer("--slow", values.slow, 0, 60_000),
+      follow: values.follow,
       json: values.json,
       strict: values.strict
     }
   })
 
-const positive = (option: string, value: string): Effect.Effect<number, UserError> =>
-  /^\d+$/.test(value) && Number(value) >= 1 && Number(value) <= 10_000
+const integer = (option: string, value: string, min = 1, max = 10_000): Effect.Effect<number, UserError> =>
+  /^\d+$/.test(value) && Number(value) >= min && Number(value) <= max
     ? Effect.succeed(Number(value))
-    : Effect.fail(new UserError(`${option} must be a whole number from 1 to 10000, got "${value}"`))
+    : Effect.fail(new UserError(`${option} must be a whole number from ${min} to ${max}, got "${value}"`))
 
 const existingFolder = (folder: string): Effect.Effect<string, UserError> =>
   Effect.tryPromise({

@@ -1,6 +1,7 @@
 /** What came out, on the terminal and as JSON. */
-import { Effect } from "effect"
-import { writeFile } from "node:fs/promises"
+import { Cause, Console, Effect } from "effect"
+import type { Background } from "effect-concurrency"
+import { realpath, rename, rm, stat, writeFile } from "node:fs/promises"
 import { type Options, UserError } from "./options.js"
 import type { Unreadable } from "./walk.js"
 
@@ -27,6 +28,8 @@ export interface Results {
   readonly checked: number
   /** Fewer than links, since what two links ask for is asked for once. */
   readonly requests: number
+  /** How many of the answers came from which mirror. */
+  readonly answers: ReadonlyArray<number>
   readonly broken: ReadonlyArray<Broken>
   readonly unreadable: ReadonlyArray<Unreadable>
   readonly peakInFlight: number
@@ -41,6 +44,7 @@ export const emptyResults: Results = {
   local: 0,
   checked: 0,
   requests: 0,
+  answers: [],
   broken: [],
   unreadable: [],
   peakInFlight: 0,
@@ -64,14 +68,16 @@ export const progressLine = (results: Results): string =>
     ? `checking: ${results.checked} of ${results.local} links, ${results.requests} requests, ${results.broken.length} broken`
     : `reading: ${results.files} files, ${results.links} links`
 
-/** The broken links, then the figures: what matters most stands last, next to the prompt. */
+export const brokenLine = ({ file, href, line, reason }: Broken): string => `${file}:${line}  ${href}  ${reason}`
+
+/** The broken links, unless they were printed when they were found; then the figures: what matters most stands last, next to the prompt. */
 export const summary = (
-  { folder }: Options["Type"],
+  { folder, follow }: Options["Type"],
   { interrupted, milliseconds, results, unread }: Outcome
 ): string => {
   const unchecked = results.local - results.checked
   return [
-    ...[...results.broken].sort(byPlace).map(({ file, href, line, reason }) => `${file}:${line}  ${href}  ${reason}`),
+    ...(follow ? [] : [...results.broken].sort(byPlace).map(brokenLine)),
     ...results.unreadable.map(({ file, reason }) => `${file}  could not be read: ${reason}`),
     "",
     `${interrupted ? "Interrupted. So far, in" : "Checked"} ${folder}:`,
@@ -80,6 +86,7 @@ export const summary = (
     `  broken         ${results.broken.length}${unchecked > 0 ? `, with ${unchecked} links not yet checked` : ""}`,
     `  external       ${results.external}, listed by --json, not fetched`,
     `  requests       ${results.requests} for ${results.checked} local links (a target is asked for once)`,
+    `  answers        ${results.answers.map((count, mirror) => `${count} from mirror ${mirror + 1}`).join(", ")}`,
     `  peak in flight ${results.peakInFlight} requests`,
     `  peak queue     ${results.peakQueue} items`,
     `  time           ${(milliseconds / 1000).toFixed(2)} s`
@@ -93,7 +100,7 @@ export const writeJson = (
   { external, interrupted, milliseconds, results, unread }: Outcome
 ): Effect.Effect<void, UserError> =>
   Effect.tryPromise({
-    try: () => {
+    try: (signal) => {
       const { broken, phase: _, unreadable, ...figures } = results
       const report = {
         folder,
@@ -105,10 +112,35 @@ export const writeJson = (
         externalLinks: [...external].sort(byPlace),
         unreadable
       }
-      return writeFile(file, JSON.stringify(report, undefined, 2) + "\n")
+      return replace(file, JSON.stringify(report, undefined, 2) + "\n", signal)
     },
     catch: (error) => new UserError(`cannot write the report: ${(error as Error).message}`)
   })
+
+/** Written beside it and then put in its place: whoever is killed half way leaves the old one, whole. */
+const replace = async (file: string, text: string, signal: AbortSignal): Promise<void> => {
+  if (!(await isReplaceable(file))) return writeFile(file, text, { signal })
+  const target = await realpath(file).catch(() => file)
+  const draft = `${target}.${process.pid}.part`
+  try {
+    await writeFile(draft, text, { signal })
+    await rename(draft, target)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
+  }
+}
+
+/** A pipe or a device is not; a file that is not there yet is. */
+export const isReplaceable = (file: string): Promise<boolean> =>
+  stat(file).then(
+    (stats) => stats.isFile(),
+    () => true
+  )
+
+/** Tells the user what went wrong where nobody waits for it any more. */
+export const complain = ({ cause, message }: Background.Unhandled): Effect.Effect<void> =>
+  Console.error(`link-check: ${Cause.isEmpty(cause) ? message : (Cause.squash(cause) as Error).message}`)
 
 const byPlace = (a: Place, b: Place): number => compare(a.file, b.file) || a.line - b.line || compare(a.href, b.href)
 

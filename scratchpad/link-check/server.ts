@@ -1,5 +1,5 @@
 /**
- * A small HTTP server on loopback which knows the folder:
+ * Small HTTP servers on loopback which know the folder, and all serve the same:
  *
  *   GET or HEAD /files?path=docs/a.md   the file; of a folder, the names in it
  *   GET /anchors?path=docs/a.md         { "anchors": [...] }, or null for a kind of file that has none (such as an image)
@@ -9,20 +9,16 @@
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as HttpRouter from "@effect/platform/HttpRouter"
-import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Context, Effect, HashMap, Layer, Option, Schema } from "effect"
+import { Effect, HashMap, Layer, Option, Schema } from "effect"
 import { readdir, readFile, realpath, stat } from "node:fs/promises"
 import { createServer } from "node:http"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
 import { parseHtml, parseMarkdown } from "./markdown.js"
 import { Options } from "./options.js"
-import { Pages } from "./services.js"
+import { Mirrors, Pages } from "./services.js"
 import { isMarkdown } from "./walk.js"
-
-/** What the client needs to know of the server. */
-export class ServerUrl extends Context.Tag("link-check/ServerUrl")<ServerUrl, string>() {}
 
 export const Anchors = Schema.Struct({ anchors: Schema.NullOr(Schema.Array(Schema.String)) })
 
@@ -91,28 +87,24 @@ const router = HttpRouter.empty.pipe(
   })
 )
 
-const url = Layer.effect(
-  ServerUrl,
-  HttpServer.addressWith((address) =>
-    address._tag === "TcpAddress"
-      ? Effect.succeed(`http://127.0.0.1:${address.port}`)
-      : Effect.dieMessage("the server listens on a port")
-  )
-)
+/** Listens on a free port until its scope closes. Each answer takes some milliseconds more, for those who want to see a slow one. */
+const mirror = (slow: number) =>
+  Effect.gen(function* () {
+    const node = createServer()
+    const server = yield* NodeHttpServer.make(() => node, { host: "127.0.0.1", port: 0 })
+    // It closes when its last connection does. An interrupted run does not wait for what is still under way.
+    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+    // Around the router nothing can be interrupted, and a client that has gone would be waited for.
+    yield* server.serve(slow === 0 ? router : Effect.zipRight(Effect.interruptible(Effect.sleep(slow)), router))
+    if (server.address._tag !== "TcpAddress") return yield* Effect.dieMessage("a mirror listens on a port")
+    return `http://127.0.0.1:${server.address.port}`
+  })
 
-/** Listens on a free port as long as the layer lives, and knows its URL. */
-export const ServerLive = Layer.merge(url, HttpServer.serve(router)).pipe(
-  Layer.provide(
-    Layer.unwrapEffect(
-      Effect.sync(() => {
-        const server = createServer()
-        // The server closes when its last connection does. An interrupted run does not wait for what is still under way.
-        const cut = Layer.scopedDiscard(Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections())))
-        return Layer.provideMerge(
-          cut,
-          NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: 0 })
-        )
-      })
-    )
-  )
-)
+/** The mirrors, of which the first may be slow. */
+export const MirrorsLive = Layer.scoped(
+  Mirrors,
+  Effect.gen(function* () {
+    const { mirrors, slow } = yield* Options
+    return yield* Effect.forEach(Array.from({ length: mirrors }).keys(), (index) => mirror(index === 0 ? slow : 0))
+  })
+).pipe(Layer.provide(NodeHttpServer.layerContext))

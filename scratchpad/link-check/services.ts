@@ -1,9 +1,9 @@
 /** What the parts of the program share. Each is a service with a layer, so that no part is handed another's queue or lock. */
-import { Barrier, Event, Guarded, Semaphore, WorkQueue } from "effect-concurrency"
-import { Effect, HashMap } from "effect"
+import { Background, Barrier, Event, Guarded, Semaphore, Shield, WorkQueue } from "effect-concurrency"
+import { Context, Effect, HashMap } from "effect"
 import type { Page } from "./markdown.js"
 import { Options } from "./options.js"
-import { emptyResults, type Results } from "./report.js"
+import { complain, emptyResults, type Results } from "./report.js"
 
 /** A link to something in the folder. */
 export interface LocalLink {
@@ -23,7 +23,10 @@ export class Files extends WorkQueue.Service<Files, string>()("link-check/Files"
 /** From the reader of the index to the checkers. */
 export class LocalLinks extends WorkQueue.Service<LocalLinks, LocalLink>()("link-check/LocalLinks", capacity) {}
 
-/** How many HTTP requests are under way, whoever makes them. */
+/** Who can be asked: the URLs of the mirrors, in order of preference. */
+export class Mirrors extends Context.Tag("link-check/Mirrors")<Mirrors, ReadonlyArray<string>>() {}
+
+/** How many requests are under way, whoever makes them; one that several mirrors are asked for is one. */
 export class RequestSlots extends Semaphore.Service<RequestSlots>()(
   "link-check/RequestSlots",
   Effect.map(Options, ({ requests }) => ({ permits: requests }))
@@ -35,7 +38,12 @@ export class Pages extends Guarded.Service<Pages, HashMap.HashMap<string, Page>>
 }) {}
 
 /** What came out so far. Everybody adds to it, the progress line and the summary show it: also when it ends early. */
-export class Progress extends Guarded.Service<Progress, Results>()("link-check/Progress", { initial: emptyResults }) {}
+export class Progress extends Guarded.Service<Progress, Results>()(
+  "link-check/Progress",
+  Effect.map(Options, ({ mirrors }) => ({
+    initial: { ...emptyResults, answers: Array.from({ length: mirrors }, () => 0) }
+  }))
+) {}
 
 /** Set when the server answers and the progress line stands: everybody waits for it. */
 export class Start extends Event.Service<Start>()("link-check/Start") {}
@@ -45,3 +53,18 @@ export class Start extends Event.Service<Start>()("link-check/Start") {}
  * producer, the readers, the checkers.
  */
 export class AllRead extends Barrier.Service<AllRead>()("link-check/AllRead", { parties: 3 }) {}
+
+/** Where the report is written while the work goes on: one at a time, and while it is, another is refused rather than kept waiting. */
+export class Drafts extends Background.Service<Drafts>()("link-check/Drafts", {
+  concurrency: 1,
+  backlog: 0,
+  onClose: "drain",
+  deadline: "2 seconds",
+  onError: complain
+}) {}
+
+/** For what Ctrl-C must not cut: the program ends when that is done, or says that it took too long. */
+export class LastWords extends Shield.Service<LastWords>()("link-check/LastWords", {
+  deadline: "5 seconds",
+  onError: complain
+}) {}
