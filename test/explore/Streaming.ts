@@ -189,13 +189,15 @@ export const scenarios: ReadonlyArray<Explored> = [
           },
           [Symbol.asyncIterator]: () => source
         }
-        // The first is quick; the others end when they are told to.
+        // The first is quick; the others end, and without a result, when they are told to.
         const call = async (n: number, { signal }: { readonly signal: AbortSignal }) => {
           log.running++
-          const told = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()))
-          if (n > 0) await told
-          log.running--
-          return n
+          const told = new Promise<number>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+          try {
+            return n > 0 ? await told : n
+          } finally {
+            log.running--
+          }
         }
         const results = promise.Streaming.map(source, call, { concurrency: 2 })
         const consumer = tasks.spawn("consumer", async ({ signal, step }) => {
@@ -232,12 +234,16 @@ export const scenarios: ReadonlyArray<Explored> = [
           Effect.suspend(() => queue.offer(offered)),
           () => offered++
         )
-        const writer = tasks.fork("writer", Effect.ensuring(Effect.zipRight(offer, Effect.zipRight(pause, offer)), queue.end))
-        await settled<unknown>(reader, writer)
+        await settled<unknown>(tasks.fork("writer", Effect.zipRight(offer, Effect.zipRight(pause, offer))))
+        view.end()
+        await settled(reader)
         const left = view.shutdown()
         const all = got.concat(left)
         // Of one who is interrupted, the last offer may have been made.
-        claim(all.length >= offered && all.length <= offered + 1, `${offered} were offered, ${got} came and ${left} are left`)
+        claim(
+          all.length >= offered && all.length <= offered + 1,
+          `${offered} were offered, ${got} came and ${left} are left`
+        )
         same(all, [0, 1].slice(0, all.length), "the items")
       }
   }

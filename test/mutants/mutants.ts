@@ -757,6 +757,440 @@ const workQueue: ReadonlyArray<Mutant> = [
   }
 ]
 
+const wait: ReadonlyArray<Mutant> = [
+  {
+    name: "a race that does not interrupt who lost",
+    primitive: "Wait",
+    why: "It waits for those who will never end.",
+    file: "src/Wait.ts",
+    find: "for (const index of core.close(state, gone)) interruptNow(fibers[index]!, caller)",
+    replace: "core.close(state, gone)",
+    caughtBy: "firstSuccess: it ends, and nobody runs after its end, whoever is interrupted"
+  },
+  {
+    name: "a race that does not wait for the cleanup of who lost",
+    primitive: "Wait",
+    why: "The result is there while a loser still holds what it had: Effect's disconnect, asyncio's cancel without an await.",
+    file: "src/Wait.ts",
+    find: "return core.mustWait(state) ? drained : Effect.void",
+    replace: "return Effect.void",
+    caughtBy: "an interruption in the tick of the decision, and one during the cleanup: nobody runs after it"
+  },
+  {
+    name: "a race that counts who ended after the decision",
+    primitive: "Wait",
+    why: "More winners than were asked for.",
+    file: "src/core/wait.ts",
+    find: "const ended = state.endings.slice(0, state.decidedAt)",
+    replace: "const ended = state.endings.slice()",
+    caughtBy: "firstN gives so many as were needed, each once, and the errors of too few come in start order"
+  },
+  {
+    name: "a race whose errors come in the order of the ends",
+    primitive: "Wait",
+    why: "Which is another one each time.",
+    file: "src/core/wait.ts",
+    find: `.filter((index) => state.members[index]!.status !== "succeeded")
+    .sort((a, b) => a - b)`,
+    replace: `.filter((index) => state.members[index]!.status !== "succeeded")`,
+    caughtBy: "firstN gives so many as were needed, each once, and the errors of too few come in start order"
+  },
+  {
+    name: "a staggered race that starts the next although one has answered",
+    primitive: "Wait",
+    why: "The answer and the time for the next start come in the same tick.",
+    file: "src/core/wait.ts",
+    find: "decidedAt === undefined && !closed && started",
+    replace: "!closed && started",
+    caughtBy: "nobody starts when one has answered, although another fails then"
+  },
+  {
+    name: "a race that stays subscribed to a fiber that it does not own",
+    primitive: "Wait",
+    why: "A listener more for each wait, until the fiber ends.",
+    file: "src/Wait.ts",
+    find: "for (const forget of subscriptions) forget()",
+    replace: "",
+    caughtBy: "fibers that are waited for know nothing of it afterwards, and run on, whoever is interrupted"
+  },
+  {
+    name: "a wait for fibers that stays subscribed when it is interrupted",
+    primitive: "Wait",
+    why: "The same, and only then.",
+    file: "src/Wait.ts",
+    find: `            silence()
+            leave()
+            return`,
+    replace: `            silence()
+            return`,
+    caughtBy: "fibers that are waited for know nothing of it afterwards, and run on, whoever is interrupted"
+  },
+  {
+    name: "a race of async functions that does not wait for who lost",
+    primitive: "Wait",
+    why: "The same as of effects: they hold what they had.",
+    file: "src/promise/Wait.ts",
+    find: "while (core.mustWait(state)) await news(where, state, undefined)",
+    replace: "",
+    caughtBy: "promises: nobody runs after the end, whoever is aborted; and a shared promise is left alone"
+  },
+  {
+    name: "a list of endings whose reader waits after it was left",
+    primitive: "Wait",
+    why: "`break` in one place, and a next in another that never settles.",
+    file: "src/promise/Wait.ts",
+    find: "wake(core.tick(this.running.state))",
+    replace: "",
+    caughtBy: "promises: asCompleted settles every next, whoever closes it"
+  },
+  {
+    name: "a race whose kept losers outlive an interrupted caller",
+    primitive: "Wait",
+    why: "Who keeps them has gone, and nobody else knows of them.",
+    file: "src/core/wait.ts",
+    find: `if (gone && state.losers === "keep") state.losers = "interruptAndWait"`,
+    replace: "",
+    caughtBy: "an interrupted caller keeps nobody"
+  }
+]
+
+const streaming: ReadonlyArray<Mutant> = [
+  {
+    name: "a flow that reads one item too far ahead",
+    primitive: "Streaming",
+    why: "The fencepost: who waits for a result is counted, and the concurrency counts it again.",
+    file: "src/core/streaming.ts",
+    find: "ahead: concurrency - 1 + buffer",
+    replace: "ahead: concurrency + buffer",
+    caughtBy: "nobody reads further ahead than may, and the results are in order"
+  },
+  {
+    name: "a flow that hands over what is ready",
+    primitive: "Streaming",
+    why: "In the order of the calls' ends, though it was to be that of the items.",
+    file: "src/core/streaming.ts",
+    find: `    ordered,
+    ahead`,
+    replace: `    ordered: false,
+    ahead`,
+    caughtBy: "nobody reads further ahead than may, and the results are in order"
+  },
+  {
+    name: "a flow that closes its source while calls run",
+    primitive: "Streaming",
+    why: "What they use is gone under their hands: an async generator is closed by `break` at once.",
+    file: "src/core/streaming.ts",
+    find: `if (running > 0 || source !== "open")`,
+    replace: `if (source !== "open")`,
+    caughtBy: "promises: nothing runs, and the source is closed once, whenever it is aborted"
+  },
+  {
+    name: "a flow whose next never settles once it was left",
+    primitive: "Streaming",
+    why: "Only who leaves is told of the end.",
+    file: "src/core/streaming.ts",
+    find: "for (const list of [waiting, closing] as",
+    replace: "for (const list of [closing] as",
+    caughtBy: "next, and return meanwhile: both settle, and the finalizers have run"
+  },
+  {
+    name: "a flow that forgets who waits when the source ends",
+    primitive: "Streaming",
+    why: "They asked before it was known that there is nothing more.",
+    file: "src/internal/iterate.ts",
+    find: "(closing && isInterruptedOnly(exit.cause))) this.step(core.closed(state))",
+    replace: "(closing && isInterruptedOnly(exit.cause))) core.closed(state)",
+    caughtBy: "next, and return meanwhile: both settle, and the finalizers have run"
+  },
+  {
+    name: "a flow that does not close its source",
+    primitive: "Streaming",
+    why: "A generator's `finally` never runs.",
+    file: "src/promise/flow.ts",
+    find: "const answer = iterator?.return?.()",
+    replace: "const answer = undefined",
+    caughtBy: "promises: who leaves a loop has closed the source, and every next before that has settled"
+  },
+  {
+    name: "a flow that tells no call that it was left",
+    primitive: "Streaming",
+    why: "Who leaves waits for results that nobody wants.",
+    file: "src/promise/flow.ts",
+    find: `    this.calls.stop(new DOMException("the results are not wanted any more", "AbortError"))
+`,
+    replace: "",
+    caughtBy: "promises: who leaves a loop has closed the source, and every next before that has settled"
+  },
+  {
+    name: "a flow whose failing call leaves the others running",
+    primitive: "Streaming",
+    why: "The failure is told when they have ended, which they may never do.",
+    file: "src/internal/flow.ts",
+    find: "return Effect.zipRight(this.interruptOthers, this.after(chain))",
+    replace: "return this.after(chain)",
+    caughtBy: "a failure interrupts the other call, and closes the source after it"
+  },
+  {
+    name: "a flow that is left while its calls run",
+    primitive: "Streaming",
+    why: "It interrupts them and does not wait.",
+    file: "src/internal/flow.ts",
+    find: "return Effect.flatMap(Fiber.interruptAll([...this.workers]), () => {",
+    replace: "return Effect.flatMap(Effect.forkDaemon(Fiber.interruptAll([...this.workers])), () => {",
+    caughtBy: "nothing runs and the source is closed once, whenever the consumer is interrupted (in order)"
+  }
+]
+
+const task: ReadonlyArray<Mutant> = [
+  {
+    name: "a task that runs although it was cancelled before it began",
+    primitive: "Task",
+    why: "It is told to stop before there is a fiber to interrupt.",
+    file: "src/internal/task.ts",
+    find: "if (state.stop !== undefined) return Effect.succeed(end(core.cancelled(state), false))",
+    replace: "",
+    caughtBy: "cancelled before its first step it does not run; after it, it cleans up"
+  },
+  {
+    name: "a task whose cancel does not wait for the cleanup",
+    primitive: "Task",
+    why: "asyncio's `task.cancel()`: a request, and not an end.",
+    file: "src/internal/task.ts",
+    find: `within(
+          limit,
+          ended(state, false, () => Effect.void)
+        )`,
+    replace: "Effect.succeed(true)",
+    caughtBy: "cancelled twice: both wait for the one cleanup"
+  },
+  {
+    name: "a task whose failure is lost with the one who waited for it",
+    primitive: "Task",
+    why: "The failure and the interruption come in the same tick.",
+    file: "src/core/task.ts",
+    find: "return failure && settle(undefined, reporting!, failure)",
+    replace: "return undefined",
+    caughtBy: "a failure is reported once, or somebody who waits has it"
+  },
+  {
+    name: "a task that tells only the first who waits",
+    primitive: "Task",
+    why: "Of two who cancel, one waits for ever.",
+    file: "src/core/task.ts",
+    find: "return state.waiting && waitList.settleAll(state.waiting, undefined, outcome)",
+    replace: `const first = state.waiting && waitList.shift(state.waiting)
+  return first && settle(undefined, first, outcome)`,
+    caughtBy: "no finalizer is skipped, and all who wait hear the same, whoever is interrupted and whoever cancels"
+  },
+  {
+    name: "a task that forgets a callback which comes late",
+    primitive: "Task",
+    why: "It was registered after the end.",
+    file: "src/core/task.ts",
+    find: "if (state.outcome) return settle(undefined, ticket, state.outcome)",
+    replace: "if (state.outcome) return undefined",
+    caughtBy: "callbacks are called once each, also when registered late; those removed in time are not"
+  },
+  {
+    name: "a task that calls a callback which was removed in time",
+    primitive: "Task",
+    why: "It says so and does nothing.",
+    file: "src/internal/task.ts",
+    find: "if (inTime) core.leave(state, ticket)",
+    replace: "",
+    caughtBy: "callbacks are called once each, also when registered late; those removed in time are not"
+  },
+  {
+    name: "a task of an async function whose signal tells nothing",
+    primitive: "Task",
+    why: "The function never hears that it is to stop.",
+    file: "src/promise/Task.ts",
+    find: "this.controller?.abort(this.result!.reason)",
+    replace: "",
+    caughtBy: "promises: cancelled at any moment, all who wait hear the same, and what began is cleaned up"
+  }
+]
+
+const background: ReadonlyArray<Mutant> = [
+  {
+    name: "a registry that is empty before its failures are told",
+    primitive: "Background",
+    why: "The process ends, and nobody has read them.",
+    file: "src/core/background.ts",
+    find: "tasks.size + reporting === 0",
+    replace: "tasks.size === 0",
+    caughtBy: "a failure is reported once, before it is empty"
+  },
+  {
+    name: "a registry that starts tasks after it was closed",
+    primitive: "Background",
+    why: "Nobody waits for them.",
+    file: "src/core/background.ts",
+    find: `  if (state.closed) return new BackgroundClosed(task.name)
+`,
+    replace: "",
+    caughtBy: "cancelAll and close, at any moment: everything ends, nothing is started later, nobody is left waiting"
+  },
+  {
+    name: "a registry that can be interrupted between taking a task in and starting it",
+    primitive: "Background",
+    why: "It waits for a task that never was.",
+    file: "src/Background.ts",
+    find: `    return Effect.uninterruptible(
+      Effect.suspend((): Effect.Effect<Task`,
+    replace: `    return Effect.zipRight(Effect.void, 
+      Effect.suspend((): Effect.Effect<Task`,
+    caughtBy: "fibers and async functions start there, and one of each kind waits until it is empty",
+    model: "aggressive"
+  },
+  {
+    name: "a registry that runs more than may",
+    primitive: "Background",
+    why: "The concurrency is counted and not kept.",
+    file: "src/Background.ts",
+    find: "semaphore === undefined ? effect : hold(",
+    replace: "true ? effect : hold(",
+    caughtBy: "fibers and async functions start there, and one of each kind waits until it is empty"
+  },
+  {
+    name: "a registry that tells only the first task to stop",
+    primitive: "Background",
+    why: "It waits for the others, who go on.",
+    file: "src/core/background.ts",
+    find: "for (const each of state.tasks.keys()) chain = concat(chain, task.stop(each, reason))",
+    replace: "for (const each of [...state.tasks.keys()].slice(0, 1)) chain = concat(chain, task.stop(each, reason))",
+    caughtBy: "all are cancelled, and not only the first"
+  },
+  {
+    name: "a registry that drains and cancels",
+    primitive: "Background",
+    why: "It was to let them end.",
+    file: "src/Background.ts",
+    find: `state.onClose === "drain" ? within(state.deadline, this.awaitEmpty) : succeedFalse`,
+    replace: "succeedFalse",
+    caughtBy: "draining waits for all that was taken"
+  }
+]
+
+const taskGroup: ReadonlyArray<Mutant> = [
+  {
+    name: "a group that goes on when a task has failed",
+    primitive: "TaskGroup",
+    why: "asyncio.gather: the others run on, and here the group waits for them.",
+    file: "src/core/taskGroup.ts",
+    find: `    chain = tell(state, { why: "failure", reason: how.errors[0] })
+`,
+    replace: "",
+    caughtBy: "a failure stops the others and the body, and when the group ends all have ended"
+  },
+  {
+    name: "a group that ends before the last of its tasks",
+    primitive: "TaskGroup",
+    why: "A fencepost.",
+    file: "src/core/running.ts",
+    find: "state.works.delete(work) && state.works.size === 0",
+    replace: "state.works.delete(work) && state.works.size <= 1",
+    caughtBy: "tasks are added while the group ends: each runs to its end, or is refused, or is stopped"
+  },
+  {
+    name: "a group that leaves its tasks when it is interrupted",
+    primitive: "TaskGroup",
+    why: "Structured only as long as nobody interrupts it.",
+    file: "src/TaskGroup.ts",
+    find: "return Effect.flatMap(ticket.settlement, () => settled(interruption))",
+    replace: "return settled(interruption)",
+    caughtBy: "interrupted from outside, once or twice, it waits for all who began"
+  },
+  {
+    name: "a group whose errors come in the order of the failures",
+    primitive: "TaskGroup",
+    why: "Which is another one each time.",
+    file: "src/core/taskGroup.ts",
+    find: "state.failures.sort((a, b) => a.order - b.order)",
+    replace: "state.failures",
+    caughtBy: "of several failures none is lost, and they are in order of the start"
+  },
+  {
+    name: "a group that keeps the first error only",
+    primitive: "TaskGroup",
+    why: "Promise.all: the second is lost.",
+    file: "src/core/taskGroup.ts",
+    find: "state.failures.push({ ...how, ...membership })",
+    replace: "if (!state.stop) state.failures.push({ ...how, ...membership })",
+    caughtBy: "promises: a group waits for all, whoever fails or aborts it, and every promise settles"
+  },
+  {
+    name: "a group that does not stop a task which has not begun",
+    primitive: "TaskGroup",
+    why: "It was told before there was a fiber to interrupt.",
+    file: "src/TaskGroup.ts",
+    find: "if (member.settled) interruptNow(fiber, fiber)",
+    replace: "",
+    caughtBy: "cancel ends the tasks and not the body, whoever calls it"
+  },
+  {
+    name: "a group that takes tasks in although it stops",
+    primitive: "TaskGroup",
+    why: "They are told nothing, and it waits for them.",
+    file: "src/core/taskGroup.ts",
+    find: `return now === "open" ? { name`,
+    replace: `return now !== "closed" ? { name`,
+    caughtBy: "a task that comes when its group stops is refused, or told to stop"
+  }
+]
+
+const shield: ReadonlyArray<Mutant> = [
+  {
+    name: "a shield that takes a caller who has gone for one who has heard",
+    primitive: "Shield",
+    why: "The failure and the interruption come in the same tick, and it is nobody's.",
+    file: "src/core/shield.ts",
+    find: "if (ticket.settled) work.heard--",
+    replace: "if (ticket.settled) return undefined",
+    caughtBy: "a failure has its caller, or is reported, once, also in the tick of the interruption"
+  },
+  {
+    name: "a shield that reports a failure twice",
+    primitive: "Shield",
+    why: "The work when it ends, and the caller when he has gone.",
+    file: "src/core/shield.ts",
+    find: `  work.reported = true
+`,
+    replace: "",
+    caughtBy: "a failure has its caller, or is reported, once, also in the tick of the interruption",
+    model: "elastic"
+  },
+  {
+    name: "a shield whose critical caller goes before the work has ended",
+    primitive: "Shield",
+    why: "asyncio.shield: the caller goes on while the work does.",
+    file: "src/Shield.ts",
+    find: "Effect.flatMap(settlement, () => restore(Effect.void))",
+    replace: "restore(settlement)",
+    caughtBy: "work that began ends, wherever its caller is interrupted"
+  },
+  {
+    name: "a shield that does not wait for the last work",
+    primitive: "Shield",
+    why: "A fencepost.",
+    file: "src/core/running.ts",
+    find: "if (state.works.size === 0) return settle(undefined, ticket, undefined)",
+    replace: "if (state.works.size <= 1) return settle(undefined, ticket, undefined)",
+    caughtBy: "closing waits for all that was taken in; what comes later is refused"
+  },
+  {
+    name: "a shield whose work is interrupted with its caller",
+    primitive: "Shield",
+    why: "It shields nothing.",
+    file: "src/Shield.ts",
+    find: `            core.leave(work, ticket)
+            return Effect.zipRight(this.reportLate(work), Effect.failCause(cause))`,
+    replace: `            core.leave(work, ticket)
+            return Effect.zipRight(fiber.interruptAsFork(fiber.id()), Effect.zipRight(this.reportLate(work), Effect.failCause(cause)))`,
+    caughtBy: "work that began ends, wherever its caller is interrupted"
+  }
+]
+
 export const mutants: ReadonlyArray<Mutant> = [
   ...semaphore,
   ...mutex,
@@ -764,5 +1198,11 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...event,
   ...condition,
   ...barrier,
-  ...workQueue
+  ...workQueue,
+  ...wait,
+  ...streaming,
+  ...task,
+  ...background,
+  ...taskGroup,
+  ...shield
 ]

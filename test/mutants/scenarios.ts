@@ -49,6 +49,14 @@ const receive = <A, E>(self: Effect.Effect<A, E>, f: (value: A) => void): Effect
     return Effect.void
   })
 
+const withResolvers = <A>() => {
+  let settlers: { resolve: (value: A) => void; reject: (error: unknown) => void }
+  const promise = new Promise<A>((resolve, reject) => {
+    settlers = { resolve, reject }
+  })
+  return { promise, ...settlers! }
+}
+
 const taskOrder = ["taskOrder"] as const
 
 const semaphore: ReadonlyArray<Explored> = [
@@ -484,11 +492,98 @@ const workQueue: ReadonlyArray<Explored> = [
   }
 ]
 
+const wait: ReadonlyArray<Explored> = [
+  {
+    name: "an interrupted caller keeps nobody",
+    primitive: "Wait",
+    scenario: ({ effect: { Wait } }) =>
+      Effect.gen(function* () {
+        let running = 0
+        const member = Effect.acquireUseRelease(
+          Effect.sync(() => running++),
+          () => Effect.never,
+          () => Effect.sync(() => running--)
+        )
+        const caller = yield* Explore.fork("caller", Wait.firstSuccess([member, member], { losers: "keep" }))
+        yield* awaitAll([yield* Explore.fork("interrupter", Fiber.interrupt(caller)), caller])
+        claim(running === 0, `${running} run on`)
+      }),
+    models: taskOrder
+  },
+  {
+    name: "nobody starts when one has answered, although another fails then",
+    primitive: "Wait",
+    scenario:
+      ({ promise: { Wait } }) =>
+      async ({ spawn }) => {
+        const [first, second, begun] = [withResolvers<string>(), withResolvers<string>(), withResolvers<void>()]
+        let started = false
+        const begin = () => {
+          begun.resolve()
+          return second.promise
+        }
+        const last = () => {
+          started = true
+          return "last"
+        }
+        const caller = spawn("caller", () =>
+          Wait.staggered([() => first.promise, begin, last], 5, { onError: () => {} })
+        )
+        const decider = spawn("decider", async () => {
+          await begun.promise
+          first.resolve("first")
+          second.reject(new Error("on purpose"))
+        })
+        await settleAll([caller, decider])
+        claim((await caller) === "first" && !started, "it started another")
+      },
+    models: taskOrder
+  }
+]
+
+const background: ReadonlyArray<Explored> = [
+  {
+    name: "all are cancelled, and not only the first",
+    primitive: "Background",
+    scenario: ({ effect: { Background } }) =>
+      Effect.gen(function* () {
+        const background = Background.makeUnsafe()
+        yield* awaitAll([
+          yield* Explore.fork("a", background.fireAndForget(Effect.never)),
+          yield* Explore.fork("b", background.fireAndForget(Effect.never))
+        ])
+        yield* awaitAll([yield* Explore.fork("canceller", background.cancelAll)])
+        claim((yield* background.size) === 0, "not all have ended")
+      }),
+    models: taskOrder
+  }
+]
+
+const taskGroup: ReadonlyArray<Explored> = [
+  {
+    name: "a task that comes when its group stops is refused, or told to stop",
+    primitive: "TaskGroup",
+    scenario: ({ effect: { TaskGroup } }) =>
+      TaskGroup.run((group) =>
+        Effect.gen(function* () {
+          const canceller = yield* Explore.fork("canceller", group.cancel)
+          yield* Effect.exit(group.start(Effect.never))
+          yield* Fiber.join(canceller)
+          yield* Effect.exit(group.start(Effect.never))
+        })
+      ),
+    models: taskOrder
+  }
+]
+
 export const scenarios: ReadonlyArray<Explored> = [
   ...semaphore,
   ...mutex,
   ...event,
   ...condition,
   ...barrier,
-  ...workQueue
+  ...workQueue,
+  ...wait,
+  ...background,
+  ...taskGroup
 ]
