@@ -231,10 +231,14 @@ class ShieldImpl implements Shield {
 
   private reportLate(work: core.Work): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const failure = core.late(work)
+      const state = this[TypeId]
+      const failure = core.late(state, work)
       if (failure === undefined) return Effect.void
       const { cause } = failure.account as Exit.Failure<never, unknown>
-      return this.report({ where: "Shield", name: work.name, message: "it failed after its caller had gone", cause })
+      return Effect.ensuring(
+        this.report({ where: "Shield", name: work.name, message: "it failed after its caller had gone", cause }),
+        Effect.sync(() => wake(core.told(state, work)))
+      )
     })
   }
 

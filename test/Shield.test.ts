@@ -268,6 +268,28 @@ describe("Shield.critical", () => {
 })
 
 describe("Shield.close", () => {
+  // It returned with the report under way, and a program that ended then had lost the failure.
+  it("waits until a late failure is reported", async () => {
+    const log: Array<string> = []
+    const program = Effect.gen(function* () {
+      const shield = yield* Shield.make({
+        onError: ({ name }) =>
+          Effect.zipRight(
+            Effect.sleep(5),
+            Effect.sync(() => log.push(`told ${name}`))
+          )
+      })
+      const work = Effect.zipRight(Effect.sleep(5), Effect.fail("oops"))
+      const caller = yield* Effect.fork(shield.shield(work, { name: "save" }))
+      yield* Effect.sleep(1)
+      yield* Fiber.interrupt(caller)
+      yield* shield.close
+      log.push("closed")
+    })
+    await Effect.runPromise(Effect.scoped(program))
+    assert.deepStrictEqual(log, ["told save", "closed"])
+  })
+
   it.effect("waits for the work, takes more while it waits, and none after it", () =>
     Effect.gen(function* () {
       const { reports, shield } = noting()

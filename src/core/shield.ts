@@ -1,17 +1,17 @@
 /**
  * The shield: work that goes on when those who wait for it have gone, and the registry of it.
  *
- * State: of the registry, the work that has not ended, and whether it is closing, or closed. Of a work, how it ended once it has, who
+ * State: of the registry, the work that has not ended or whose failure is being told, and whether it is closing, or closed. Of a work, how it ended once it has, who
  * waits for that, and how many were given the end and may have heard of it.
  *
  * Invariants:
  *
- * - I1 What is in a registry has not ended.
+ * - I1 What is in a registry has not ended, or has failed and nobody heard of it until it is told.
  * - I2 Nobody waits for work that has ended.
  * - I3 A failure is somebody's: of whoever waited for the work when it ended and is still there, or of one report.
  * - I4 A closed registry takes no work. One that is closing has work.
  *
- * Transitions: `add`, `wait`, `leave`, `end`, `late`, `beginClose`, `close`; waiting for a registry to be empty is that of running work.
+ * Transitions: `add`, `wait`, `leave`, `end`, `late`, `told`, `beginClose`, `close`; waiting for a registry to be empty is that of running work.
  *
  * @internal
  */
@@ -111,20 +111,30 @@ export const leave = (work: Work, ticket: Waiting): Chain => {
   return undefined
 }
 
-/** Work has ended. */
+/** Work has ended. A failure that nobody hears of stays until it is told: who waits for an empty shield may end the program next. */
 export const end = (state: State, work: Work, end: End): Chain => {
   work.end = end
   work.heard = work.waiting.size
-  const chain = concat(waitList.settleAll(work.waiting, undefined, end), running.remove(state.works, work))
-  if (state.status === "closing") beginClose(state)
-  return chain
+  const chain = waitList.settleAll(work.waiting, undefined, end)
+  return end.failed && work.heard === 0 ? chain : concat(chain, remove(state, work))
 }
 
-/** The failure that nobody hears of, for the one report of it. To be asked after `end`, and after `leave`. */
-export const late = (work: Work): End<any> | undefined => {
+/** The failure that nobody hears of, for the one report of it. To be asked after `end`, and after `leave`; then it has to be `told`. */
+export const late = (state: State, work: Work): End<any> | undefined => {
   if (!work.end?.failed || work.heard > 0 || work.reported) return undefined
   work.reported = true
+  // It may have left already: with a caller who then went away in the tick of the end.
+  running.add(state.works, work)
   return work.end
+}
+
+/** The report of a failure is over. */
+export const told = (state: State, work: Work): Chain => remove(state, work)
+
+const remove = (state: State, work: Work): Chain => {
+  const chain = running.remove(state.works, work)
+  if (state.status === "closing") beginClose(state)
+  return chain
 }
 
 /** Takes work as long as there is some. */
@@ -161,7 +171,9 @@ export const stats = ({ status, works }: State): Stats =>
 export const check = (state: State, works: Iterable<Work> = []): void => {
   running.check(state.works)
   if (state.status === "closing" && state.works.works.size === 0) throw new Error("I4: nothing is waited for")
-  for (const work of state.works.works) if (work.end) throw new Error("I1: work that has ended is kept")
+  for (const { end, heard } of state.works.works) {
+    if (end && (!end.failed || heard > 0)) throw new Error("I1: work that has ended is kept")
+  }
   for (const { end, heard, reported, waiting } of [...works, ...state.works.works]) {
     waitList.check(waiting)
     if (end && waiting.size > 0) throw new Error(`I2: ${waiting.size} wait for work that has ended`)

@@ -123,7 +123,7 @@ export class Shield {
   /** A view of the shield that an Effect program, or other plain code, uses. Its failures are reported where those are. */
   static from(shield: Effects.Shield | Shield): Shield {
     stateOf("Shield.from", "Shield", core.TypeId, shield as Shield)
-    const report = "reportPlain" in shield ? (failure: Unhandled) => void shield.reportPlain(failure) : shield.report
+    const report = "reportPlain" in shield ? (failure: Unhandled) => shield.reportPlain(failure) : shield.report
     return view(Shield.prototype, "Shield", core.TypeId, shield as Shield, { report })
   }
 
@@ -139,7 +139,7 @@ export class Shield {
     const shielded = this.begin(where, work, options)
     const leave = (_: unknown, ticket: Caller<A>): undefined => {
       core.leave(shielded, ticket)
-      reportLate(shielded, this.report)
+      reportLate(this[core.TypeId], shielded, this.report)
     }
     return park<A, core.Work, Caller<A>>(where, shielded, new Caller<A>(), options, core.wait, leave)
   }
@@ -168,7 +168,7 @@ export class Shield {
     unwatch()
     if (gone) {
       core.leave(shielded, ticket)
-      reportLate(shielded, this.report)
+      reportLate(this[core.TypeId], shielded, this.report)
       throw (gone as { readonly reason: unknown }).reason
     }
     if (account.status === "rejected") throw account.reason
@@ -229,7 +229,7 @@ export class Shield {
     if (!isFunction) state.shared.set(work, begun)
     const ended = (account: Account<A>) => {
       wake(core.end(state, begun, { failed: account.status === "rejected", account }))
-      reportLate(begun, this.report)
+      reportLate(state, begun, this.report)
     }
     attempt(() => (isFunction ? work(context()) : work)).then(
       (value) => ended({ status: "fulfilled", value }),
@@ -240,11 +240,16 @@ export class Shield {
 }
 
 /** Tells of a failure that nobody hears of. */
-const reportLate = (work: core.Work, report: Report): void => {
-  const failure = core.late(work)
+const reportLate = (state: core.State, work: core.Work, report: Report): void => {
+  const failure = core.late(state, work)
   if (!failure) return
   const message = "it failed after its caller had gone"
-  report({ where: "Shield", name: work.name, message, error: failure.account.reason })
+  const told = () => wake(core.told(state, work))
+  // The report of an effect takes its time. (It does not reject; and if it did, it would be over, too.)
+  void attempt(() => report({ where: "Shield", name: work.name, message, error: failure.account.reason })).then(
+    told,
+    told
+  )
 }
 
 /** Work that no shield was made for: nobody waits for it when the program ends. */

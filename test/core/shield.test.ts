@@ -57,8 +57,11 @@ describe("the shield", () => {
               ended = true
               wake(core.end(state, work, { failed, account: "end" }))
             }
-            if (core.late(work)) {
+            if (core.late(state, work)) {
               reports++
+              core.check(state, [work])
+              assert.strictEqual(core.stats(state).running, 1)
+              wake(core.told(state, work))
               assert.isTrue(ended && failed && there.length === 0)
             }
             core.check(state, [work])
@@ -78,19 +81,25 @@ describe("the shield", () => {
     assert.instanceOf(refused, core.ShieldClosed)
     assert.strictEqual(refused!.message, 'the work "late" was not started: the shield is closed')
     wake(core.end(state, work, oops))
+    assert.strictEqual(core.late(state, work), oops)
+    assert.deepStrictEqual(core.stats(state).names, ["save", "(no name)"], "it is there until its failure is told")
+    wake(core.told(state, work))
     assert.deepStrictEqual(core.stats(state), { running: 1, names: ["(no name)"], isClosed: true })
-    assert.strictEqual(core.late(work), oops)
   })
 
   it("one that is closing takes work as long as there is some, and is closed with the end of the last (I4)", () => {
     const state = make()
     const [a, b] = [start(state), start(state)]
     core.beginClose(state)
-    wake(core.end(state, a, oops))
+    const done = { failed: false, account: "done" }
+    wake(core.end(state, a, done))
     const c = start(state)
-    wake(core.end(state, b, oops))
+    wake(core.end(state, b, done))
     core.check(state)
     wake(core.end(state, c, oops))
+    assert.isFalse(core.stats(state).isClosed, "not before the failure is told")
+    core.late(state, c)
+    wake(core.told(state, c))
     assert.isTrue(core.stats(state).isClosed)
     assert.instanceOf(core.add(state, core.makeWork("late")), core.ShieldClosed)
     const idle = make()
@@ -111,7 +120,7 @@ describe("the shield", () => {
 
   it("the check finds what is wrong", () => {
     const kept = make()
-    start(kept).end = oops
+    start(kept).end = { failed: false, account: "done" }
     assert.throws(() => core.check(kept), /^I1/)
     const state = make()
     const work = start(state)
