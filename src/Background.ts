@@ -16,12 +16,13 @@ import { callable, record } from "./core/arguments.js"
 import * as core from "./core/background.js"
 import { BackgroundClosed, BackgroundFull } from "./core/background.js"
 import { wake } from "./core/ticket.js"
-import { catchCause, runner, runPlain } from "./internal/effect.js"
+import { milliseconds, within } from "./internal/duration.js"
+import { runner, runPlain } from "./internal/effect.js"
 import { FiberTicket, park } from "./internal/park.js"
 import { hold } from "./internal/permits.js"
-import { report, type Unhandled } from "./internal/report.js"
+import { reporter, type Unhandled } from "./internal/report.js"
 import * as service from "./internal/service.js"
-import { ended, launch, milliseconds, prepare, within } from "./internal/task.js"
+import { ended, launch, prepare } from "./internal/task.js"
 import type * as Task from "./Task.js"
 
 export {
@@ -294,19 +295,6 @@ class BackgroundImpl implements Background<BackgroundFull> {
 
 const succeedFalse = Effect.succeed(false)
 
-/** Reports, and never fails. */
-const reporter =
-  (onError: Options["onError"]) =>
-  (failure: Unhandled): Effect.Effect<void> =>
-    onError === undefined
-      ? report(failure)
-      : catchCause(Effect.asVoid(Effect.suspend(() => onError(failure))), (cause) =>
-          Effect.zipRight(
-            report(failure),
-            report({ ...failure, where: "Background.onError", message: "the reporter failed", cause })
-          )
-        )
-
 const checked = ({ deadline, grace, onError, ...rest }: Options<any>): core.State => {
   const where = "Background.make"
   if (onError !== undefined) callable(where, "onError", onError)
@@ -329,7 +317,11 @@ export const makeUnsafe: {
   (options: Options & Bounded): Background<BackgroundFull>
   (options?: Options): Background
 } = (options: Options = {}): any =>
-  new BackgroundImpl(checked(record("Background.make", options)), reporter(options.onError), runPlain)
+  new BackgroundImpl(
+    checked(record("Background.make", options)),
+    reporter("Background.onError", options.onError),
+    runPlain
+  )
 
 /**
  * Makes a registry, which is closed with the scope. What `onError` needs is taken from where the registry is made.
@@ -347,7 +339,7 @@ export const make: {
       const state = checked(options)
       const provided = onError && ((failure: Unhandled) => Effect.provide(onError(failure), context))
       return Effect.acquireRelease(
-        Effect.sync(() => new BackgroundImpl(state, reporter(provided), run)),
+        Effect.sync(() => new BackgroundImpl(state, reporter("Background.onError", provided), run)),
         (background) => background.close
       )
     })

@@ -16,24 +16,23 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import { callable, expect, number, record, refusal } from "./core/arguments.js"
+import { callable, expect, record, refusal } from "./core/arguments.js"
 import * as running from "./core/running.js"
 import * as core from "./core/shield.js"
 import { ShieldClosed } from "./core/shield.js"
 import { wake } from "./core/ticket.js"
+import { milliseconds, within } from "./internal/duration.js"
 import {
-  catchCause,
   type DurationInput,
   forkDetached,
   inheritFrom,
   isInterruptedOnly,
-  millisecondsOf,
   type RunningFiber,
   runner,
   runPlain
 } from "./internal/effect.js"
 import { FiberTicket, type Restore } from "./internal/park.js"
-import { report, type Unhandled } from "./internal/report.js"
+import { report, reporter, type Unhandled } from "./internal/report.js"
 import * as service from "./internal/service.js"
 
 export {
@@ -262,9 +261,7 @@ class ShieldImpl implements Shield {
       const { deadline } = this[TypeId]
       core.beginClose(this[TypeId])
       // In a finalizer, too, the wait can be given up.
-      const waited =
-        deadline === Infinity ? this.awaitEmpty : Effect.timeoutOption(Effect.interruptible(this.awaitEmpty), deadline)
-      return Effect.flatMap(waited, () => {
+      return Effect.flatMap(within(deadline, this.awaitEmpty), () => {
         const left = core.close(this[TypeId])
         if (left.length === 0) return Effect.succeed(left)
         const message = core.abandoned(left)
@@ -278,29 +275,10 @@ class ShieldImpl implements Shield {
   }
 }
 
-/** Reports to whom the shield was told to. */
-const reporter = (onError: Options["onError"]): Report =>
-  onError === undefined
-    ? report
-    : (failure) =>
-        catchCause(Effect.asVoid(Effect.suspend(() => onError(failure))), (cause) =>
-          Effect.zipRight(
-            report(failure),
-            report({ ...failure, where: "Shield.onError", message: "the reporter failed", cause })
-          )
-        )
-
 const checked = ({ deadline, onError }: Options<any>): core.State => {
   const where = "Shield.make"
   if (onError !== undefined) callable(where, "onError", onError)
-  return core.make(where, { deadline: deadline === undefined ? undefined : milliseconds(where, deadline) })
-}
-
-const milliseconds = (where: string, deadline: DurationInput): number => {
-  if (typeof deadline === "number") return number(where, "deadline", deadline, 0)
-  const milliseconds = millisecondsOf(deadline)
-  expect(milliseconds !== undefined, where, "deadline", "a duration", deadline)
-  return milliseconds!
+  return core.make(where, { deadline: deadline === undefined ? undefined : milliseconds(where, "deadline", deadline) })
 }
 
 /** Work that no shield was made for: nobody waits for it when the program ends. */
@@ -388,7 +366,7 @@ export const critical = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Work
  */
 export const makeUnsafe = (options: Options = {}): Shield => {
   const state = checked(record("Shield.make", options))
-  return new ShieldImpl(state, reporter(options.onError), runPlain)
+  return new ShieldImpl(state, reporter("Shield.onError", options.onError), runPlain)
 }
 
 /**
@@ -404,7 +382,7 @@ export const make = <R = never>(options: Options<R> = {}): Effect.Effect<Shield,
       const { onError } = options
       const provided = onError && ((failure: Unhandled) => Effect.provide(onError(failure), context))
       return Effect.acquireRelease(
-        Effect.sync((): Shield => new ShieldImpl(state, reporter(provided), run)),
+        Effect.sync((): Shield => new ShieldImpl(state, reporter("Shield.onError", provided), run)),
         (shield) => shield.close
       )
     })

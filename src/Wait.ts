@@ -25,10 +25,11 @@ import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
-import { expect, record, refusal } from "./core/arguments.js"
+import { expect, record } from "./core/arguments.js"
 import { wake } from "./core/ticket.js"
 import * as core from "./core/wait.js"
 import { TooManyFailed } from "./core/wait.js"
+import { milliseconds } from "./internal/duration.js"
 import {
   type DurationInput,
   type Failure,
@@ -37,7 +38,6 @@ import {
   inheritFrom,
   interruptNow,
   isInterruptedOnly,
-  millisecondsOf,
   onFiberExit,
   type Requirements,
   type RunningFiber,
@@ -567,13 +567,6 @@ const isFiber: (u: unknown) => boolean = Fiber.isFiber
 const checkedOptions = (where: string, options: Options | undefined): { readonly losers: Losers | undefined } => ({
   losers: core.options(where, options)?.losers
 })
-
-const milliseconds = (where: string, name: string, duration: DurationInput): number => {
-  if (typeof duration === "number") return core.pace(where, name, duration)
-  const result = typeof duration === "string" && duration.startsWith("-") ? undefined : millisecondsOf(duration)
-  if (result === undefined) throw refusal(where, name, "a duration of 0 or more", duration)
-  return result
-}
 
 /** Each fiber once: where it is given first. */
 const once = <T extends AnyEffect>(

@@ -398,6 +398,14 @@ describe("Shield.Service", () => {
 })
 
 describe("Shield refuses", () => {
+  it("a negative duration, in words as in numbers", async () => {
+    for (const deadline of ["-1 second", -1] as const) {
+      const exit = await Effect.runPromise(Effect.exit(Effect.scoped(Shield.make({ deadline }))))
+      const message = exit._tag === "Failure" ? Cause.pretty(exit.cause) : "accepted"
+      assert.match(message, /Shield\.make: deadline must be .*, got ("-1 second"|-1)/)
+    }
+  })
+
   it.effect("what is no effect, no name, no deadline, no function", () =>
     Effect.gen(function* () {
       const message = (effect: Effect.Effect<unknown, unknown>) =>

@@ -142,6 +142,18 @@ describe("seams", () => {
     const tickets = sources.filter((file) => /\bclass \w+.* extends Ticket\b/.test(codeOnly(read(file))))
     expect(tickets).toEqual(["src/internal/park.ts", "src/promise/park.ts"])
   })
+
+  // Who decides otherwise what waking means goes past those two places, so there has to be a reason.
+  it("few tickets are woken in a way of their own", () => {
+    const own = sources.filter((file) => /\boverride wake\(\)/.test(codeOnly(read(file))))
+    expect(own).toEqual([
+      "src/TaskGroup.ts", // interrupts a member
+      "src/internal/iterate.ts", // the one promise on the Effect side: an async iterator's answer
+      "src/internal/task.ts", // interrupts a worker, runs a callback
+      "src/promise/Task.ts", // aborts a signal
+      "src/promise/TaskGroup.ts" // aborts a member
+    ])
+  })
 })
 
 describe("cores", () => {

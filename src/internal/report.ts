@@ -7,6 +7,7 @@
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { catchCause } from "./effect.js"
 
 /** What went wrong, and where. */
 export interface Unhandled {
@@ -30,8 +31,18 @@ export class Reporter extends Context.Reference<Reporter>()("effect-concurrency/
 /** Tells the reporter that the fiber has. When that fails, the log has both: a report must not harm what goes on, nor be lost. */
 export const report = (unhandled: Unhandled): Effect.Effect<void> =>
   Effect.flatMap(Reporter, (reporter) =>
-    Effect.catchAllCause(
+    catchCause(
       Effect.suspend(() => reporter.report(unhandled)),
       (cause) => Effect.zipRight(toLog(unhandled), toLog({ ...unhandled, message: "the reporter failed", cause }))
     )
   )
+
+/** Tells whom somebody named instead; when that fails, the reporter has both. */
+export const reporter =
+  (where: string, onError: ((failure: Unhandled) => Effect.Effect<unknown, unknown>) | undefined) =>
+  (failure: Unhandled): Effect.Effect<void> =>
+    onError === undefined
+      ? report(failure)
+      : catchCause(Effect.asVoid(Effect.suspend(() => onError(failure))), (cause) =>
+          Effect.zipRight(report(failure), report({ ...failure, where, message: "the reporter failed", cause }))
+        )

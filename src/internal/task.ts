@@ -7,18 +7,18 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Duration from "effect/Duration"
 import type * as Fiber from "effect/Fiber"
-import { callable, expect, misuse, number, record, refusal } from "../core/arguments.js"
+import { callable, expect, misuse, record, refusal } from "../core/arguments.js"
 import type { Failure, Outcome, State } from "../core/task.js"
 import * as core from "../core/task.js"
 import type { Chain } from "../core/ticket.js"
 import { concat, wake } from "../core/ticket.js"
+import { milliseconds, within } from "./duration.js"
 import {
   catchCause,
   forkDetached,
   laterForker,
   interruptNow,
   isInterruptedOnly,
-  millisecondsOf,
   withFiber,
   yieldNow
 } from "./effect.js"
@@ -134,22 +134,6 @@ export const ended = <A, B, E>(
     wake(core.enqueue(state, ticket))
     return park(restore, ticket, () => core.leave(state, ticket), f)
   })
-
-/** Waits, at most so many milliseconds; says whether it came to an end. In a finalizer, too, the wait can be given up. */
-export const within = <A>(milliseconds: number, self: Effect.Effect<A>): Effect.Effect<boolean> =>
-  milliseconds === Infinity
-    ? Effect.as(self, true)
-    : Effect.map(Effect.timeoutOption(Effect.interruptible(self), milliseconds), ({ _tag }) => _tag === "Some")
-
-/** A duration in milliseconds. */
-export const milliseconds = (where: string, name: string, input: unknown): number =>
-  typeof input === "number"
-    ? number(where, name, input, 0)
-    : (millisecondsOf(input) ?? raise(refusal(where, name, "a duration", input)))
-
-const raise = (error: Error): never => {
-  throw error
-}
 
 /** The handle. Its effects are made when they are asked for: most tasks are asked for few of them. */
 class Task<out A, out E> {
