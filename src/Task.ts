@@ -10,7 +10,13 @@
  * - Whoever waits for a task that was cancelled fails with `TaskCancelled`, which is an error. It is not interrupted itself, so the two cannot be
  *   taken for each other.
  * - An awaited task is not cancelled along with who awaits it. Python's is: to have that, await the effect itself, or use `startScoped`.
- * - There is no `set_result`: a result that anybody may set is a `Deferred`. And there is no current task: hand the task over.
+ * - There is no `set_result`: a result that anybody may set is a `Deferred`. There is no current task either: hand the task over. And there
+ *   is no list of all tasks: `Background` has one of its own.
+ * - A task never starts within the call that starts it, so there are no eager ones. An effect may be started as often as you like, and each
+ *   start is another task.
+ * - A failure arrives as it was. Nothing is chained to it, and a class that something fails with is not made an instance.
+ * - A task that waits for itself is told so, whenever it does. The facade's `Task` sees that in its first step only: later, such a wait never
+ *   ends, unless it has a signal or a timeout.
  * - A callback is given the outcome; what registers it gives back what removes it, so the same function may be registered twice.
  * - A failure nobody asks for is reported when it happens, and not when the task is collected as garbage.
  *
@@ -205,12 +211,18 @@ export interface Task<out A, out E = never> {
 }
 
 /** A task on its own: nobody but the reporter hears of it. */
-const alone = (name: string | undefined): Hooks => ({
-  ended: () => undefined,
-  reported: () => undefined,
-  report: ({ cause }) =>
-    report({ where: "Task", name, message: "it failed, and nobody waits for it", cause: cause as Cause.Cause<unknown> })
-})
+class Alone implements Hooks {
+  constructor(private readonly name: string | undefined) {}
+
+  ended(): undefined {}
+
+  reported(): undefined {}
+
+  report({ cause }: core.Failure): Effect.Effect<void> {
+    const message = "it failed, and nobody waits for it"
+    return report({ where: "Task", name: this.name, message, cause: cause as Cause.Cause<unknown> })
+  }
+}
 
 /**
  * Starts an effect as a task, which outlives whoever starts it. It can be cancelled also when it is started where nothing can be interrupted.
@@ -240,7 +252,7 @@ export const start = <A, E, R>(
   Effect.uninterruptible(
     Effect.suspend(() => {
       const state = prepare("Task.start", effect, options)
-      return launch<Task<A, E>, A, E, R>(state, effect, alone(state.name))
+      return launch<Task<A, E>, A, E, R>(state, effect, new Alone(state.name))
     })
   )
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, FiberRef, TestClock, TestContext } from "effect"
 import { vi } from "vitest"
-import { Task } from "effect-concurrency"
+import { Task, TaskGroup, Wait } from "effect-concurrency"
 import * as Promises from "effect-concurrency/promise"
 import { Reporter } from "../src/internal/report.js"
 import { fork, settle } from "./laws/skins.js"
@@ -141,7 +141,156 @@ describe("Task for effects", () => {
         const error = yield* Effect.flip(task.await)
         assert.deepStrictEqual([error._tag, error.task, error.reason], ["TaskCancelled", "watcher", "not needed"])
       })
-    )) // asyncio: test_cancel_with_message_then_future_result, test_cancel_with_message_before_starting_task
+    )) // asyncio: test_cancel_with_message_then_future_result, test_task_cancel_message_getter
+
+  it("the reason is that of the first who cancels, also when it has not begun", () =>
+    run(
+      Effect.gen(function* () {
+        const task = yield* Task.start(Effect.never)
+        yield* task.cancel({ reason: "changed my mind" })
+        assert.strictEqual((yield* Effect.flip(task.await)).reason, "changed my mind")
+      })
+    )) // asyncio: test_cancel_with_message_before_starting_task
+
+  it("who waits for a task that is cancelled fails, and was not cancelled", () =>
+    run(
+      Effect.gen(function* () {
+        const inner = yield* Task.start(Effect.never, { name: "inner" })
+        const outer = yield* Task.start(inner.await)
+        yield* Effect.yieldNow()
+        yield* inner.cancel()
+        const error = yield* Effect.flip(outer.await)
+        assert.deepStrictEqual(
+          [error._tag, error.task, (yield* outer.poll)._tag],
+          ["TaskCancelled", "inner", "Failure"]
+        )
+      })
+    )) // asyncio: test_cancel_inner_future (there, it is cancelled, too)
+
+  for (const first of ["inner", "outer"] as const) {
+    it(`it and what it waits for are cancelled in one tick, ${first} first: each has one end`, () =>
+      run(
+        Effect.gen(function* () {
+          const inner = yield* Task.start(Effect.never)
+          const outer = yield* Task.start(inner.await)
+          yield* Effect.yieldNow()
+          const both = first === "inner" ? [inner, outer] : [outer, inner]
+          for (const task of both) assert.isTrue(yield* task.cancelNow)
+          yield* outer.cancel()
+          yield* inner.cancel()
+          assert.deepStrictEqual([(yield* inner.poll)._tag, (yield* outer.poll)._tag], ["Cancelled", "Cancelled"])
+          assert.deepStrictEqual([inner[Task.TypeId].waiting?.size, yield* outer.cancel()], [0, false])
+        })
+      )) // asyncio: test_cancel_both_task_and_inner_future
+  }
+
+  it("what it waited for forgets it when it is cancelled, and goes on", () =>
+    run(
+      Effect.gen(function* () {
+        const inner = yield* Task.start(Effect.never)
+        const outer = yield* Task.start(inner.await)
+        yield* Effect.yieldNow()
+        assert.strictEqual(inner[Task.TypeId].waiting?.size, 1)
+        yield* outer.cancel()
+        assert.strictEqual(inner[Task.TypeId].waiting?.size, 0)
+        assert.strictEqual((yield* inner.poll)._tag, "Pending")
+        yield* inner.cancelNow
+      })
+    )) // asyncio: test_task_cancel_waiter_future (there, what it waits for is cancelled)
+
+  it("a timeout inside ends what it is around, expired or not, and the task goes on; cancelling it still ends it", () =>
+    run(
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const timed = (limit: number) =>
+          Effect.map(Effect.timeoutOption(Effect.sleep(10), limit), ({ _tag }) => log.push(_tag))
+        const task = yield* Task.start(Effect.zipRight(Effect.zipRight(timed(5), timed(20)), Effect.never))
+        yield* Effect.yieldNow()
+        yield* TestClock.adjust(5)
+        yield* TestClock.adjust(10)
+        assert.deepStrictEqual([log, (yield* task.poll)._tag], [["None", "Some"], "Pending"])
+        assert.deepStrictEqual([yield* task.cancel(), yield* task.cancel()], [true, false])
+        assert.strictEqual((yield* task.poll)._tag, "Cancelled")
+      })
+    )) // asyncio: test_uncancel_structured_blocks; and test_uncancel_basic, without a count
+
+  it("two half sleeps are one, and it gives what the second gives", () =>
+    run(
+      Effect.gen(function* () {
+        const task = yield* Task.start(Effect.zipRight(Effect.sleep(50), Effect.as(Effect.sleep(50), 42)))
+        yield* Effect.yieldNow()
+        yield* TestClock.adjust(99)
+        assert.strictEqual((yield* task.poll)._tag, "Pending")
+        yield* TestClock.adjust(1)
+        assert.strictEqual(yield* task.await, 42)
+      })
+    )) // asyncio: test_sleep
+
+  it("one that yields lets the other go on, once", () =>
+    run(
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const steps = (name: string) =>
+          Effect.forEach(
+            [1, 2, 3],
+            (n) =>
+              Effect.zipRight(
+                Effect.sync(() => log.push(`${name}${n}`)),
+                Effect.yieldNow()
+              ),
+            { discard: true }
+          )
+        const tasks = yield* Effect.forEach(["a", "b"], (name) => Task.start(steps(name)))
+        for (const task of tasks) yield* task.await
+        assert.deepStrictEqual(log, ["a1", "b1", "a2", "b2", "a3", "b3"])
+      })
+    )) // asyncio: test_sleep_zero
+
+  it("an effect may be started again: each start is another task", () =>
+    run(
+      Effect.gen(function* () {
+        let runs = 0
+        const effect = Effect.sync(() => ++runs)
+        const [a, b] = [yield* Task.start(effect), yield* Task.start(effect)]
+        assert.deepStrictEqual([yield* a.await, yield* b.await, yield* a.await], [1, 2, 1])
+      })
+    )) // asyncio: test_double_await (there, a coroutine runs once)
+
+  it("what it waits for runs in its own fiber, unless that is a task", () =>
+    run(
+      Effect.gen(function* () {
+        const deep = (depth: number): Effect.Effect<unknown> =>
+          depth === 0 ? Effect.fiberId : Effect.suspend(() => deep(depth - 1))
+        const [a, b, c] = yield* Effect.flatMap(
+          Task.start(Effect.all([Effect.fiberId, deep(10), Effect.flatMap(Task.start(deep(0)), Task.await)])),
+          Task.await
+        )
+        assert.strictEqual(a, b)
+        assert.notStrictEqual(a, c)
+      })
+    )) // asyncio: test_awaitables_chain
+
+  const ways: Record<string, (bodies: ReadonlyArray<Effect.Effect<unknown>>) => Effect.Effect<unknown, unknown>> = {
+    tasks: (bodies) =>
+      Effect.flatMap(
+        Effect.forEach(bodies, (body) => Task.start(body)),
+        (tasks) => Effect.forEach(tasks, Task.await)
+      ),
+    "task groups": (bodies) => TaskGroup.run((group) => Effect.forEach(bodies, (body) => group.start(body))),
+    "Wait.all": (bodies) => Wait.all(bodies)
+  }
+  for (const [name, together] of Object.entries(ways)) {
+    it(`each starts five more, four levels deep: ${name}`, async () => {
+      let started = 0
+      const grow = (depth: number): Effect.Effect<unknown> =>
+        Effect.suspend(() => {
+          started++
+          return depth === 0 ? Effect.yieldNow() : Effect.orDie(together(Array(5).fill(grow(depth - 1))))
+        })
+      await run(Effect.flatMap(Task.start(grow(4)), Task.await))
+      assert.strictEqual(started, 1 + 5 + 25 + 125 + 625)
+    })
+  } // asyncio: test_recursive_taskgroups, test_recursive_gather
 
   it("a task that interrupts itself was cancelled; one that is interrupted and fails to clean up has failed", () =>
     run(
@@ -183,7 +332,7 @@ describe("Task for effects", () => {
         assert.deepStrictEqual(log, ["critical", "critical"])
         assert.deepStrictEqual([(yield* value.poll)._tag, (yield* rest.poll)._tag], ["Cancelled", "Cancelled"])
       })
-    )) // deliberately different: test_cancel_task_catching, test_cancel_task_ignoring, test_uncancel_*
+    )) // deliberately different: test_cancel_task_catching, test_cancel_task_ignoring
 
   it("cancels itself: it does not wait for itself, and stops where it can be interrupted", () =>
     run(
@@ -202,7 +351,29 @@ describe("Task for effects", () => {
         assert.strictEqual((yield* Effect.flip(task.await))._tag, "TaskCancelled")
         assert.deepStrictEqual(log, [true])
       })
-    )) // asyncio: test_cancel_current_task, test_cancel_awaited_task
+    )) // asyncio: test_cancel_current_task
+
+  it("cancels itself while it waits for a task in a scope of its own: that is cancelled, too", () =>
+    run(
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const nested = Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push("nested")))
+        const self = yield* Deferred.make<Task.Task<void>>()
+        const task: Task.Task<void> = yield* Task.start(
+          Effect.scoped(
+            Effect.gen(function* () {
+              const inner = yield* Task.startScoped(nested)
+              yield* Effect.yieldNow()
+              yield* (yield* Deferred.await(self)).cancelNow
+              yield* Effect.orDie(inner.await)
+            })
+          )
+        )
+        yield* Deferred.succeed(self, task)
+        assert.strictEqual((yield* Effect.flip(task.await))._tag, "TaskCancelled")
+        assert.deepStrictEqual(log, ["nested"])
+      })
+    )) // asyncio: test_cancel_awaited_task
 
   it("cancels itself in its last step: its value is discarded", () =>
     run(
@@ -271,7 +442,7 @@ describe("Task for effects", () => {
         assert.deepStrictEqual(log, ["inner", "outer", "its task"])
         assert.strictEqual((yield* inner.poll)._tag, "Cancelled")
       })
-    )) // asyncio: test_yield_future_passes_cancel, test_cancel_inner_future, test_cancel_both_task_and_inner_future
+    )) // asyncio: test_yield_future_passes_cancel
 
   it("has the services and references of who starts it, and its changes stay its own", () =>
     run(
@@ -288,7 +459,23 @@ describe("Task for effects", () => {
         assert.deepStrictEqual(yield* task.await, ["Ada", "creator"])
         assert.strictEqual(yield* FiberRef.get(local), "creator, later")
       })
-    )) // asyncio: test_context_1, test_context_3; a context of its own is Effect.provide: test_context_4, 5, 6
+    )) // asyncio: test_context_1, test_context_3, test_context_vars
+
+  it("has services of its own, if it is given some, and works on those", () =>
+    run(
+      Effect.gen(function* () {
+        class Counter extends Context.Tag("test/Counter")<Counter, { count: number }>() {}
+        const count = Effect.map(Counter, (counter) => counter.count++)
+        const [own, outer] = [{ count: 0 }, { count: 0 }]
+        const started = Effect.gen(function* () {
+          yield* Task.await(yield* Task.start(Effect.provideService(count, Counter, own)))
+          yield* Task.await(yield* Effect.provideService(Task.start(count), Counter, own))
+          yield* Task.await(yield* Task.start(count))
+        })
+        yield* Effect.provideService(started, Counter, outer)
+        assert.deepStrictEqual([own.count, outer.count], [2, 1])
+      })
+    )) // asyncio: test_context_4, test_context_5, test_context_6
 
   describe("callbacks", () => {
     it("have the services of who registers them, and do not hold anybody up", () =>
@@ -455,14 +642,40 @@ describe("Task for effects", () => {
     const logger = Logger.make(
       ({ logLevel, message, cause }) => void lines.push(`${logLevel.label} ${String(message)} ${Cause.squash(cause)}`)
     )
+    const printedBy = async (effect: Effect.Effect<unknown>) => {
+      await Effect.runPromise(
+        Effect.provide(Effect.zipRight(effect, Effect.sleep(1)), Logger.replace(Logger.defaultLogger, logger))
+      )
+      return lines.splice(0)
+    }
+    assert.deepStrictEqual(await printedBy(Task.start(Effect.fail("oops"), { name: "job" })), [
+      "ERROR Task: job: it failed, and nobody waits for it oops"
+    ])
+    // What Effect itself does: the reason why.
+    assert.deepStrictEqual(await printedBy(Effect.forkDaemon(Effect.fail("oops"))), [])
+  })
+
+  it("what reports a failure has what the task had, and of a callback what its registration had", async () => {
+    const local = FiberRef.unsafeMake("nobody")
+    const seen: Array<string> = []
     await Effect.runPromise(
-      Effect.provide(
-        Effect.zipRight(Task.start(Effect.fail("oops"), { name: "job" }), Effect.sleep(1)),
-        Logger.replace(Logger.defaultLogger, logger)
+      Effect.provideService(
+        Effect.gen(function* () {
+          yield* Effect.locally(Task.start(Effect.fail("oops")), local, "starter")
+          const task = yield* Effect.locally(Task.start(Effect.void), local, "starter")
+          yield* Effect.locally(
+            task.onComplete(() => Effect.fail("no")),
+            local,
+            "registrar"
+          )
+        }),
+        Reporter,
+        { report: ({ where }) => Effect.map(FiberRef.get(local), (value) => void seen.push(`${where}: ${value}`)) }
       )
     )
-    assert.deepStrictEqual(lines, ["ERROR Task: job: it failed, and nobody waits for it oops"])
-  })
+    await settle()
+    assert.sameMembers(seen, ["Task: starter", "Task.onComplete: registrar"])
+  }) // asyncio: test_task_exc_handler_correct_context, test_handle_exc_handler_correct_context
 
   it("a failed task that is then cancelled is not reported: somebody has looked", async () => {
     const reports: Array<string> = []
@@ -498,6 +711,10 @@ describe("Task for effects", () => {
         /^Task\.cancel: grace must be 0 or more milliseconds, got -1/
       )
       assert.match(
+        exits(task.cancel({ grace: NaN })).message,
+        /^Task\.cancel: grace must be 0 or more milliseconds, got NaN/
+      ) // asyncio: test_sleep_when_delay_is_nan
+      assert.match(
         exits(task.cancel({ grace: "soon" as never })).message,
         /^Task\.cancel: grace must be a duration, got "soon"/
       )
@@ -527,7 +744,7 @@ describe("Task.shareDeferred", () => {
       const expected = first === "effect" ? 1 : 2
       assert.deepStrictEqual([fiber.value, await wait, await plain.promise], [expected, expected, expected])
     }
-  })
+  }) // asyncio: test_wrap_future
 
   it("hands errors over as they are, and an interruption as an AbortError", async () => {
     const oops = new Error("oops")
@@ -550,5 +767,5 @@ describe("Task.shareDeferred", () => {
       .wait()
       .catch((error: unknown) => error)
     assert.strictEqual(error.name, "AbortError")
-  })
+  }) // asyncio: test_copy_state
 })

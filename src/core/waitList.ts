@@ -36,7 +36,7 @@ type Link = any
 
 export interface WaitList<out T extends AnyTicket> {
   size: number
-  readonly lanes: Array<Lane>
+  lanes: Array<Lane>
   /** Never used: it says what the lanes hold. */
   readonly _T?: T
 }
@@ -58,7 +58,8 @@ export const push = <T extends AnyTicket>(list: WaitList<T>, ticket: T, rank = 0
     lane = { list, priority: ticket.priority, rank, next: undefined, previous: undefined }
     lane.next = lane.previous = lane
     if (list.size) lanes.splice(index, 0, lane)
-    else lanes[0] = lane
+    // A literal holds one lane; storing into the empty array would reserve room for seventeen.
+    else list.lanes = [lane]
   }
   ticket.lane = lane
   ticket.next = lane as Link

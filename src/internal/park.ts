@@ -27,14 +27,16 @@ export class FiberTicket<out Request, in out Result> extends Ticket<Request, Res
     super(request, priority)
   }
 
-  /** Suspends until the ticket is settled. May be awaited again after an interruption. */
-  readonly settlement: Effect.Effect<void> = callback((resume) => {
-    if (this.settled) resume(Effect.void)
-    else {
-      this.resume = resume
-      waits.observer?.(this)
-    }
-  })
+  /** Suspends until the ticket is settled. May be awaited again after an interruption. (A getter: many a ticket is never waited for.) */
+  get settlement(): Effect.Effect<void> {
+    return callback((resume) => {
+      if (this.settled) resume(Effect.void)
+      else {
+        this.resume = resume
+        waits.observer?.(this)
+      }
+    })
+  }
 
   wake(): void {
     this.resume?.(Effect.void)

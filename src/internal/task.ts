@@ -78,13 +78,16 @@ export const launch = <T, A, E, R>(
 }
 
 /** Reports a failure, unless somebody has asked for it by the next turn; and then, should all of those be gone before they hear of it. */
-const reportLater = (state: State, { report, reported }: Hooks): Effect.Effect<void> =>
+const reportLater = (state: State, hooks: Hooks): Effect.Effect<void> =>
   Effect.flatMap(yieldNow, () => {
     const failure = core.unhandled(state)
-    const told = Effect.sync(() => wake(reported()))
-    if (failure !== undefined) return Effect.zipRight(report(failure), told)
+    const told = Effect.sync(() => wake(hooks.reported()))
+    if (failure !== undefined) return Effect.zipRight(hooks.report(failure), told)
     const late = Effect.map(laterForker<never>(), (fork) =>
-      core.reportLate(state, new Call(undefined, "a failure that is nobody's", (failure) => fork(report(failure))))
+      core.reportLate(
+        state,
+        new Call(undefined, "a failure that is nobody's", (failure) => fork(hooks.report(failure)))
+      )
     )
     return Effect.zipRight(late, told)
   })

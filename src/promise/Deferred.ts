@@ -1,9 +1,10 @@
 /**
  * A one-shot result for `async` functions.
  *
- * It corresponds to `asyncio.Future`, with these differences. What cannot be done any more says so by its result, and is no error: `resolve`
- * and `reject` give `false` once it is settled. It has no `cancel`: reject it. An error that nobody asked for yet is kept, and reported
- * nowhere: whoever rejects it knows. The promise is made when it is asked for; from then on it is the platform's business, as ever.
+ * It corresponds to `asyncio.Future`, with these differences. What cannot be done any more says so by its result, and is no error:
+ * `resolve` and `reject` give `false` once it is settled. What it is rejected with is handed on as it is. It has no `cancel`: reject it. An
+ * error that nobody asked for yet is kept, and reported nowhere: whoever rejects it knows. The promise is made when it is asked for; from
+ * then on it is the platform's business, as ever.
  *
  * @since 0.1.0
  */

@@ -94,18 +94,21 @@ export class Signal extends PromiseTicket<undefined, core.Stop> {
     return this.controller.signal
   }
 
-  /** What the function is given: the signal, and nothing else of this. */
-  get context(): TaskContext {
-    const signal = () => this.signal
-    return {
-      get signal() {
-        return signal()
-      }
-    }
-  }
-
   override wake(): void {
     this.controller?.abort(this.result!.reason)
+  }
+}
+
+/** What the function is given: the signal, and nothing else of the task. */
+class Context implements TaskContext {
+  readonly #stop: Signal
+
+  constructor(stop: Signal) {
+    this.#stop = stop
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal
   }
 }
 
@@ -144,12 +147,10 @@ const cancelNow = (state: State, reason: unknown): boolean => {
   return true
 }
 
-/**
- * Whose first step runs, or was it that asked. There is no context to ask who awaits, but microtasks run in order: what the first step asks
- * for comes after one that was queued just before it, and before one that was queued just after.
- */
+/** Whose first step runs: there is no other way to ask who calls. */
 let inside: State | undefined
-const leave = () => void (inside = undefined)
+
+/** A reaction, and not a microtask of the platform's: those cost more, and fake timers may replace them. */
 const soon = Promise.resolve()
 
 /** Starts a function as a task, from the next tick on, in the context of its caller. */
@@ -159,42 +160,54 @@ export const launch = <A>(
   work: (context: TaskContext) => A | PromiseLike<A>,
   hooks: Hooks
 ): void => {
-  const end = (outcome: Outcome<A>, failed: boolean) => wake(concat(core.end(state, outcome), hooks.ended(failed)))
-
-  const fail = (error: any) => {
-    const asked = state.stop !== undefined && (error === stop.signal.reason || error?.name === "AbortError")
-    end(asked ? core.cancelled(state) : { _tag: "Failure", error }, !asked)
-    if (!asked) reportLater(state, hooks)
-  }
-
-  const run = () => {
-    if (state.stop && !hooks.running) return end(core.cancelled(state), false)
-    queueMicrotask(() => void (inside = state))
-    inside = state
-    const result = attempt(() => work(stop.context))
-    leave()
-    queueMicrotask(leave)
-    void result.then((value) => end({ _tag: "Success", value }, false), fail)
-  }
-
   wake(core.onStop(state, stop))
-  // A reaction, and not a microtask of the platform's, which fake timers may replace.
-  void soon.then(run)
+  void soon.then(() => {
+    if (state.stop && !hooks.running) return end(state, core.cancelled(state), hooks, false)
+    void firstStep(state, work, stop).then(
+      (value) => end(state, { _tag: "Success", value }, hooks, false),
+      (error) => fail(state, error, stop, hooks)
+    )
+  })
+}
+
+const firstStep = <A>(
+  state: State<A>,
+  work: (context: TaskContext) => A | PromiseLike<A>,
+  stop: Signal
+): Promise<A> => {
+  inside = state
+  try {
+    // Still inside: it may return itself.
+    return Promise.resolve(work(new Context(stop)))
+  } catch (error) {
+    return Promise.reject(error)
+  } finally {
+    inside = undefined
+  }
+}
+
+const end = <A>(state: State<A>, outcome: Outcome<A>, hooks: Hooks, failed: boolean): void =>
+  wake(concat(core.end(state, outcome), hooks.ended(failed)))
+
+const fail = (state: State, error: any, stop: Signal, hooks: Hooks): void => {
+  const told = state.stop !== undefined && (error === stop.signal.reason || error?.name === "AbortError")
+  end(state, told ? core.cancelled(state) : { _tag: "Failure", error }, hooks, !told)
+  if (!told) reportLater(state, hooks)
 }
 
 /**
  * Reports a failure, unless somebody has asked for it by the next turn of the event loop, if anybody can. Who has asked is gone in a tick, if at
  * all.
  */
-const reportLater = (state: State, { forgotten, report, reported }: Hooks): void => {
+const reportLater = (state: State, hooks: Hooks): void => {
   const tell = () => {
     const failure = core.unhandled(state)
-    const told = failure && report(failure.error)
-    if (told) void told.then(() => wake(reported()))
-    else wake(reported())
+    const told = failure && hooks.report(failure.error)
+    if (told) void told.then(() => wake(hooks.reported()))
+    else wake(hooks.reported())
   }
-  if (forgotten) tell()
-  else if (state.asked > 0) queueMicrotask(tell)
+  if (hooks.forgotten) tell()
+  else if (state.asked > 0) void soon.then(tell)
   else setTimeout(tell, 0)
 }
 
@@ -213,8 +226,47 @@ export const prepare = (where: string, options: TaskOptions): State => {
 export const follow = (where: string, state: State, signal: AbortSignal | undefined): (() => void) => {
   if (signal?.aborted) cancelNow(state, signal.reason)
   else if (signal) return watch(where, { signal }, (reason) => cancelNow(state, reason))
-  return () => {}
+  return nothing
 }
+
+const nothing = (): void => {}
+
+/** A task on its own: nobody but the reporter hears of it. */
+class Alone implements Hooks {
+  constructor(
+    private readonly name: string | undefined,
+    private readonly reporter: Reporter | undefined,
+    private readonly unfollow: () => void
+  ) {}
+
+  ended(): undefined {
+    this.unfollow()
+  }
+
+  reported(): undefined {}
+
+  report(error: unknown): void | Promise<void> {
+    const { name, reporter } = this
+    return report({ where: "Task", name, message: "it failed, and nobody waits for it", error }, reporter)
+  }
+}
+
+/** What `then` is. */
+type Then<out A> = <B = A, C = never>(
+  onValue?: ((value: A) => B | PromiseLike<B>) | null,
+  onError?: ((error: any) => C | PromiseLike<C>) | null
+) => Promise<B | C>
+
+function then<A, B = A, C = never>(
+  this: Task<A>,
+  onValue?: ((value: A) => B | PromiseLike<B>) | null,
+  onError?: ((error: any) => C | PromiseLike<C>) | null
+): Promise<B | C> {
+  return (this["shared"] ??= result("Task.wait", this[core.TypeId], undefined)).then(onValue, onError)
+}
+
+const refuse: Then<never> = (onValue, onError) =>
+  Promise.reject(misuse("Task.wait", core.itself)).then(onValue, onError)
 
 /** A task of which everything is decided elsewhere. */
 export const taskOf = <A>(state: State<A>, stop: Signal, reporter: Reporter | undefined): Task<A> =>
@@ -228,8 +280,9 @@ export const taskOf = <A>(state: State<A>, stop: Signal, reporter: Reporter | un
  *
  * **Details**: the function starts in the next tick, in its caller's `AsyncLocalStorage` context, and is told to stop by `signal`. A task
  * can be awaited like a promise, so an `async` function that returns one waits for it. When it fails, and nobody has asked for the result by the next turn of
- * the event loop, that is reported once, to `onUnhandled`; there is no `unhandledRejection` of the task's own. A task that awaits itself
- * in its first step, before anything else was awaited, or returns itself, is told so; later that cannot be seen, and it never ends.
+ * the event loop, that is reported once, to `onUnhandled`; there is no `unhandledRejection` of the task's own. A task that awaits or returns
+ * itself in its first step, before anything else was awaited, is told so; later that cannot be seen, and it never ends, unless it waits
+ * with a signal or a timeout.
  *
  * **Interruption**: a wait that is aborted or times out leaves, and the task does not notice. `cancel` aborts its signal, and waits for its
  * end. A task that is cancelled before its first step does not run at all.
@@ -264,13 +317,7 @@ export class Task<out A> implements PromiseLike<A> {
     const state = (this[core.TypeId] = prepare("new Task", options))
     const stop = (this.stop = new Signal())
     const reporter = (this.reporter = options.onUnhandled)
-    const unfollow = follow("new Task", state, options.signal)
-    const { name } = state
-    launch(state, stop, work, {
-      ended: () => unfollow() as undefined,
-      reported: () => undefined,
-      report: (error) => report({ where: "Task", name, message: "it failed, and nobody waits for it", error }, reporter)
-    })
+    launch(state, stop, work, new Alone(state.name, reporter, follow("new Task", state, options.signal)))
   }
 
   /** Starts a function as a task: the same as `new Task`. */
@@ -307,15 +354,13 @@ export class Task<out A> implements PromiseLike<A> {
     })
   }
 
-  /** Waits for the end, as `await` does. */
+  /**
+   * Waits for the end, as `await` does. (It is a property because `await` reads it at once and calls it later, when
+   * nobody can say any more who awaits.)
+   */
   // oxlint-disable-next-line unicorn/no-thenable -- a task is awaited
-  then<B = A, C = never>(
-    onValue?: ((value: A) => B | PromiseLike<B>) | null,
-    onError?: ((error: any) => C | PromiseLike<C>) | null
-  ): Promise<B | C> {
-    // The task itself is refused, and that is not for others to share.
-    const value = inside === this[core.TypeId] ? this.wait() : (this.shared ??= this.wait())
-    return value.then(onValue, onError)
+  get then(): Then<A> {
+    return inside === this[core.TypeId] ? refuse : then
   }
 
   /** How it ended, or `Pending`. Does not count as asking for a failure. */

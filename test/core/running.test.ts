@@ -23,6 +23,7 @@ describe("running work", () => {
             } else if (command === "remove" && works.length > 0) {
               const [work] = works.splice(n % works.length, 1)
               wake(core.remove(state, work!))
+              // asyncio: test__unregister_task_not_registered
               assert.isUndefined(core.remove(state, work!), "twice is once")
             } else if (command === "wait") {
               const ticket = waiter()
@@ -49,6 +50,27 @@ describe("running work", () => {
     core.add(state, work)
     core.enqueue(state, waiter())
     state.works.clear()
-    assert.throws(() => core.check(state), /^I1/)
+    assert.throws(() => core.check(state), /^I1: 1 wait for nothing$/)
+  })
+
+  it("who was woken may be gone in the same tick: nothing is left of the wait", () => {
+    const state = core.make<{ name: string | undefined }>()
+    const work = { name: "work" }
+    core.add(state, work)
+    const ticket = waiter()
+    core.enqueue(state, ticket)
+    const chain = core.remove(state, work)
+    assert.isUndefined(core.cancel(state, ticket))
+    wake(chain)
+    assert.strictEqual(ticket.wakes, 1)
+    core.check(state)
+  })
+
+  it("the check finds a wait list that is broken", () => {
+    const state = core.make<{ name: string | undefined }>()
+    core.add(state, { name: "work" })
+    core.enqueue(state, waiter())
+    state.waiting.size = 2
+    assert.throws(() => core.check(state), /size 2, but 1 tickets/)
   })
 })

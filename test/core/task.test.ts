@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
+import * as deferreds from "../../src/core/deferred.js"
 import * as core from "../../src/core/task.js"
 import { wake } from "../../src/core/ticket.js"
 import { TestTicket } from "../utils/tickets.js"
@@ -145,6 +146,27 @@ describe("core/task", () => {
     core.check(state)
     state.outcome = Object.freeze(success(1))
     assert.throws(() => core.check(state), "I2: 1 wait for a task that has ended")
+  })
+
+  it("check finds a wait list that is broken, and none where nobody has waited", () => {
+    const state = core.make(undefined)
+    core.check(state)
+    core.enqueue(state, new Waiter())
+    state.waiting!.size = 2
+    assert.throws(() => core.check(state), "I1: size 2, but 1 tickets")
+  })
+
+  it("has the ids, the words and the constant that both skins use", () => {
+    assert.deepStrictEqual(
+      [core.TypeId, deferreds.TypeId, core.itself, core.pending._tag],
+      [
+        "~effect-concurrency/Task",
+        "~effect-concurrency/Deferred",
+        "the task waits for itself, and would never end",
+        "Pending"
+      ]
+    )
+    assert.isFrozen(core.pending)
   })
 
   it("I3: check finds one who was not told to stop", () => {

@@ -278,15 +278,17 @@ export const taskLaws = (skin: TaskSkin) =>
         awaited.wait()
         const called = skin.start({ work: () => Promise.reject(oops) }, reports)
         called.onComplete(() => {})
+        skin.start({ work: async () => 1 }, reports).wait()
         await settle()
         await timers()
         assert.deepStrictEqual(reports, [])
-      }) // asyncio: test_tb_logger_exception_retrieved, test_tb_logger_exception_result_retrieved
+      }) // asyncio: test_tb_logger_exception_retrieved, test_tb_logger_exception_result_retrieved, test_tb_logger_result_retrieved
 
       it("neither a value nor a cancellation is one, and nor is looking asking", async () => {
         const reports: Array<unknown> = []
         skin.start({ work: async () => 1 }, reports)
         skin.start({ work: never }, reports).cancelNow()
+        skin.start({ work: never }, reports)
         const task = skin.start({ work: () => Promise.reject(oops) }, reports)
         while (task.poll() === "Pending") await Promise.resolve()
         await settle()
@@ -351,7 +353,8 @@ export const taskLaws = (skin: TaskSkin) =>
           )
           assert.isTrue(removers.every((remove) => !remove()))
         })
-      } // asyncio: test_callbacks_remove_first_callback, _remove_first_and_second_callback, _remove_third_callback, test_remove_done_callback
+      }
+      // asyncio: test_callbacks_remove_first_callback, test_callbacks_remove_first_and_second_callback, test_callbacks_remove_third_callback
 
       it("one that fails is reported, and the others are called", async () => {
         const reports: Array<unknown> = []
@@ -390,7 +393,9 @@ export const taskLaws = (skin: TaskSkin) =>
         await settle()
         assert.sameMembers(log, ["first", "second", "late"])
         assert.strictEqual(log.at(-1), "late")
-      }) // asyncio: test_schedule_callbacks_list_mutation_1, _2, test_remove_done_callbacks_list_mutation, _clear
+      })
+      // asyncio: test_schedule_callbacks_list_mutation_1, test_schedule_callbacks_list_mutation_2,
+      // test_remove_done_callbacks_list_mutation, test_remove_done_callbacks_list_clear
 
       it("the same function twice is called twice, and removed one at a time", async () => {
         const { open, opened } = gate()

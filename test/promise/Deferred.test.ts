@@ -28,7 +28,15 @@ describe("Deferred", () => {
     const oops = new Error("oops")
     assert.deepStrictEqual([rejected.reject(oops), rejected.resolve(1)], [true, false])
     assert.deepStrictEqual([await rejectionOf(rejected.promise), await rejectionOf(rejected.wait())], [oops, oops])
-  }) // asyncio: test_initial_state, test_result, test_exception, test_set_result_unless_cancelled
+  }) // asyncio: test_initial_state, test_result, test_exception, test_cancel, test_set_result_unless_cancelled
+
+  it("hands on what it is rejected with as it is, and be it a class", async () => {
+    for (const error of [RangeError, undefined, "words"]) {
+      const deferred = new Deferred<number>()
+      deferred.reject(error)
+      assert.strictEqual(await rejectionOf(deferred.wait()), error)
+    }
+  }) // asyncio: test_exception_class (there, an instance is made)
 
   it("all who wait hear of it, in order", async () => {
     const deferred = new Deferred<string>()
@@ -64,13 +72,13 @@ describe("Deferred", () => {
     const view = Deferred.from(Deferred.from(deferred))
     assert.isTrue(view.resolve(5))
     assert.deepStrictEqual([deferred.isSettled, await deferred.promise, await view.promise], [true, 5, 5])
-  })
+  }) // asyncio: test_wrap_future_future, test_wrap_future (there, the very object)
 
   for (const bad of [undefined, null, {}, 5, Promise.resolve()]) {
     it(`from refuses what is none: ${String(bad)}`, () => {
       assert.throws(() => Deferred.from(bad as never), TypeError, /^Deferred\.from: argument must be a Deferred, or /)
     })
-  }
+  } // asyncio: test_isfuture
 
   it("from refuses an Effect Deferred as it is, and says what to do", () => {
     const deferred = Effect.runSync(EffectDeferred.make<number>())

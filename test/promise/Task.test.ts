@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { Task as EffectTask } from "effect-concurrency"
-import { Mutex, Task } from "effect-concurrency/promise"
+import { Deferred, Mutex, Task } from "effect-concurrency/promise"
 import { fork, settle } from "../laws/skins.js"
 import { timers } from "../laws/Task.js"
 import { gate } from "../utils/gate.js"
@@ -53,15 +53,66 @@ describe("Task for async functions", () => {
     assert.strictEqual(await rejectionOf(Promise.resolve(failed)), oops)
     assert.strictEqual(await failed.then(undefined, (error) => error), oops)
     assert.deepStrictEqual(failed.poll(), { _tag: "Failure", error: oops })
-  }) // asyncio: test_ensure_future_awaitable
+  }) // asyncio: test_ensure_future_coroutine, test_future_subclass
 
-  it("may be a function that is not async, or that throws", async () => {
+  it("may be a function that is not async, or that throws, or that gives anything that can be awaited", async () => {
     assert.strictEqual(await new Task(() => 1), 1)
+    // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+    assert.strictEqual(await new Task(() => ({ then: (resolve: any) => resolve(5) }) as PromiseLike<number>), 5)
+    assert.strictEqual(await new Task(() => new Task(async () => 6)), 6)
     const thrown = new Task(() => {
       throw oops
     })
     assert.strictEqual(await rejectionOf(thrown.wait()), oops)
   })
+  // asyncio: test_create_task_with_async_function, test_create_task_with_asynclike_function, test_ensure_future_awaitable, test_ensure_future
+
+  it("the error of a task that it waits for arrives as it is, with its cause", async () => {
+    const error = new Error("outer", { cause: oops })
+    const inner = new Task(() => Promise.reject(error))
+    const outer = new Task(async () => {
+      try {
+        throw new Error("handled meanwhile")
+      } catch {
+        await inner
+      }
+    })
+    assert.strictEqual(await rejectionOf(outer.wait()), error)
+    assert.strictEqual(error.cause, oops)
+  }) // asyncio: test_exception_chaining_after_await (there, the error that is being handled is chained to it)
+
+  it("waits for a deferred result, and has its value", async () => {
+    const deferred = new Deferred<number>()
+    const task = new Task(async () => (await deferred.wait()) + 1)
+    await settle()
+    assert.strictEqual(deferred["~effect-concurrency/Deferred"].result().waiting?.size, 1)
+    deferred.resolve(41)
+    assert.strictEqual(await task, 42)
+  }) // asyncio: test_step_result_future
+
+  it("its first step may settle what its creator waits for", async () => {
+    const deferred = new Deferred<string>()
+    const task = new Task(async () => deferred.resolve("early"))
+    assert.isFalse(deferred.isSettled, "not before its creator goes on")
+    assert.deepStrictEqual([await deferred.wait(), await task], ["early", true])
+  }) // asyncio: test_await_future_during_eager_step (there, it is settled already)
+
+  it("who waits for a cancelled one fails with its reason, and was not cancelled", async () => {
+    const inner = new Task(untilAborted)
+    const outer = new Task(async () => await inner)
+    await settle()
+    await inner.cancel("why")
+    assert.strictEqual(await rejectionOf(outer.wait()), "why")
+    assert.deepStrictEqual(outer.poll(), { _tag: "Failure", error: "why" })
+  }) // asyncio: test_cancel_inner_future (there, it is cancelled, too)
+
+  it("the reason is kept of one that is cancelled before its first step, and it does not run", async () => {
+    let ran = false
+    const task = new Task(() => (ran = true))
+    task.cancelNow("changed my mind")
+    assert.strictEqual(await rejectionOf(task.wait()), "changed my mind")
+    assert.isFalse(ran)
+  }) // asyncio: test_cancel_with_message_before_starting_task
 
   it("its signal is that of the function, and is made when it is asked for", async () => {
     let made = 0
@@ -106,7 +157,9 @@ describe("Task for async functions", () => {
     await plain.cancel()
     const error: any = await rejectionOf(plain.wait())
     assert.deepStrictEqual([error.name, plain.signal.reason === error], ["AbortError", true])
-  }) // asyncio: test_cancel_with_message_then_future_exception, test_future_cancel_message_getter
+  })
+  // asyncio: test_cancel_with_message_then_future_exception, test_task_cancel_message_getter, test_future_cancel_message_getter,
+  // test_cancellation_after_eager_step_blocks
 
   it("a function that does not look at its signal runs to its end: whoever cancels waits, and the value stays", async () => {
     const { open, opened } = gate()
@@ -139,6 +192,9 @@ describe("Task for async functions", () => {
       "then in the first step": (self) => self().then(() => 1),
       "an async function that returns it": async (self) => self(),
       "a function that returns it": (self) => self(),
+      "a promise that is resolved with it": (self) => Promise.resolve(self()),
+      "one of several": (self) => Promise.all([1, self()]),
+      "a view of it": (self) => Task.from(self()),
       "in a function that it calls": async (self) => {
         const inner = async () => {
           await self()
@@ -168,6 +224,19 @@ describe("Task for async functions", () => {
       waits.push(early.wait(), (async () => await early)())
       assert.strictEqual(await other, 1)
       assert.deepStrictEqual(await Promise.all(waits), Array(6).fill(1))
+    })
+
+    it("nor who waits for it while another runs, or calls what its first step has looked at", async () => {
+      const { open, opened } = gate()
+      let looked: unknown
+      const task: Task<number> = new Task(() => {
+        looked = typeof task.then
+        return opened.then(() => 1)
+      })
+      const waits = [new Task(() => task), new Task(async () => await task)]
+      await settle()
+      open()
+      assert.deepStrictEqual([...(await Promise.all(waits)), looked, await task.then((n) => n)], [1, 1, "function", 1])
     })
 
     it("cancelling itself does not wait for itself", async () => {
@@ -201,7 +270,19 @@ describe("Task for async functions", () => {
     context.run("late", () => task.onComplete(note))
     await settle()
     assert.deepStrictEqual(seen, ["creator", "creator", "callback", "waiter", "late"])
-  }) // asyncio: test_context_1, test_context_2, test_task_exc_handler_correct_context
+  }) // asyncio: test_context_1, test_context_2, test_context_vars
+
+  it("a failure is reported in the context of who started it, and one of a callback in that of who registered it", async () => {
+    const context = new AsyncLocalStorage<string>()
+    const seen: Array<string> = []
+    const onUnhandled = ({ where }: { readonly where: string }) => void seen.push(`${where}: ${context.getStore()}`)
+    context.run("starter", () => new Task(() => Promise.reject(oops), { onUnhandled }))
+    const task = context.run("starter", () => new Task(async () => 1, { onUnhandled }))
+    context.run("registrar", () => task.onComplete(() => Promise.reject(oops)))
+    await context.run("waiter", () => task.wait())
+    await timers()
+    assert.sameMembers(seen, ["Task: starter", "Task.onComplete: registrar"])
+  }) // asyncio: test_task_exc_handler_correct_context, test_handle_exc_handler_correct_context
 
   it("a hundred at once keep their own context", async () => {
     const context = new AsyncLocalStorage<number>()
@@ -308,7 +389,7 @@ describe("Task for async functions", () => {
       } finally {
         console.mockRestore()
       }
-    })
+    }) // asyncio: test_future_exception_never_retrieved
 
     it("a promise of it that nobody handles is the platform's to report, and is not reported twice", async () => {
       const reports: Array<unknown> = []
@@ -366,6 +447,15 @@ describe("Task for async functions", () => {
       assert.strictEqual(await rejectionOf(Task.from(failed).wait()), oops)
     })
 
+    it("is a view of a plain task: the same task", async () => {
+      const task = new Task(untilAborted)
+      const view = Task.from(task)
+      await settle()
+      assert.isTrue(await view.cancel("why"))
+      assert.deepStrictEqual([task.signal.reason, view.signal.reason], ["why", "why"])
+      for (const each of [task, view]) assert.deepStrictEqual(each.poll(), { _tag: "Cancelled", reason: "why" })
+    }) // asyncio: test_ensure_future_future, test_ensure_future_task (there, the very object)
+
     it("cancels it, with a reason that the Effect side finds; its signal tells", async () => {
       const log: Array<string> = []
       const task = fork(
@@ -379,7 +469,7 @@ describe("Task for async functions", () => {
       assert.strictEqual(fork(task.await).error instanceof EffectTask.TaskCancelled, true)
       assert.strictEqual((fork(task.await).error as EffectTask.TaskCancelled).reason, "why")
       assert.strictEqual(await rejectionOf(view.wait()), "why")
-    })
+    }) // asyncio: test_wrap_future_cancel
 
     it("one that the Effect side cancelled rejects with an AbortError", async () => {
       const task = fork(EffectTask.start(Effect.never)).value
@@ -394,7 +484,7 @@ describe("Task for async functions", () => {
       it(`refuses what is no task: ${typeof bad} ${String(bad).slice(0, 16)}`, () => {
         assert.throws(() => Task.from(bad as never), TypeError, /^Task\.from: argument must be a Task, got /)
       })
-    }
+    } // asyncio: test_isfuture
   })
 
   describe("refuses", () => {
@@ -421,6 +511,9 @@ describe("Task for async functions", () => {
         [bad.message, bad instanceof RangeError],
         ["Task.cancel: grace must be 0 or more milliseconds, got -1", true]
       )
+      const noNumber: any = await rejectionOf(task.cancel(undefined, { grace: NaN }))
+      assert.strictEqual(noNumber.message, "Task.cancel: grace must be 0 or more milliseconds, got NaN")
+      // asyncio: test_sleep_when_delay_is_nan
       assert.strictEqual(task.poll()._tag, "Pending")
       task.cancelNow()
     })
