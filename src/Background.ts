@@ -11,16 +11,20 @@
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { callable, record } from "./core/arguments.js"
 import * as core from "./core/background.js"
 import { BackgroundClosed, BackgroundFull } from "./core/background.js"
-import { wake } from "./core/ticket.js"
+import * as running from "./core/running.js"
+import type { TaskCancelled } from "./core/task.js"
+import * as tasks from "./core/task.js"
+import { concat, wake } from "./core/ticket.js"
 import { milliseconds, within } from "./internal/duration.js"
 import { runner, runPlain } from "./internal/effect.js"
-import { FiberTicket, park } from "./internal/park.js"
+import { FiberTicket, park, type Restore } from "./internal/park.js"
 import { hold } from "./internal/permits.js"
-import { reporter, type Unhandled } from "./internal/report.js"
+import { describe as lineOf, reporter, type Unhandled } from "./internal/report.js"
 import * as service from "./internal/service.js"
 import { ended, launch, prepare } from "./internal/task.js"
 import type * as Task from "./Task.js"
@@ -115,8 +119,9 @@ export interface Stats extends core.Stats {}
  * failure goes to `onError`, unless somebody waits for the task or has registered a callback by the turn after it; what was cancelled is no
  * failure. `BackgroundFull` is in the types of a registry with a `backlog` only.
  *
- * **Interruption**: whoever starts a task may be interrupted, and the task goes on. `cancelAll` and `close` have cancelled also when they
- * are interrupted while they wait.
+ * **Interruption**: whoever starts a task may be interrupted, and the task goes on; whoever `run`s one takes it along. `cancelAll` and `close`
+ * have cancelled also when they are interrupted while they wait; only a `close` that drains has not, and leaves a registry that is closed, and
+ * tasks that go on.
  *
  * **Fairness**: with a concurrency, tasks run in order of their start.
  *
@@ -153,11 +158,30 @@ export interface Background<out Full = never> {
     options?: Task.Options
   ): Effect.Effect<Task.Task<A, E>, BackgroundClosed | Full, R>
 
+  /**
+   * Starts an effect as a task of the registry, if that is open and has room; gives none where `start` would fail. There is room as long as
+   * `backlog` lets one more wait for its turn: for "now or not at all", that is 0.
+   */
+  tryStart<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Task.Options
+  ): Effect.Effect<Option.Option<Task.Task<A, E>>, never, R>
+
   /** Starts an effect that nobody waits for. */
   fireAndForget<A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: Task.Options
   ): Effect.Effect<void, BackgroundClosed | Full, R>
+
+  /**
+   * Runs an effect as a task of the registry, and gives what it gives. A caller who is interrupted cancels the task, and waits for its
+   * cleanup; for work that outlives its caller there is `start`. When somebody else cancels the task, the caller fails with `TaskCancelled`.
+   * Inside a task of the same registry it needs a turn beside that of its caller: with a concurrency, both may wait for ever.
+   */
+  run<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Task.Options
+  ): Effect.Effect<A, E | TaskCancelled | BackgroundClosed | Full, R>
 
   /** How many tasks have not ended. */
   readonly size: Effect.Effect<number>
@@ -170,7 +194,8 @@ export interface Background<out Full = never> {
 
   /**
    * Closes the registry, as its options say, and gives the names of the tasks that it gave up: those that a draining had to cancel, and
-   * those whose cleanup it did not wait for. From here on `start` fails with `BackgroundClosed`.
+   * those whose cleanup it did not wait for. From here on `start` fails with `BackgroundClosed`. Several may close it: each waits as long as
+   * the options say, and what is given up is reported once.
    */
   readonly close: Effect.Effect<ReadonlyArray<string>>
 
@@ -195,31 +220,27 @@ class BackgroundImpl implements Background<BackgroundFull> {
     this[TypeId] = state
     this.reportPlain = ({ error, ...rest }) =>
       run(report({ ...rest, cause: error === undefined ? Cause.empty : Cause.fail(error) }))
-    this.size = Effect.sync(() => state.tasks.size)
+    this.size = Effect.sync(() => core.size(state))
     this.awaitEmpty = Effect.uninterruptibleMask((restore) => {
       if (core.isEmpty(state)) return Effect.void
       const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "background tasks to end")
-      core.enqueue(state, ticket)
+      wake(running.enqueue(state.works, ticket))
       return park(
         restore,
         ticket,
-        () => core.cancel(state, ticket),
+        () => running.cancel(state.works, ticket),
         () => Effect.void
       )
     })
     this.cancelAll = Effect.suspend(() => {
-      const tasks = Array.from(state.tasks.keys())
+      const all = core.tasks(state)
       wake(core.stopAll(state, undefined))
       return Effect.as(
-        Effect.forEach(tasks, (task) => ended(task, false, () => Effect.void), { discard: true }),
-        tasks.length
+        Effect.forEach(all, (task) => ended(task, false, () => Effect.void), { discard: true }),
+        all.length
       )
     })
-    this.close = Effect.suspend(() => {
-      core.close(state)
-      const drained = state.onClose === "drain" ? within(state.deadline, this.awaitEmpty) : succeedFalse
-      return Effect.flatMap(drained, (empty) => (empty ? Effect.succeed([]) : this.cancelRest()))
-    })
+    this.close = Effect.suspend(() => this.perform(core.close(state, undefined)))
     this.stats = Effect.sync(() => core.stats(state))
   }
 
@@ -227,73 +248,98 @@ class BackgroundImpl implements Background<BackgroundFull> {
     effect: Effect.Effect<A, E, R>,
     options: Task.Options = {}
   ): Effect.Effect<Task.Task<A, E>, BackgroundClosed | BackgroundFull, R> => {
-    return this.launch("Background.start", effect, options)
+    return Effect.uninterruptible(this.begin("Background.start", effect, options))
+  }
+
+  readonly tryStart = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: Task.Options = {}
+  ): Effect.Effect<Option.Option<Task.Task<A, E>>, never, R> => {
+    const where = "Background.tryStart"
+    return Effect.uninterruptible(
+      Effect.suspend((): Effect.Effect<Option.Option<Task.Task<A, E>>, never, R> => {
+        const task = prepare(where, effect, options)
+        return core.tryAdd(this[TypeId], task) ? Effect.asSome(this.launch(where, task, effect)) : Effect.succeedNone
+      })
+    )
   }
 
   readonly fireAndForget = <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options: Task.Options = {}
   ): Effect.Effect<void, BackgroundClosed | BackgroundFull, R> => {
-    return Effect.asVoid(this.launch("Background.fireAndForget", effect, options))
+    return Effect.uninterruptible(Effect.asVoid(this.begin("Background.fireAndForget", effect, options)))
   }
 
-  /** Uninterruptible, since what is in the registry has to be started: it would be waited for. */
-  private launch<A, E, R>(where: string, effect: Effect.Effect<A, E, R>, options: Task.Options) {
-    const state = this[TypeId]
-    return Effect.uninterruptible(
-      Effect.suspend((): Effect.Effect<Task.Task<A, E>, BackgroundClosed | BackgroundFull, R> => {
-        const task = prepare(where, effect, options)
-        const refused = core.add(state, task)
-        if (refused !== undefined) return Effect.fail(refused)
-        const { semaphore } = state
-        return launch<Task.Task<A, E>, A, E, R>(
-          task,
-          semaphore === undefined ? effect : hold(where, semaphore, 1, undefined, effect),
-          {
-            ended: (failed) => core.remove(state, task, failed),
-            reported: () => core.reported(state),
-            report: ({ cause }) =>
-              this.report({
-                where: "Background",
-                name: task.name,
-                message: "it failed, and nobody waits for it",
-                cause: cause as Cause.Cause<E>
-              })
-          }
-        )
-      })
+  readonly run = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: Task.Options = {}
+  ): Effect.Effect<A, E | TaskCancelled | BackgroundClosed | BackgroundFull, R> => {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.begin("Background.run", effect, options), (task) => awaitOrStop(restore, task))
     )
   }
 
-  /** Cancels what is left of a registry that closes. */
-  private cancelRest(): Effect.Effect<ReadonlyArray<string>> {
+  /** For uninterruptible regions, since what is in the registry has to be started: it would be waited for. */
+  private begin<A, E, R>(where: string, effect: Effect.Effect<A, E, R>, options: Task.Options) {
+    return Effect.suspend((): Effect.Effect<Task.Task<A, E>, BackgroundClosed | BackgroundFull, R> => {
+      const task = prepare(where, effect, options)
+      const refused = core.add(this[TypeId], task)
+      return refused === undefined ? this.launch(where, task, effect) : Effect.fail(refused)
+    })
+  }
+
+  private launch<A, E, R>(where: string, task: tasks.State<A>, effect: Effect.Effect<A, E, R>) {
     const state = this[TypeId]
-    const names = state.onClose === "drain" ? core.names(state) : []
-    const say = (what: string, names: ReadonlyArray<string>) =>
-      names.length === 0
-        ? Effect.void
-        : this.report({
-            where: "Background.close",
-            name: undefined,
-            message: core.abandoned(what, names),
-            cause: Cause.empty
+    const { semaphore } = state
+    return launch<Task.Task<A, E>, A, E, R>(
+      task,
+      semaphore === undefined ? effect : hold(where, semaphore, 1, undefined, effect),
+      {
+        ended: (failed) => core.remove(state, task, failed),
+        reported: () => core.reported(state, task),
+        report: ({ cause }) =>
+          this.report({
+            where: "Background",
+            name: task.name,
+            message: core.unheard,
+            cause: cause as Cause.Cause<E>
           })
-    wake(core.stopAll(state, undefined))
-    return Effect.flatMap(
-      Effect.zipRight(
-        say("had not ended by the deadline, and were cancelled", names),
-        within(state.grace, this.awaitEmpty)
-      ),
-      (clean) => {
-        if (clean) return Effect.succeed(names)
-        const left = core.names(state)
-        return Effect.as(say("had not cleaned up in time, and were left behind", left), names.length > 0 ? names : left)
       }
+    )
+  }
+
+  /** Takes a step of closing, and those that follow. */
+  private perform(step: core.Step): Effect.Effect<ReadonlyArray<string>> {
+    const { chain, givenUp, message, wait } = step
+    wake(chain)
+    const told =
+      message === undefined
+        ? Effect.void
+        : this.report({ where: "Background.close", name: undefined, message, cause: Cause.empty })
+    if (wait === undefined) return Effect.as(told, givenUp)
+    return Effect.flatMap(Effect.zipRight(told, within(wait, this.awaitEmpty)), () =>
+      this.perform(core.proceed(this[TypeId], step, undefined))
     )
   }
 }
 
-const succeedFalse = Effect.succeed(false)
+/** Waits for a task in an uninterruptible region; who goes takes it along, and waits for its end. What it failed with and nobody heard is reported. */
+const awaitOrStop = <A, E>(restore: Restore, task: Task.Task<A, E>): Effect.Effect<A, E | TaskCancelled> => {
+  const state: tasks.State<A> = task[tasks.TypeId]
+  const ticket = new FiberTicket<boolean, tasks.Outcome<A>>(true, 0, "the end of a task")
+  wake(tasks.enqueue(state, ticket))
+  return Effect.matchCauseEffect(restore(ticket.settlement), {
+    onFailure: (cause) => {
+      wake(concat(tasks.leave(state, ticket), tasks.stop(state, undefined)))
+      return Effect.zipRight(
+        ended(state, false, () => Effect.void),
+        Effect.failCause(cause)
+      )
+    },
+    onSuccess: () => task.await
+  })
+}
 
 const checked = ({ deadline, grace, onError, ...rest }: Options<any>): core.State => {
   const where = "Background.make"
@@ -358,6 +404,18 @@ export const start = <Full, A, E, R>(
 ): Effect.Effect<Task.Task<A, E>, BackgroundClosed | Full, R> => self.start(effect, options)
 
 /**
+ * Starts an effect as a task of the registry, if that is open and has room. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const tryStart = <Full, A, E, R>(
+  self: Background<Full>,
+  effect: Effect.Effect<A, E, R>,
+  options?: Task.Options
+): Effect.Effect<Option.Option<Task.Task<A, E>>, never, R> => self.tryStart(effect, options)
+
+/**
  * Starts an effect that nobody waits for. See {@link Background}.
  *
  * @since 0.1.0
@@ -368,6 +426,18 @@ export const fireAndForget = <Full, A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options?: Task.Options
 ): Effect.Effect<void, BackgroundClosed | Full, R> => self.fireAndForget(effect, options)
+
+/**
+ * Runs an effect as a task of the registry, and gives what it gives. See {@link Background}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const run = <Full, A, E, R>(
+  self: Background<Full>,
+  effect: Effect.Effect<A, E, R>,
+  options?: Task.Options
+): Effect.Effect<A, E | TaskCancelled | BackgroundClosed | Full, R> => self.run(effect, options)
 
 /**
  * How many tasks have not ended. See {@link Background}.
@@ -410,6 +480,34 @@ export const close = <Full>(self: Background<Full>): Effect.Effect<ReadonlyArray
 export const stats = <Full>(self: Background<Full>): Effect.Effect<Stats> => self.stats
 
 /**
+ * What a report says, as one line of text: where, which task, what happened, and its errors.
+ *
+ * **When to use**: in an `onError` that writes lines.
+ *
+ * **Details**: the default of `onError` logs the same line without the errors, and the cause beside it.
+ *
+ * @example
+ * import { Background } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * const lines: Array<string> = []
+ * const program = Effect.gen(function* () {
+ *   const background = yield* Background.make({
+ *     onError: (failure) => Effect.sync(() => lines.push(Background.describe(failure)))
+ *   })
+ *   yield* background.fireAndForget(Effect.fail("no route"), { name: "mail" })
+ *   yield* background.awaitEmpty
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program))
+ * console.log(lines[0]) // => Background: mail: it failed, and nobody waits for it: no route
+ *
+ * @since 0.1.0
+ * @category reports
+ */
+export const describe: (unhandled: Unhandled) => string = lineOf
+
+/**
  * A service class: a tag, its layer, and the operations of a `Background` on whichever registry is provided.
  *
  * @since 0.1.0
@@ -426,10 +524,18 @@ export interface ServiceClass<
     effect: Effect.Effect<A, E, R>,
     options?: Task.Options
   ) => Effect.Effect<Task.Task<A, E>, BackgroundClosed | Full, R | Self>
+  readonly tryStart: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Task.Options
+  ) => Effect.Effect<Option.Option<Task.Task<A, E>>, never, R | Self>
   readonly fireAndForget: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: Task.Options
   ) => Effect.Effect<void, BackgroundClosed | Full, R | Self>
+  readonly run: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: Task.Options
+  ) => Effect.Effect<A, E | TaskCancelled | BackgroundClosed | Full, R | Self>
   readonly size: Effect.Effect<number, never, Self>
   readonly awaitEmpty: Effect.Effect<void, never, Self>
   readonly cancelAll: Effect.Effect<number, never, Self>
@@ -479,6 +585,6 @@ export const Service: <Self>() => {
       Effect.flatMap(service.options(options), (options) => make(options)),
       {
         properties: ["size", "awaitEmpty", "cancelAll", "close", "stats"],
-        methods: ["start", "fireAndForget"]
+        methods: ["start", "tryStart", "fireAndForget", "run"]
       }
     )

@@ -29,9 +29,12 @@ const withEffect = Effect.gen(function* () {
 await Effect.runPromise(Effect.provide(withEffect, Jobs.layer))
 show("effect", [...log, ...failures].join(", "))
 
-const background = new Promises.Background({ onError: ({ error, name }) => failures.push(`${name}: ${error}`) })
+const { Background: Registry } = Promises
+const background = new Registry({ onError: (failure) => failures.push(Registry.describe(failure)) })
 background.fireAndForget(async () => Promise.reject("disk full"), { name: "log" })
 background.fireAndForget(fetchSomething(), { name: "a promise will do" })
+const answer = await background.run(async () => 42) // started and awaited; an abort would cancel it
+if (answer !== 42 || !background.tryStart(() => "if there is room")) throw new Error("it is closed")
 await background.close() // or `await using background = ...`
 show("promise", failures.at(-1)!)
 

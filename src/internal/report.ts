@@ -7,7 +7,8 @@
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { catchCause } from "./effect.js"
+import { headline, line } from "../core/report.js"
+import { catchCause, errorsOf } from "./effect.js"
 
 /** What went wrong, and where. */
 export interface Unhandled {
@@ -20,8 +21,10 @@ export interface Unhandled {
   readonly cause: Cause.Cause<unknown>
 }
 
-const toLog = ({ cause, message, name, where }: Unhandled): Effect.Effect<void> =>
-  Effect.logError(`${where}: ${name === undefined ? "" : `${name}: `}${message}`, cause)
+const toLog = (unhandled: Unhandled): Effect.Effect<void> => Effect.logError(headline(unhandled), unhandled.cause)
+
+/** One line of text. */
+export const describe = (unhandled: Unhandled): string => line(unhandled, errorsOf(unhandled.cause))
 
 /** Effect 4 has `Context.Reference` too. */
 export class Reporter extends Context.Reference<Reporter>()("effect-concurrency/Reporter", {

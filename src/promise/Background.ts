@@ -6,12 +6,15 @@
 import type * as Effects from "../Background.js"
 import { callable, record, refusal } from "../core/arguments.js"
 import * as core from "../core/background.js"
+import * as running from "../core/running.js"
+import * as semaphores from "../core/semaphore.js"
 import * as tasks from "../core/task.js"
-import { wake } from "../core/ticket.js"
+import { type Chain, wake } from "../core/ticket.js"
+import { Lease } from "./Lease.js"
 import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions } from "./park.js"
 import * as permits from "./permits.js"
-import { report, type Unhandled } from "./report.js"
-import { follow, launch, prepare, Signal, type Task, type TaskContext, taskOf } from "./Task.js"
+import { describe, report, type Unhandled } from "./report.js"
+import { follow, type Hooks, launch, prepare, result, Signal, type Task, type TaskContext, taskOf } from "./Task.js"
 import { view } from "./view.js"
 
 export { BackgroundClosed, BackgroundFull } from "../core/background.js"
@@ -81,7 +84,8 @@ type Work<A> = (context: TaskContext) => A | PromiseLike<A>
  * held and its failure reported, and neither concurrency nor backlog apply to it. A failure goes to `onError`, unless it is that of
  * a task from `start` and somebody has asked for it by the next turn of the event loop; what was cancelled is no failure.
  *
- * **Interruption**: tasks are told to stop by their signal. A wait that is aborted or times out leaves, and the tasks do not notice.
+ * **Interruption**: tasks are told to stop by their signal; that of a caller of `run` or `start` cancels the task. A wait that is aborted or
+ * times out leaves, and the tasks do not notice.
  *
  * **Fairness**: with a concurrency, tasks run in order of their start.
  *
@@ -116,10 +120,29 @@ export class Background {
     return view(Background.prototype, "Background", core.TypeId, background, { reportPlain: background?.reportPlain })
   }
 
+  /** What a report says, as one line of text: where, which task, what happened, and the error. For an `onError` that writes lines. */
+  static describe(failure: Unhandled): string {
+    return describe(failure)
+  }
+
   /** Starts a function as a task of the registry. Throws `BackgroundClosed` or `BackgroundFull` when it is not started. */
   start<A>(work: Work<A>, options: BackgroundTaskOptions = {}): Task<A> {
     const where = "Background.start"
-    return this.launch(where, callable(where, "work", work), options, true, false)
+    callable(where, "work", work)
+    const task = this.take<A>(where, options, true)
+    return taskOf(task, this.launch(where, task, work, options.signal, "awaited"), this.reportPlain)
+  }
+
+  /**
+   * Starts a function as a task of the registry, if that is open and has room; gives undefined where `start` would throw. There is room as
+   * long as `backlog` lets one more wait for its turn: for "now or not at all", that is 0.
+   */
+  tryStart<A>(work: Work<A>, options: BackgroundTaskOptions = {}): Task<A> | undefined {
+    const where = "Background.tryStart"
+    callable(where, "work", work)
+    const task: tasks.State<A> = prepare(where, options)
+    if (!core.tryAdd(this[core.TypeId], task)) return undefined
+    return taskOf(task, this.launch(where, task, work, options.signal, "awaited"), this.reportPlain)
   }
 
   /**
@@ -129,32 +152,45 @@ export class Background {
   fireAndForget(work: Work<unknown> | PromiseLike<unknown>, options: BackgroundTaskOptions = {}): void {
     const where = "Background.fireAndForget"
     if (typeof work === "function") {
-      this.launch(where, work, options, true, true)
+      this.launch(where, this.take(where, options, true), work, options.signal, "forgotten")
       return
     }
     if (typeof work?.then !== "function") throw refusal(where, "work", "a function or a promise", work)
     try {
-      this.launch(where, () => work, options, false, true)
+      this.launch(where, this.take(where, options, false), () => work, options.signal, "running")
     } catch (refused) {
-      const name = options?.name
-      const message = "it failed, and nobody waits for it"
-      void work.then(undefined, (error) => this.reportPlain({ where: "Background", name, message, error }))
+      void work.then(undefined, (error) => this.reportPlain(unheard(options?.name, error)))
       throw refused
     }
   }
 
+  /**
+   * Runs a function as a task of the registry, and gives what it gives. An abort of `signal` cancels the task, and the caller waits for its
+   * end; for work that outlives its caller there is `start`. When somebody else cancels the task, this rejects with the reason. Inside a task
+   * of the same registry it needs a turn beside that of its caller: with a concurrency, both may wait for ever.
+   */
+  run<A>(work: Work<A>, options: BackgroundTaskOptions = {}): Promise<A> {
+    const where = "Background.run"
+    return attempt(() => {
+      callable(where, "work", work)
+      checkWait(where, { signal: record(where, options).signal })
+      const task = this.take<A>(where, options, true)
+      this.launch(where, task, work, options.signal, "awaited")
+      return result(where, task, undefined)
+    })
+  }
+
   /** How many tasks have not ended. */
   get size(): number {
-    return this[core.TypeId].tasks.size
+    return core.size(this[core.TypeId])
   }
 
   /** Waits until every task has ended and every failure is reported. */
   async awaitEmpty(options?: WaitOptions): Promise<void> {
-    const state = this[core.TypeId]
-    checkWait("Background.awaitEmpty", options)
-    if (!core.isEmpty(state)) {
-      await wait("Background.awaitEmpty", state, undefined, options, core.enqueue, core.cancel)
-    }
+    const where = "Background.awaitEmpty"
+    const { works } = this[core.TypeId]
+    checkWait(where, options)
+    if (works.works.size > 0) await wait(where, works, undefined, options, running.enqueue, running.cancel)
   }
 
   /** Cancels the tasks that there are, all at once, with a reason (by default an `AbortError`), and waits for their end. Gives how many there were. */
@@ -162,11 +198,11 @@ export class Background {
     const where = "Background.cancelAll"
     return attempt(async () => {
       checkWait(where, options)
-      const { tasks: all } = this[core.TypeId]
-      const states = Array.from(all.keys())
-      wake(core.stopAll(this[core.TypeId], reason === undefined ? stopped(where) : reason))
-      const ends = states.map((state) =>
-        park(where, state, new PromiseTicket<boolean, tasks.Outcome>(false, 0), options, tasks.enqueue, tasks.leave)
+      const state = this[core.TypeId]
+      const all = core.tasks(state)
+      wake(core.stopAll(state, reason === undefined ? stopped(where) : reason))
+      const ends = all.map((task) =>
+        park(where, task, new PromiseTicket<boolean, tasks.Outcome>(false, 0), options, tasks.enqueue, tasks.leave)
       )
       await Promise.all(ends)
       return ends.length
@@ -175,20 +211,23 @@ export class Background {
 
   /**
    * Closes the registry, as its options say, and gives the names of the tasks that it gave up: those that a draining had to cancel, and
-   * those whose end it did not wait for. From here on `start` throws `BackgroundClosed`.
+   * those whose end it did not wait for. From here on `start` throws `BackgroundClosed`. Several may close it: each waits as long as the
+   * options say, and what is given up is reported once.
    */
   async close(): Promise<ReadonlyArray<string>> {
+    const where = "Background.close"
     const state = this[core.TypeId]
-    core.close(state)
-    const drain = state.onClose === "drain"
-    if (drain && (await this.isEmptyWithin(state.deadline))) return []
-    const names = drain ? core.names(state) : []
-    wake(core.stopAll(state, stopped("Background.close")))
-    await this.say("had not ended by the deadline, and were cancelled", names)
-    if (await this.isEmptyWithin(state.grace)) return names
-    const left = core.names(state)
-    await this.say("had not cleaned up in time, and were left behind", left)
-    return names.length > 0 ? names : left
+    const reason = stopped(where)
+    let step = core.close(state, reason)
+    for (;;) {
+      const { chain, givenUp, message, wait } = step
+      wake(chain)
+      if (message !== undefined) await this.reportPlain({ where, name: undefined, message, error: undefined })
+      if (wait === undefined) return givenUp
+      // Whether it is empty then, or it was too long, the core sees for itself.
+      await this.awaitEmpty({ timeout: wait }).catch(() => {})
+      step = core.proceed(state, step, reason)
+    }
   }
 
   /** Closes the registry: for `await using`. */
@@ -201,59 +240,105 @@ export class Background {
     return core.stats(this[core.TypeId])
   }
 
+  /** The state of a task that the registry has taken in. It has to be started: the registry waits for it. */
+  private take<A>(where: string, options: BackgroundTaskOptions, counts: boolean): tasks.State<A> {
+    const task: tasks.State<A> = prepare(where, options)
+    const refused = core.add(this[core.TypeId], task, counts)
+    if (refused) throw refused
+    return task
+  }
+
   private launch<A>(
     where: string,
+    task: tasks.State<A>,
     work: Work<A>,
-    options: BackgroundTaskOptions,
-    limited: boolean,
-    forgotten: boolean
-  ): Task<A> {
+    signal: AbortSignal | undefined,
+    kind: Kind
+  ): Entry {
     const state = this[core.TypeId]
-    const task = prepare(where, options)
-    const refused = core.add(state, task, limited)
-    if (refused) throw refused
     const { semaphore } = state
-    const stop = new Signal()
-    const unfollow = follow(where, task, options.signal)
-    const limitedWork: Work<A> =
-      semaphore && limited
-        ? (context) => permits.run(where, semaphore, 1, { signal: context.signal }, () => work(context))
-        : work
-    launch(task, stop, limitedWork, {
-      running: !limited,
-      forgotten,
-      ended: (failed) => {
-        unfollow()
-        return core.remove(state, task, failed)
-      },
-      reported: () => core.reported(state),
-      report: async (error) => {
-        const message = "it failed, and nobody waits for it"
-        await this.reportPlain({ where: "Background", name: task.name, message, error })
-      }
-    })
-    return taskOf(task, stop, this.reportPlain)
-  }
-
-  /** Says whether the registry is empty in time. */
-  private async isEmptyWithin(timeout: number): Promise<boolean> {
-    try {
-      await this.awaitEmpty({ timeout })
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  private async say(what: string, names: ReadonlyArray<string>): Promise<void> {
-    if (names.length === 0) return
-    await this.reportPlain({
-      where: "Background.close",
-      name: undefined,
-      message: core.abandoned(what, names),
-      error: undefined
-    })
+    const entry = new Entry(state, task, this.reportPlain, kind, follow(where, task, signal))
+    launch(task, entry, semaphore && kind !== "running" ? inTurn(where, semaphore, task, work) : work, entry)
+    return entry
   }
 }
+
+/** Whether somebody may ask for the outcome; whether it is too late not to start it. */
+type Kind = "awaited" | "forgotten" | "running"
+
+/** A task in the registry, and what that has to know of it: one object, since there are many. */
+class Entry extends Signal implements Hooks {
+  readonly forgotten: boolean
+  readonly running: boolean
+
+  constructor(
+    private readonly registry: core.State,
+    private readonly task: tasks.State,
+    private readonly tell: (failure: Unhandled) => unknown,
+    kind: Kind,
+    private readonly unfollow: () => void
+  ) {
+    super()
+    this.forgotten = kind !== "awaited"
+    this.running = kind === "running"
+  }
+
+  ended(failed: boolean): Chain {
+    this.unfollow()
+    return core.remove(this.registry, this.task, failed)
+  }
+
+  reported(): Chain {
+    return core.reported(this.registry, this.task)
+  }
+
+  async report(error: unknown): Promise<void> {
+    await this.tell(unheard(this.task.name, error))
+  }
+}
+
+/** Work that begins when its turn has come. */
+const inTurn =
+  <A>(where: string, semaphore: semaphores.State, task: tasks.State<A>, work: Work<A>): Work<A> =>
+  (context) =>
+    semaphores.available(semaphore, 1, 0)
+      ? permits.run(where, semaphore, 1, undefined, () => work(context))
+      : turn(where, semaphore, task).then((lease) => {
+          const release = () => lease.release()
+          const result = attempt(() => work(context))
+          void result.then(release, release)
+          return result
+        })
+
+/** Waits for a permit. Told to stop, it leaves: by a ticket, for a signal for each that waits would cost more than all the rest. */
+const turn = async (where: string, semaphore: semaphores.State, task: tasks.State): Promise<Lease> => {
+  const ticket = new PromiseTicket<number, semaphores.Grant>(1, 0)
+  const leave = new PromiseTicket<undefined, tasks.Stop>(undefined, 0)
+  leave.resume = () => {
+    // What was granted in the same tick goes back with it.
+    wake(semaphores.cancel(semaphore, ticket))
+    ticket.resume(undefined)
+  }
+  const granted = park<number, semaphores.State, typeof ticket>(
+    where,
+    semaphore,
+    ticket,
+    undefined,
+    semaphores.enqueue,
+    semaphores.cancel
+  )
+  wake(tasks.onStop(task, leave))
+  const epoch = await granted
+  if (task.stop) throw task.stop.reason ?? stopped("Background")
+  leave.resume = () => {}
+  return new Lease(semaphore, 1, epoch)
+}
+
+const unheard = (name: string | undefined, error: unknown): Unhandled => ({
+  where: "Background",
+  name,
+  message: core.unheard,
+  error
+})
 
 const stopped = (where: string) => new DOMException(`${where}: the task was cancelled`, "AbortError")

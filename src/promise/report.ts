@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { headline, line } from "../core/report.js"
 
 /** What went wrong, and where. */
 export interface Unhandled {
@@ -18,8 +19,13 @@ export interface Unhandled {
 
 export type Reporter = (unhandled: Unhandled) => unknown
 
-const toConsole: Reporter = ({ error, message, name, where }) => {
-  const text = `${where}: ${name === undefined ? "" : `${name}: `}${message}`
+/** One line of text. */
+export const describe = (unhandled: Unhandled): string =>
+  line(unhandled, unhandled.error === undefined ? [] : [unhandled.error])
+
+const toConsole: Reporter = (unhandled) => {
+  const text = headline(unhandled)
+  const { error } = unhandled
   // oxlint-disable-next-line no-console -- the last place where a failure can still be seen
   console.error(...(error === undefined ? [text] : [text, error]))
 }

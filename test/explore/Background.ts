@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Cause, Chunk, Effect } from "effect"
 import type { Explored, Library } from "./scenario.js"
 import { claim, ended, fork, pause, same, settled } from "./tools.js"
 
@@ -29,8 +29,8 @@ const make = ({ effect, promise }: Library, options: Options = {}) => {
   )
   const atRest = () => {
     same([view.size, counts.running], [0, 0], "at rest")
-    const { semaphore, waiting } = background["~effect-concurrency/Background"]
-    same([semaphore?.taken ?? 0, semaphore?.waiting.size ?? 0, waiting.size], [0, 0, 0], "permits, and who waits")
+    const { semaphore, works } = background["~effect-concurrency/Background"]
+    same([semaphore?.taken ?? 0, semaphore?.waiting.size ?? 0, works.waiting.size], [0, 0, 0], "permits, and who waits")
   }
   return { background, view, counts, enter, leave, work, atRest }
 }
@@ -126,6 +126,116 @@ export const scenarios: ReadonlyArray<Explored> = [
         atRest()
         same([counts.ended, view.stats().cancelled], [view.stats().succeeded, 0], "tasks that ended")
       })
+  },
+  {
+    primitive,
+    name: "whoever tries to start has a task if there is room, and no permit is lost",
+    options: { interrupt: true },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, counts, view, work } = make(library, { concurrency: 1, backlog: 0 })
+        const user = Effect.flatMap(background.tryStart(work), (task) =>
+          task._tag === "Some" ? task.value.cancel() : Effect.succeed(false)
+        )
+        const a = yield* fork("a", Effect.asVoid(background.tryStart(work)))
+        const b = yield* fork("b", Effect.asVoid(user))
+        const close = yield* fork("close", Effect.asVoid(background.close))
+        yield* ended<unknown>(a, b, close)
+        yield* background.awaitEmpty
+        atRest()
+        claim(counts.peak <= 1, `${counts.peak} ran at a time`)
+        same(view.stats().failed, 0, "failures")
+      })
+  },
+  {
+    primitive,
+    name: "who runs has ended when the work has, and a failure is heard or reported, whoever is interrupted or cancelled",
+    options: { interrupt: ["runs", "fails"] },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, counts, view, work } = make(library, { concurrency: 1 })
+        let heard = 0
+        let mine = 0
+        const track = Effect.acquireUseRelease(
+          Effect.sync(() => mine++),
+          () => work,
+          () => Effect.sync(() => mine--)
+        )
+        const runs = yield* fork(
+          "runs",
+          Effect.onExit(Effect.ignore(background.run(track)), () => Effect.sync(() => same(mine, 0, "work is left")))
+        )
+        const fails = yield* fork(
+          "fails",
+          Effect.ignore(
+            Effect.onExit(background.run(Effect.zipRight(pause, Effect.fail("oops"))), (exit) =>
+              Effect.sync(() => {
+                if (exit._tag === "Failure" && Chunk.contains(Cause.failures<unknown>(exit.cause), "oops")) heard++
+              })
+            )
+          )
+        )
+        const all = yield* fork("all", background.cancelAll)
+        yield* ended<unknown>(runs, fails, all)
+        yield* background.awaitEmpty
+        atRest()
+        claim(counts.peak <= 1, `${counts.peak} ran at a time`)
+        same(view.stats().failed, heard + counts.reported, "failures that were heard or reported")
+      })
+  },
+  {
+    primitive,
+    name: "closed by two, it ends for both, and nothing is given up while there is time",
+    options: { interrupt: ["starter"] },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, counts, view, work } = make(library, { onClose: "drain" })
+        const starter = yield* fork("starter", Effect.asVoid(background.tryStart(work)))
+        const a = yield* fork("a", background.close)
+        const b = yield* fork("b", background.close)
+        for (const exit of yield* ended<unknown>(starter, a, b)) {
+          if (exit._tag === "Success" && exit.value !== undefined) same(exit.value, [], "what was given up")
+        }
+        atRest()
+        same([counts.reported, view.stats().cancelled, view.stats().isClosed], [0, 0, true], "reports")
+      })
+  },
+  {
+    primitive,
+    name: "promises: who runs gets the value or the reason of the abort, and who tries to start has a task or none",
+    models: ["taskOrder"],
+    options: { interrupt: true },
+    scenario:
+      ({ promise }) =>
+      async (tasks) => {
+        let [running, started, failures] = [0, 0, 0]
+        const background = new promise.Background({ concurrency: 1, backlog: 0, onError: () => void failures++ })
+        const work = (step: (label: string) => PromiseLike<void>) => async () => {
+          claim(++running === 1, `${running} run`)
+          await step("inside")
+          running--
+          return 42
+        }
+        await settled<unknown>(
+          tasks.spawn("runs", async ({ signal, step }) => {
+            const result = await background.run(work(step), { signal }).catch((error) => {
+              if (error._tag !== "BackgroundFull") throw error
+              return 42
+            })
+            same(result, 42, "the value")
+          }),
+          ...["a", "b"].map((name) =>
+            tasks.spawn(name, async ({ step }) => {
+              if (background.tryStart(work(step)) !== undefined) started++
+              await step("has tried")
+            })
+          )
+        )
+        await background.close()
+        const { failed, queued, size, succeeded } = background.stats()
+        same([size, queued, running, failures, failed], [0, 0, 0, 0, 0], "at rest")
+        claim(succeeded >= started - 1, `${succeeded} of ${started} succeeded`)
+      }
   },
   {
     primitive,

@@ -1,15 +1,23 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect } from "effect"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Cause, Effect, Option } from "effect"
 import * as Effects from "effect-concurrency"
 import * as Promises from "effect-concurrency/promise"
+import { withFakeTimers } from "../promise/waits.js"
 import { gate } from "../utils/gate.js"
 import { alternate, type Attempt, fork, settle, start } from "./skins.js"
 import { asEffect, asFunction, type Body, timers } from "./Task.js"
 
+interface Started<A> {
+  readonly wait: () => Attempt<A>
+  readonly cancel: () => Attempt<boolean>
+}
+
 export interface BackgroundDriver {
   /** Starts a task; how it ends, for whoever asks. Throws when it is refused. */
-  start<A>(body: Body<A>, name?: string): { readonly wait: () => Attempt<A>; readonly cancel: () => Attempt<boolean> }
+  start<A>(body: Body<A>, name?: string): Started<A>
+  tryStart<A>(body: Body<A>, name?: string): Started<A> | undefined
   fireAndForget(body: Body<unknown>, name?: string): void
+  run<A>(body: Body<A>): Attempt<A>
   size(): number
   awaitEmpty(): Attempt<void>
   cancelAll(): Attempt<number>
@@ -37,12 +45,19 @@ const now = <A>(effect: Effect.Effect<A, unknown>): A => {
   return attempt.value
 }
 
+const effectTask = <A>(task: Effects.Task.Task<A, unknown>): Started<A> => ({
+  wait: () => fork(task.await),
+  cancel: () => fork(task.cancel())
+})
+
 const effectDriver = (self: Effects.Background.Background<any>): BackgroundDriver => ({
-  start: (body, name) => {
-    const task = now(self.start(asEffect(body), { name }))
-    return { wait: () => fork(task.await), cancel: () => fork(task.cancel()) }
+  start: (body, name) => effectTask(now(self.start(asEffect(body), { name }))),
+  tryStart: (body, name) => {
+    const task = Option.getOrUndefined(now(self.tryStart(asEffect(body), { name })))
+    return task && effectTask(task)
   },
   fireAndForget: (body, name) => now(self.fireAndForget(asEffect(body), { name })),
+  run: (body) => fork(self.run(asEffect(body))),
   size: () => now(self.size),
   awaitEmpty: () => fork(self.awaitEmpty),
   cancelAll: () => fork(self.cancelAll),
@@ -50,12 +65,19 @@ const effectDriver = (self: Effects.Background.Background<any>): BackgroundDrive
   stats: () => now(self.stats)
 })
 
+const promiseTask = <A>(task: Promises.Task<A>): Started<A> => ({
+  wait: () => start((options) => task.wait(options)),
+  cancel: () => start(() => task.cancel())
+})
+
 const promiseDriver = (self: Promises.Background): BackgroundDriver => ({
-  start: (body, name) => {
-    const task = self.start(asFunction(body), { name })
-    return { wait: () => start((options) => task.wait(options)), cancel: () => start(() => task.cancel()) }
+  start: (body, name) => promiseTask(self.start(asFunction(body), { name })),
+  tryStart: (body, name) => {
+    const task = self.tryStart(asFunction(body), { name })
+    return task && promiseTask(task)
   },
   fireAndForget: (body, name) => self.fireAndForget(asFunction(body), { name }),
+  run: (body) => start((options) => self.run(asFunction(body), options)),
   size: () => self.size,
   awaitEmpty: () => start((options) => self.awaitEmpty(options)),
   cancelAll: () => start((options) => self.cancelAll(undefined, options)),
@@ -135,7 +157,127 @@ export const backgroundLaws = (skin: BackgroundSkin) =>
       await timers()
       assert.deepStrictEqual([wait.error, cancel.value, reports], [oops, true, []])
       assert.deepInclude(background.stats(), { failed: 1, cancelled: 1 })
+    })
+
+    it("one that has failed, and is cancelled before that is reported, is not: whoever cancels has looked", async () => {
+      const reports: Array<string> = []
+      const { open, opened } = gate()
+      const background = skin.make({}, reports)
+      const task = background.start({ work: () => opened.then(fail) })
+      await settle()
+      open()
+      while (background.size() > 0) await Promise.resolve()
+      const cancel = task.cancel()
+      await settle()
+      await timers()
+      assert.deepStrictEqual([cancel.value, reports], [false, []])
+      assert.deepInclude(background.stats(), { failed: 1, cancelled: 0 })
     }) // asyncio: test_tb_logger_not_called_after_cancel
+
+    describe("tryStart", () => {
+      it("starts where there is room; where there is none, it says so, and nothing has changed", async () => {
+        const { open, opened } = gate()
+        const log: Array<string> = []
+        const background = skin.make({ concurrency: 1, backlog: 1 })
+        const note = (name: string) => ({ work: () => opened.then(() => void log.push(name)) })
+        const tasks = ["a", "b", "c"].map((name) => background.tryStart(note(name), name))
+        assert.deepStrictEqual(
+          tasks.map((task) => task !== undefined),
+          [true, true, false]
+        )
+        await settle()
+        assert.deepInclude(background.stats(), { size: 2, queued: 1 })
+        open()
+        await settle()
+        assert.deepStrictEqual(log, ["a", "b"])
+        const wait = background.tryStart({ work: async () => 42 })!.wait()
+        await settle()
+        assert.strictEqual(wait.value, 42)
+        assert.deepInclude(background.stats(), { size: 0, succeeded: 3 })
+      })
+
+      it("starts nothing where it is closed, and that is no failure", async () => {
+        const reports: Array<string> = []
+        let ran = false
+        const background = skin.make({}, reports)
+        background.close()
+        assert.isUndefined(background.tryStart({ work: async () => (ran = true) }))
+        await settle()
+        assert.deepStrictEqual([ran, reports, background.size()], [false, [], 0])
+      })
+    })
+
+    describe("run", () => {
+      it("gives what the work gives, and a failure is the caller's: it is not reported", async () => {
+        const reports: Array<string> = []
+        const background = skin.make({}, reports)
+        const [good, bad] = [background.run({ work: async () => 42 }), background.run({ work: fail })]
+        assert.strictEqual(background.size(), 2)
+        await settle()
+        await timers()
+        assert.deepStrictEqual([good.value, bad.error, reports], [42, oops, []])
+        assert.deepInclude(background.stats(), { size: 0, succeeded: 1, failed: 1 })
+      })
+
+      it("is refused as start is", async () => {
+        const background = skin.make({ concurrency: 1, backlog: 0 })
+        background.fireAndForget({ work: never })
+        const full = background.run({ work: async () => {} })
+        await settle()
+        assert.instanceOf(full.error, Promises.BackgroundFull)
+        background.close()
+        const closed = background.run({ work: async () => {} })
+        await settle()
+        assert.instanceOf(closed.error, Promises.BackgroundClosed)
+      })
+
+      it("whoever goes away takes the work along, and waits for its cleanup", async () => {
+        const { open, opened } = gate()
+        const log: Array<string> = []
+        const background = skin.make()
+        const caller = background.run({
+          work: never,
+          cleanup: () => {
+            log.push("cleaning up")
+            return opened
+          }
+        })
+        const other = background.run({ work: () => opened.then(() => 1) })
+        await settle()
+        caller.cancel()
+        await settle()
+        assert.deepStrictEqual([log, caller.state, background.size()], [["cleaning up"], "waiting", 2])
+        open()
+        await settle()
+        assert.deepStrictEqual([caller.state, other.value, background.size()], ["cancelled", 1, 0])
+        assert.deepInclude(background.stats(), { cancelled: 1, succeeded: 1 })
+      })
+
+      it("whoever goes away while the work waits for its turn: it does not run", async () => {
+        const { open, opened } = gate()
+        let ran = false
+        const background = skin.make({ concurrency: 1 })
+        background.fireAndForget({ work: () => opened })
+        const caller = background.run({ work: async () => (ran = true) })
+        await settle()
+        caller.cancel()
+        await settle()
+        assert.deepStrictEqual([caller.state, background.size()], ["cancelled", 1])
+        open()
+        await settle()
+        assert.deepStrictEqual([ran, background.size()], [false, 0])
+      })
+
+      it("when somebody else cancels the work, the caller is told, and is not cancelled", async () => {
+        const background = skin.make()
+        const caller = background.run({ work: never })
+        await settle()
+        background.cancelAll()
+        await settle()
+        assert.strictEqual(caller.state, "failed")
+        assert.include(["TaskCancelled", "AbortError"], (caller.error as Error).name)
+      })
+    })
 
     it("awaitEmpty waits for all, also for what is started meanwhile, and for the reports", async () => {
       const reports: Array<string> = []
@@ -318,5 +460,26 @@ export const backgroundLaws = (skin: BackgroundSkin) =>
         await settle()
         assert.deepStrictEqual([close.value, log], [[], ["a", "b"]])
       })
+
+      it("by several, it tells once whom it gave up", () =>
+        withFakeTimers(async () => {
+          const reports: Array<string> = []
+          const background = skin.make({ onClose: "drain", deadline: 5, grace: 5 }, reports)
+          background.fireAndForget({ work: never, cleanup: never }, "deaf")
+          await settle()
+          const closes = [background.close(), background.close(), background.close()]
+          for (let i = 0; i < 3; i++) {
+            await vi.advanceTimersByTimeAsync(5)
+            await settle()
+          }
+          assert.deepStrictEqual(reports, [
+            "undefined: 1 task had not ended by the deadline, and was cancelled: deaf",
+            "undefined: 1 task had not cleaned up in time, and was left behind: deaf"
+          ])
+          assert.deepStrictEqual(
+            closes.map(({ value }) => value),
+            [["deaf"], ["deaf"], ["deaf"]]
+          )
+        }))
     })
   })

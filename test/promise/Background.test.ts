@@ -24,7 +24,7 @@ waitLaws("Background.awaitEmpty", () => {
   const { open, opened } = gate()
   const background = new Background()
   background.fireAndForget(() => opened)
-  const { waiting } = background["~effect-concurrency/Background"]
+  const { waiting } = background["~effect-concurrency/Background"].works
   return {
     wait: (options) => background.awaitEmpty(options),
     grant: open,
@@ -130,6 +130,115 @@ describe("Background for async functions", () => {
     }
   })
 
+  describe("run", () => {
+    it("with a signal that is aborted already it starts nothing, and rejects with its reason", async () => {
+      const { background, reports } = noting()
+      const { abort, added, signal } = counted()
+      abort("before")
+      let ran = false
+      assert.strictEqual(await rejectionOf(background.run(() => (ran = true), { signal })), "before")
+      await settle()
+      assert.deepStrictEqual([ran, added(), background.stats().cancelled, reports], [false, 0, 0, []])
+    })
+
+    it("an abort cancels the work with its reason, and whoever waits, waits for its end; no listener is left", async () => {
+      const { background, reports } = noting()
+      const { abort, left, signal } = counted()
+      const { open, opened } = gate()
+      let seen: unknown
+      const work = (context: { readonly signal: AbortSignal }) =>
+        untilAborted(context).catch(async (reason) => {
+          seen = reason
+          await opened
+          throw reason
+        })
+      const caller = watch(background.run(work, { signal }))
+      await settle()
+      abort("enough")
+      await settle()
+      assert.deepStrictEqual([seen, caller.state, background.size], ["enough", "waiting", 1])
+      open()
+      await settle()
+      assert.deepStrictEqual([caller.error, left(), background.size, reports], ["enough", 0, 0, []])
+    })
+
+    it("a value that comes all the same, and a failure of the cleanup, are the caller's", async () => {
+      const { background, reports } = noting()
+      const { abort, signal } = counted()
+      const value = watch(background.run((context) => untilAborted(context).catch(() => 42), { signal }))
+      const failed = watch(
+        background.run((context) => untilAborted(context).catch(() => Promise.reject(oops)), { signal })
+      )
+      await settle()
+      abort("enough")
+      await settle()
+      await timers()
+      assert.deepStrictEqual([value.value, failed.error, reports], [42, oops, []])
+    })
+
+    it("keeps the context of its caller", async () => {
+      const context = new AsyncLocalStorage<string>()
+      const background = new Background({ concurrency: 1 })
+      const seen = await Promise.all(
+        ["a", "b"].map((name) => context.run(name, () => background.run(async () => context.getStore())))
+      )
+      assert.deepStrictEqual(seen, ["a", "b"])
+    })
+
+    it("rejects what cannot be, and never throws", async () => {
+      const background = new Background()
+      const bad = [
+        [background.run(5 as never), "Background.run: work must be a function, got 5"],
+        [background.run(() => 1, null as never), "Background.run: options must be an object, got null"],
+        [background.run(() => 1, { name: 5 as never }), "Background.run: name must be a string, got 5"],
+        [background.run(() => 1, { signal: {} as never }), "Background.run: signal must be an AbortSignal"]
+      ] as const
+      for (const [promise, message] of bad) {
+        const error: any = await rejectionOf(promise)
+        assert.instanceOf(error, TypeError)
+        assert.include(error.message, message)
+      }
+      assert.strictEqual(background.size, 0)
+      await background.close()
+      assert.instanceOf(await rejectionOf(background.run(() => 1)), BackgroundClosed)
+    })
+  })
+
+  describe("tryStart", () => {
+    it("follows a signal only if it starts", async () => {
+      const { background } = noting({ concurrency: 1, backlog: 0 })
+      const { abort, left, signal } = counted()
+      const task = background.tryStart(untilAborted, { signal, name: "a" })
+      assert.isUndefined(background.tryStart(untilAborted, { signal }))
+      await settle()
+      assert.deepStrictEqual([task?.name, left()], ["a", 1])
+      abort("enough")
+      assert.strictEqual(await rejectionOf(task!.wait()), "enough")
+      await settle()
+      assert.deepStrictEqual([left(), background.size], [0, 0])
+    })
+
+    it("refuses what cannot be, also where there is no room", async () => {
+      const background = new Background()
+      await background.close()
+      assert.throws(() => background.tryStart(5 as never), TypeError, "Background.tryStart: work must be a function")
+      assert.throws(
+        () => background.tryStart(() => 1, { name: 5 as never }),
+        TypeError,
+        "Background.tryStart: name must be a string, got 5"
+      )
+    })
+  })
+
+  it("describe is one line: where, who, what, and the error", () => {
+    const failure = { where: "Background", name: "mail", message: "it failed" }
+    assert.strictEqual(
+      Background.describe({ ...failure, error: new Error("no\nroute") }),
+      "Background: mail: it failed: Error: no route"
+    )
+    assert.strictEqual(Background.describe({ ...failure, name: undefined, error: undefined }), "Background: it failed")
+  })
+
   describe("closing", () => {
     it("drains up to the deadline, then cancels the rest, and says whom; no timer is left", () =>
       withFakeTimers(async () => {
@@ -144,7 +253,7 @@ describe("Background for async functions", () => {
         await vi.advanceTimersByTimeAsync(1)
         await settle()
         assert.deepStrictEqual(close.value, ["slow"])
-        assert.deepStrictEqual(reports, ["undefined: 1 task had not ended by the deadline, and were cancelled: slow"])
+        assert.deepStrictEqual(reports, ["undefined: 1 task had not ended by the deadline, and was cancelled: slow"])
       }))
 
     it("leaves behind what does not stop in time, says so, and still reports its failure", () =>
@@ -168,7 +277,7 @@ describe("Background for async functions", () => {
         open()
         await settle()
         assert.deepStrictEqual(others, [
-          "undefined: 1 task had not cleaned up in time, and were left behind: deaf",
+          "undefined: 1 task had not cleaned up in time, and was left behind: deaf",
           "deaf: Error: oops"
         ])
       }))
