@@ -37,7 +37,7 @@ import * as service from "./internal/service.js"
 
 export {
   /**
-   * The shield is closed: nobody would wait for what is started there. A defect.
+   * The shield is closed: nobody would wait for what is started there.
    *
    * @since 0.1.0
    * @category errors
@@ -109,7 +109,7 @@ export interface Stats extends core.Stats {}
  * wait for it in the first place, use `Background`.
  *
  * **Details**: `shield` and `critical` do the work in a fiber of its own, with the services of the caller, where no interruption from
- * outside reaches it. Closing waits for all of it; while it waits, work may still be added. Once it is closed, adding is a defect,
+ * outside reaches it. Closing waits for all of it; while it waits, work may still be added. Once it is closed, adding fails with
  * `ShieldClosed`.
  *
  * **Interruption**: `shield` lets the caller go at once; `critical` when the work has ended. What the work fails with afterwards is
@@ -146,10 +146,10 @@ export interface Shield {
   readonly reportPlain: (failure: { readonly error: unknown } & Omit<Unhandled, "cause">) => Promise<unknown>
 
   /** Does the work also when the caller is interrupted, who need not wait for it then. */
-  shield<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E, R>
+  shield<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E | ShieldClosed, R>
 
   /** Does the work also when the caller is interrupted, who then waits for its end. */
-  critical<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E, R>
+  critical<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E | ShieldClosed, R>
 
   /** Waits until there is no shielded work. */
   readonly awaitEmpty: Effect.Effect<void>
@@ -179,10 +179,16 @@ class ShieldImpl implements Shield {
       run(report({ ...rest, cause: error === undefined ? Cause.empty : Cause.fail(error) }))
   }
 
-  readonly shield = <A, E, R>(effect: Effect.Effect<A, E, R>, options: WorkOptions = {}): Effect.Effect<A, E, R> =>
+  readonly shield = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: WorkOptions = {}
+  ): Effect.Effect<A, E | ShieldClosed, R> =>
     this.protect("Shield.shield", effect, options, (restore, settlement) => restore(settlement))
 
-  readonly critical = <A, E, R>(effect: Effect.Effect<A, E, R>, options: WorkOptions = {}): Effect.Effect<A, E, R> =>
+  readonly critical = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options: WorkOptions = {}
+  ): Effect.Effect<A, E | ShieldClosed, R> =>
     this.protect("Shield.critical", effect, options, (restore, settlement) =>
       // The second step is where an interruption that came meanwhile is delivered.
       Effect.flatMap(settlement, () => restore(Effect.void))
@@ -193,14 +199,14 @@ class ShieldImpl implements Shield {
     effect: Effect.Effect<A, E, R>,
     options: WorkOptions,
     wait: (restore: Restore, settlement: Effect.Effect<void>) => Effect.Effect<void>
-  ): Effect.Effect<A, E, R> {
-    return Effect.uninterruptibleMask((restore) => {
+  ): Effect.Effect<A, E | ShieldClosed, R> {
+    return Effect.uninterruptibleMask((restore): Effect.Effect<A, E | ShieldClosed, R> => {
       const { name } = record(where, options)
       if (!Effect.isEffect(effect)) throw refusal(where, "effect", "an effect", effect)
       expect(name === undefined || typeof name === "string", where, "name", "a string", name)
       const work = core.makeWork(name)
       const refused = core.add(this[TypeId], work)
-      if (refused) throw refused
+      if (refused) return Effect.fail(refused)
       const ticket = new FiberTicket<undefined, core.End<Exit.Exit<A, E>>>(undefined, 0, "shielded work to end")
       core.wait(work, ticket)
       return Effect.flatMap(this.fork(work, restore(effect)), (fiber) =>
@@ -281,7 +287,7 @@ const checked = ({ deadline, onError }: Options<any>): core.State => {
   return core.make(where, { deadline: deadline === undefined ? undefined : milliseconds(where, "deadline", deadline) })
 }
 
-/** Work that no shield was made for: nobody waits for it when the program ends. */
+/** Work that no shield was made for: nobody waits for it when the program ends. It is never closed. */
 const daemon = new ShieldImpl(core.make("Shield.shield"), report, runPlain)
 
 /**
@@ -320,7 +326,7 @@ const daemon = new ShieldImpl(core.make("Shield.shield"), report, runPlain)
  * @category operations
  */
 export const shield = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E, R> =>
-  daemon.shield(effect, options)
+  daemon.shield(effect, options) as Effect.Effect<A, E, R>
 
 /**
  * Does the work also when the caller is interrupted, who waits for its end and is interrupted then.
@@ -356,7 +362,7 @@ export const shield = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOp
  * @category operations
  */
 export const critical = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E, R> =>
-  daemon.critical(effect, options)
+  daemon.critical(effect, options) as Effect.Effect<A, E, R>
 
 /**
  * Makes a shield, without an effect around it. Nobody closes it but who calls `close`.
@@ -425,8 +431,8 @@ export interface ServiceClass<Self, Id extends string, E = never, R = never> ext
   E,
   R
 > {
-  shield<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E, R | Self>
-  critical<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E, R | Self>
+  shield<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E | ShieldClosed, R | Self>
+  critical<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E | ShieldClosed, R | Self>
   readonly awaitEmpty: Effect.Effect<void, never, Self>
   readonly close: Effect.Effect<ReadonlyArray<string>, never, Self>
   readonly stats: Effect.Effect<Stats, never, Self>

@@ -8,10 +8,13 @@
  * - When the group is interrupted from outside and a task fails while it cleans up, both come, in one cause. (In Python the errors come
  *   first, and the cancellation at the next await.) The errors are defects then, since Effect drops failures on their way through a fiber
  *   that is interrupted.
- * - The body is a fiber of its own: it can be interrupted and the caller go on. So there is no "re-entering", and nothing to `uncancel`.
+ * - The body is a fiber of its own: it can be interrupted and the caller go on. So there is no parent task that has to be there, no
+ *   "re-entering", and nothing to `uncancel`.
  * - `cancel` ends the tasks, and not the body, as the value of the body is that of the group. (Python's ends the body too.)
  * - Defects take the place of `KeyboardInterrupt` and `SystemExit`. They hide no other error: the `TaskGroupError` is a defect when one of
  *   its errors is one.
+ * - There is no `GeneratorExit`. An iterator or a stream that is left early closes its scope, and a scope that closes well waits for the
+ *   tasks of its group. (Python's are cancelled.) To stop them, `cancel` the group first.
  *
  * As there: a task that is interrupted on its own does not end the group, a task that is interrupted before its first step does not run,
  * and a body that waits for a task that fails is interrupted rather than told.
@@ -43,7 +46,8 @@ import { FiberTicket, type Restore } from "./internal/park.js"
 
 export {
   /**
-   * The group takes no task: it is stopping, or has ended. A defect.
+   * The group takes no task: it is stopping, or has ended. In a group with a scope `start` fails with it. In a group with a body it is a
+   * defect: whoever meets it is to stop as well, or has kept a group that has ended.
    *
    * @since 0.1.0
    * @category errors
@@ -98,7 +102,8 @@ export type GroupError<E> = [E] extends [never] ? never : E | TaskGroupError<E>
 export interface Stats extends core.Stats {}
 
 /**
- * Tasks that end together. `E` is what they may fail with; it has to be said, as in `TaskGroup<HttpError>`.
+ * Tasks that end together. `E` is what they may fail with; it has to be said, as in `TaskGroup<HttpError>`. `Closed` is what `start` may
+ * fail with: nothing, or `TaskGroupClosed` in a group with a scope.
  *
  * **When to use**: for several pieces of one piece of work, of which there may become more while they run. When you know them all before,
  * `Effect.all` will do. For work that nobody waits for, use `Background`.
@@ -125,17 +130,17 @@ export interface Stats extends core.Stats {}
  * @since 0.1.0
  * @category models
  */
-export interface TaskGroup<in out E = never> {
-  readonly [TypeId]: core.State & { readonly _E?: (error: E) => E }
+export interface TaskGroup<in out E = never, out Closed = never> {
+  readonly [TypeId]: core.State & { readonly _E?: (error: E) => E; readonly _Closed?: () => Closed }
 
   /**
-   * Starts an effect as a task of the group, and gives its fiber, to join, to wait for, or to interrupt. In a group that is stopping or has
-   * ended it is a defect, `TaskGroupClosed`.
+   * Starts an effect as a task of the group, and gives its fiber, to join, to wait for, or to interrupt. A group that is stopping or has
+   * ended refuses it with `TaskGroupClosed`: a failure where the group has a scope, a defect where it has a body.
    */
   start<A, E1 extends E, R>(
     effect: Effect.Effect<A, E1, R>,
     options?: Options
-  ): Effect.Effect<Fiber.Fiber<A, E1>, never, R>
+  ): Effect.Effect<Fiber.Fiber<A, E1>, Closed, R>
 
   /**
    * Ends the group early, and well: all tasks are interrupted, whoever calls it as well if it is one, and no further one is taken. The body
@@ -148,12 +153,12 @@ export interface TaskGroup<in out E = never> {
 }
 
 /**
- * A group without a body: it ends with its scope.
+ * A group without a body: it ends with its scope. Its tasks may be started from anywhere, and so may come too late.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Scoped<in out E = never> extends TaskGroup<E> {
+export interface Scoped<in out E = never> extends TaskGroup<E, TaskGroupClosed> {
   /**
    * Waits until all tasks have ended, also those that are started meanwhile, and fails with what they failed with. After that the group has
    * ended. The errors are given to the first who joins.
@@ -190,17 +195,18 @@ class TaskGroupImpl<E> implements Scoped<E> {
   start<A, E1 extends E, R>(
     effect: Effect.Effect<A, E1, R>,
     options: Options = {}
-  ): Effect.Effect<Fiber.Fiber<A, E1>, never, R> {
+  ): Effect.Effect<Fiber.Fiber<A, E1>, TaskGroupClosed, R> {
     return Effect.uninterruptible(
-      Effect.suspend(() => {
+      Effect.suspend((): Effect.Effect<Fiber.Fiber<A, E1>, TaskGroupClosed, R> => {
         const where = "TaskGroup.start"
         const { name } = record(where, options)
         if (!Effect.isEffect(effect)) throw refusal(where, "effect", "an effect", effect)
         expect(name === undefined || typeof name === "string", where, "name", "a string", name)
-        const place = core.enter(this[TypeId], name)
-        if (place instanceof TaskGroupClosed) throw place
+        const state = this[TypeId]
+        const place = core.enter(state, name)
+        if (place instanceof TaskGroupClosed) return state.keeper === "scope" ? Effect.fail(place) : Effect.die(place)
         const member = new Member(place)
-        core.start(this[TypeId], member)
+        core.start(state, member)
         return this.fork(member, effect)
       })
     )
@@ -286,6 +292,10 @@ const endOf = (state: core.State, cause: Cause.Cause<unknown>): core.End => {
  *
  * **Interruption**: interrupts the tasks and the body, and waits for all of them, however often it is interrupted. The caller is
  * then interrupted; errors of those who failed meanwhile are defects in the same cause.
+ *
+ * `Effect.timeout` around a group drops that cause, and with it the errors of those who failed while they cleaned up. Put it around the
+ * body instead, and have the body wait for its tasks: `TaskGroup.run((group) => Effect.timeout(body(group), "1 second"))`. The group then
+ * fails with the `TimeoutException` and those errors together.
  *
  * @example
  * import { TaskGroup } from "effect-concurrency"

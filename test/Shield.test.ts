@@ -140,7 +140,7 @@ describe("Shield.shield", () => {
       views.map(({ state }) => state),
       ["cancelled", "cancelled", "done"]
     )
-  }) // asyncio: test_shield_duplicate_log_once (one fiber, one failure), test_gather_shield
+  }) // asyncio: test_shield_duplicate_log_once (one fiber, one failure)
 
   it.effect("around several: interrupted, all of them go on", () =>
     Effect.gen(function* () {
@@ -158,6 +158,39 @@ describe("Shield.shield", () => {
       assert.deepStrictEqual(done.sort(), [1, 2])
     })
   ) // asyncio: test_shield_gather
+
+  it.effect("several shields, waited for together: interrupted, the work of each goes on", () =>
+    Effect.gen(function* () {
+      const done: Array<number> = []
+      const one = (n: number) =>
+        Shield.shield(
+          Effect.zipRight(
+            Effect.sleep(10),
+            Effect.sync(() => done.push(n))
+          )
+        )
+      const caller = yield* Effect.fork(Effect.all([one(1), one(2)], { concurrency: "unbounded" }))
+      yield* TestClock.adjust(5)
+      yield* Fiber.interrupt(caller)
+      assert.deepStrictEqual(done, [])
+      yield* TestClock.adjust(5)
+      assert.deepStrictEqual(done.sort(), [1, 2])
+    })
+  ) // asyncio: test_gather_shield
+
+  // `Effect.disconnect` does not help there either, and says nothing.
+  it("where the caller cannot be interrupted, it waits as critical does", async () => {
+    const { shield } = noting()
+    const work = gate()
+    const caller = fork(Effect.uninterruptible(shield.shield(Deferred.await(work))))
+    await settle()
+    caller.cancel()
+    await settle()
+    assert.deepStrictEqual([caller.state, running(shield)], ["waiting", 1])
+    open(work)
+    await settle()
+    assert.deepStrictEqual([caller.state, running(shield)], ["cancelled", 0])
+  })
 
   it.effect("a timeout around it, also of zero, leaves the work alone", () =>
     Effect.gen(function* () {
@@ -306,9 +339,17 @@ describe("Shield.close", () => {
       assert.isNull(closing.unsafePoll())
       yield* TestClock.adjust(1)
       assert.deepStrictEqual([yield* Fiber.join(closing), log, reports], [[], ["outer", "inner"], []])
-      const error = dieWith(yield* Effect.exit(shield.shield(Effect.void, { name: "late" }))) as Error
-      assert.instanceOf(error, Shield.ShieldClosed)
-      assert.strictEqual(error.message, 'the work "late" was not started: the shield is closed')
+      for (const operation of [shield.shield, shield.critical]) {
+        const error = yield* Effect.flip(
+          operation(
+            Effect.sync(() => assert.fail("runs")),
+            { name: "late" }
+          )
+        )
+        assert.instanceOf(error, Shield.ShieldClosed)
+        assert.deepStrictEqual([error._tag, error.work], ["ShieldClosed", "late"])
+        assert.strictEqual(error.message, 'the work "late" was not started: the shield is closed')
+      }
     })
   )
 
@@ -334,7 +375,7 @@ describe("Shield.close", () => {
       assert.strictEqual(reports.length, 1)
       assert.match(
         reports[0]!,
-        /^Shield\.close undefined: 1 shielded had not ended by the deadline, and was left behind: save/
+        /^Shield\.close undefined: 1 piece of shielded work had not ended by the deadline, and was left behind: save/
       )
       yield* TestClock.adjust(1_000)
       assert.isTrue(done)
@@ -354,6 +395,38 @@ describe("Shield.close", () => {
     open(work)
     await settle()
     assert.deepStrictEqual([b.state, caller.state], ["done", "done"])
+  })
+})
+
+describe("Shield: what it retains", () => {
+  it("10,000 works, each with a caller who has gone, beside one that goes on: nothing", async () => {
+    const { shield } = noting()
+    const first = gate()
+    const caller = fork(shield.shield(Deferred.await(first)))
+    const round = async (n: number) => {
+      for (let i = 0; i < n; i += 1_000) {
+        const work = gate()
+        const calls = Array.from({ length: 1_000 }, () => fork(shield.shield(Deferred.await(work))))
+        await new Promise((resolve) => setImmediate(resolve))
+        assert.strictEqual(running(shield), 1_001)
+        for (const call of calls) call.cancel()
+        open(work)
+        await Effect.runPromise(Deferred.await(work))
+        await settle()
+      }
+    }
+    const heap = async () => {
+      for (let i = 0; i < 3; i++) {
+        await settle()
+        globalThis.gc!()
+      }
+      return process.memoryUsage().heapUsed / 1e6
+    }
+    await round(2_000)
+    const before = await heap()
+    await round(10_000)
+    assert.isBelow((await heap()) - before, 4)
+    assert.deepStrictEqual([caller.state, running(shield)], ["waiting", 1])
   })
 })
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, FiberId, FiberRef, Layer } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, FiberId, FiberRef, Layer, Stream, TestClock } from "effect"
 import { Event, TaskGroup } from "effect-concurrency"
 import { taskGroupLaws, taskGroupSkins } from "./laws/TaskGroup.js"
 import { fork, settle } from "./laws/skins.js"
@@ -106,7 +106,62 @@ describe("TaskGroup.run", () => {
       assert.isTrue(Exit.isInterrupted(exit))
       assert.deepStrictEqual(defectsOf(exit), ["cleanup"])
     }
-  }) // asyncio: test_taskgroup_08, test_taskgroup_15, test_taskgroup_16, test_error_and_cancel
+  }) // asyncio: test_taskgroup_08
+
+  it("a task that fails while an interrupted body still cleans up: both come, also to one who only waits", async () => {
+    const ticks = (n: number) => Effect.forEach(Array.from({ length: n }), () => Effect.yieldNow(), { discard: true })
+    const told = Effect.runSync(Event.make())
+    const order: Array<string> = []
+    const group = TaskGroup.run((group: Group) =>
+      Effect.zipRight(
+        group.start(
+          Effect.uninterruptible(
+            Effect.flatMap(told.wait, () => {
+              order.push("task")
+              return Effect.fail("task")
+            })
+          )
+        ),
+        Effect.onInterrupt(Effect.never, () =>
+          Effect.zipRight(
+            Effect.zipRight(told.set, ticks(20)),
+            Effect.sync(() => order.push("body"))
+          )
+        )
+      )
+    )
+    const fiber = Effect.runFork(group)
+    const waiter = fork(Effect.exit(Fiber.join(fiber)))
+    await settle()
+    const exit = await Effect.runPromise(Fiber.interrupt(fiber))
+    await settle()
+    for (const each of [exit, waiter.value]) {
+      assert.isTrue(Exit.isInterrupted(each))
+      assert.deepStrictEqual(defectsOf(each), ["task"])
+    }
+    assert.deepStrictEqual(order, ["task", "body"])
+  }) // asyncio: test_taskgroup_15, test_taskgroup_16
+
+  it("tasks of an outer and an inner group fail in one tick: neither error is lost", async () => {
+    for (const innerFirst of [true, false]) {
+      const [inner, outer] = [Event.makeUnsafe(), Event.makeUnsafe()]
+      const failing = (go: Event.Event, error: string) =>
+        Effect.uninterruptible(Effect.zipRight(go.wait, Effect.fail(error)))
+      const fiber = Effect.runFork(
+        TaskGroup.run((group: TaskGroup.TaskGroup<any>) =>
+          Effect.zipRight(
+            group.start(failing(outer, "outer")),
+            TaskGroup.run((group: Group) => Effect.zipRight(group.start(failing(inner, "inner")), Effect.never))
+          )
+        )
+      )
+      await settle()
+      for (const go of innerFirst ? [inner, outer] : [outer, inner]) Effect.runSync(go.set)
+      const exit = await Effect.runPromise(Fiber.await(fiber))
+      const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+      assert.deepStrictEqual((error as AggregateError).errors, ["outer", "inner"])
+    }
+  }) // asyncio: test_nested_groups_both_cancelled
 
   it("interrupted and failing in one tick, in both orders: neither is lost", async () => {
     for (const interruptFirst of [true, false]) {
@@ -127,7 +182,7 @@ describe("TaskGroup.run", () => {
       assert.isTrue(Exit.isInterrupted(exit))
       assert.deepStrictEqual(defectsOf(exit), ["oops"])
     }
-  }) // asyncio: test_error_and_cancel, test_nested_groups_both_cancelled
+  }) // asyncio: test_error_and_cancel
 
   it.effect("a handled failure leaves no interruption behind", () =>
     Effect.gen(function* () {
@@ -201,6 +256,45 @@ describe("TaskGroup.run", () => {
       assert.deepStrictEqual(error.errors, ["task", "defect"])
     })
   ) // asyncio: test_taskgroup_20, test_taskgroup_20a, test_taskgroup_21a
+
+  // `FiberSet.clear` interrupts one after the other.
+  it.effect("all are told at once: five who clean up for 50 ms take 50 ms", () =>
+    Effect.gen(function* () {
+      let clean = 0
+      const slow = Effect.onInterrupt(Effect.never, () => Effect.map(Effect.sleep(50), () => clean++))
+      const fiber = yield* Effect.fork(
+        TaskGroup.run((group: Group) =>
+          Effect.gen(function* () {
+            for (let i = 0; i < 5; i++) yield* group.start(slow)
+            yield* Effect.yieldNow()
+            return yield* Effect.fail("oops")
+          })
+        )
+      )
+      yield* TestClock.adjust(49)
+      assert.deepStrictEqual([fiber.unsafePoll(), clean], [null, 0])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([yield* Effect.flip(Fiber.join(fiber)), clean], ["oops", 5])
+    })
+  )
+
+  it.effect("a timeout around it drops the errors of the cleanup, as Effect does; one around its body does not", () =>
+    Effect.gen(function* () {
+      const slow = Effect.onInterrupt(Effect.never, () => Effect.die("cleanup"))
+      const body = (group: Group) => Effect.flatMap(group.start(slow), Fiber.join)
+      const attempt = (effect: Effect.Effect<unknown, unknown>) =>
+        Effect.gen(function* () {
+          const fiber = yield* Effect.fork(Effect.exit(effect))
+          yield* TestClock.adjust("1 second")
+          return yield* Fiber.join(fiber)
+        })
+      const around = yield* attempt(Effect.timeout(TaskGroup.run(body), "1 second"))
+      assert.isTrue(Exit.isFailure(around) && Cause.isFailType(around.cause), "only the TimeoutException")
+      const inside = yield* attempt(TaskGroup.run((group: Group) => Effect.timeout(body(group), "1 second")))
+      const { errors } = dieWith(inside) as TaskGroup.TaskGroupError<any>
+      assert.deepStrictEqual([errors[0], errors[1]._tag], ["cleanup", "TimeoutException"])
+    })
+  )
 
   it.effect("all failures of one task are kept, with its own cause", () =>
     Effect.gen(function* () {
@@ -289,11 +383,67 @@ describe("TaskGroup.make", () => {
         assert.deepStrictEqual([yield* Effect.flip(group.join), told], ["oops", true])
         assert.strictEqual((yield* group.stats).status, "closed")
         yield* group.join
-        const refused = dieWith(yield* Effect.exit(group.start(Effect.void, { name: "late" }))) as Error
-        assert.strictEqual(refused.message, 'the task "late" was not started: the group has ended')
       })
     )
   )
+
+  it.effect("start fails in one that is stopping or has ended, as whoever comes too late may not know", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const group = yield* TaskGroup.make<string>()
+        const late = Effect.flip(
+          group.start(
+            Effect.sync(() => assert.fail("runs")),
+            { name: "late" }
+          )
+        )
+        yield* group.start(Effect.uninterruptible(Effect.zipRight(Effect.yieldNow(), Effect.yieldNow())))
+        yield* Effect.yieldNow()
+        yield* group.cancel
+        const stopping = yield* late
+        yield* group.join
+        const closed = yield* late
+        for (const error of [stopping, closed]) assert.instanceOf(error, TaskGroup.TaskGroupClosed)
+        assert.deepStrictEqual([stopping._tag, stopping.task, stopping.status], ["TaskGroupClosed", "late", "stopping"])
+        assert.strictEqual(closed.message, 'the task "late" was not started: the group has ended')
+      })
+    )
+  ) // asyncio: test_taskgroup_finished
+
+  it.effect("a task that fails with the refusal by its own group, which is stopping, has not failed", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const group = yield* TaskGroup.make<TaskGroup.TaskGroupClosed>()
+        yield* group.start(
+          Effect.uninterruptible(
+            Effect.zipRight(Effect.yieldNow(), group.start(Effect.sync(() => assert.fail("runs"))))
+          )
+        )
+        yield* group.cancel
+        yield* group.join
+        assert.strictEqual((yield* group.stats).failed, 0)
+      })
+    )
+  )
+
+  it("a stream that is left early closes its scope, which waits for the tasks unless they are told to stop", async () => {
+    for (const stops of [true, false]) {
+      const log: Array<string> = []
+      const stream = Stream.unwrapScoped(
+        Effect.gen(function* () {
+          const group = yield* TaskGroup.make()
+          yield* group.start(
+            Effect.onExit(Effect.sleep(5), ({ _tag }) =>
+              Effect.sync(() => log.push(_tag === "Success" ? "done" : "told"))
+            )
+          )
+          return Stream.ensuring(Stream.fromIterable([1, 2, 3]), stops ? group.cancel : Effect.void)
+        })
+      )
+      const first = await Effect.runPromise(Stream.runHead(Stream.tap(stream, () => Effect.yieldNow())))
+      assert.deepStrictEqual([first._tag, log], ["Some", [stops ? "told" : "done"]])
+    }
+  }) // asyncio: test_taskgroup_generator_exit_01 (there, the tasks are always told)
 
   it.effect("a scope that closes waits for the tasks; one that fails or is interrupted interrupts them first", () =>
     Effect.gen(function* () {

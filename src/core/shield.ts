@@ -1,8 +1,8 @@
 /**
  * The shield: work that goes on when those who wait for it have gone, and the registry of it.
  *
- * State: of the registry, the work that has not ended or whose failure is being told, and whether it is closing, or closed. Of a work, how it ended once it has, who
- * waits for that, and how many were given the end and may have heard of it.
+ * State: of the registry, the work that has not ended or whose failure is being told, and whether it is closing, or closed. Of a work, how
+ * it ended once it has, who waits for that, and how many were given the end and may have heard of it.
  *
  * Invariants:
  *
@@ -151,8 +151,8 @@ export const close = (state: State): ReadonlyArray<string> => {
 /** What a report says that a shield did not wait for. */
 export const abandoned = (names: ReadonlyArray<string>): string => {
   const which = names.slice(0, 20).join(", ") + (names.length > 20 ? `, and ${names.length - 20} more` : "")
-  const verb = names.length === 1 ? "was" : "were"
-  return `${names.length} shielded had not ended by the deadline, and ${verb} left behind: ${which}`
+  const [what, were] = names.length === 1 ? ["piece of shielded work", "was"] : ["pieces of shielded work", "were"]
+  return `${names.length} ${what} had not ended by the deadline, and ${were} left behind: ${which}`
 }
 
 export interface Stats {

@@ -189,14 +189,12 @@ const leave = (state: State, membership: Membership): Chain => {
   return chain
 }
 
-/** The scope is over that kept the group open; perhaps it was before. */
+/** The scope is over that kept the group open; perhaps it was before. It came first, so it is the first as long as it is there. */
 export const endScope = (state: State): Chain => {
-  for (const each of state.members.works)
-    if (each.order === Infinity) {
-      state.body = undefined
-      return leave(state, each)
-    }
-  return undefined
+  const [first] = state.members.works
+  if (first?.order !== Infinity) return undefined
+  state.body = undefined
+  return leave(state, first)
 }
 
 /** Stops all tasks, and not the body: the group will have ended well. */
@@ -230,20 +228,22 @@ export const claim = (state: State, intoOne: boolean): Outcome | undefined => {
   state.claimed = true
   const { outside } = state
   const failures = state.failures.sort((a, b) => a.order - b.order)
+  if (failures.length === 0) return { error: undefined, failed: false, fatal: false, cause: undefined, outside }
   const errors = distinct(failures.flatMap((failure) => failure.errors))
-  const alone = errors.length === 1 || failures.length === 1
   return {
     error: errors.length === 1 && !(intoOne && outside) ? errors[0] : together(errors, failures, outside),
-    failed: failures.length > 0,
+    failed: true,
     fatal: failures.some(({ fatal }) => fatal),
-    cause: alone ? failures[0]!.cause : undefined,
+    cause: errors.length === 1 || failures.length === 1 ? failures[0]!.cause : undefined,
     outside
   }
 }
 
 /** Who waited for a failing task fails with its error: that is not another one. Of values that are no objects one cannot tell. */
-const distinct = (errors: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
-  errors.filter((error, index) => Object(error) !== error || errors.indexOf(error) === index)
+const distinct = (errors: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
+  const seen = new Set<unknown>()
+  return errors.filter((error) => Object(error) !== error || seen.size < seen.add(error).size)
+}
 
 const together = (
   errors: ReadonlyArray<unknown>,
@@ -282,7 +282,6 @@ export const check = (state: State): void => {
   const now = status(state)
   if (now === "open" && (failures.length > 0 || outside))
     throw new Error("I1: the group goes on although it has failed")
-  if (now === "closed" && members.works.size > 0) throw new Error("I1: a closed group has members")
   if (now !== "open" && listening.size > 0) throw new Error(`I2: ${listening.size} were not told to stop`)
   if (body && (body.settled || (stop && stop.why !== "cancel"))) throw new Error("I2: the body was not told to stop")
   for (const member of waitList.tickets(listening)) {

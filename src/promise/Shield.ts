@@ -65,12 +65,12 @@ class Caller<A> extends PromiseTicket<undefined, core.End<Account<A>>> {
   }
 }
 
-const context = (): ShieldedContext => {
-  let signal: AbortSignal | undefined
-  return {
-    get signal() {
-      return (signal ??= new AbortController().signal)
-    }
+/** Its signal is made when it is asked for. */
+class Context implements ShieldedContext {
+  private made: AbortSignal | undefined
+
+  get signal(): AbortSignal {
+    return (this.made ??= new AbortController().signal)
   }
 }
 
@@ -231,7 +231,7 @@ export class Shield {
       wake(core.end(state, begun, { failed: account.status === "rejected", account }))
       reportLate(state, begun, this.report)
     }
-    attempt(() => (isFunction ? work(context()) : work)).then(
+    attempt(() => (isFunction ? work(new Context()) : work)).then(
       (value) => ended({ status: "fulfilled", value }),
       (reason: unknown) => ended({ status: "rejected", reason })
     )

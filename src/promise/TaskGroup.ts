@@ -74,27 +74,39 @@ class Call extends PromiseTicket<core.Membership | undefined, core.Stop> impleme
 }
 
 /** Why a task is told to stop. What was given from outside is handed on as it is. */
-const reasonOf = ({ reason, why }: core.Stop): unknown => {
+const reasonOf = (stop: core.Stop): unknown => {
+  const { reason, why } = stop
   if (why !== "failure" && reason !== undefined) return reason
-  const what = why === "failure" ? "a task of the group has failed" : "the task group is stopping"
-  return Object.defineProperty(new DOMException(what, "AbortError"), "cause", { value: reason })
+  let made = reasons.get(stop)
+  if (made === undefined) {
+    const what = why === "failure" ? "a task of the group has failed" : "the task group is stopping"
+    made = Object.defineProperty(new DOMException(what, "AbortError"), "cause", { value: reason })
+    reasons.set(stop, made)
+  }
+  return made
 }
 
-/** Calls a function as a member, and notes its end. */
-const call = <A>(state: core.State, member: Call, f: () => A | PromiseLike<A>, end = () => {}): Promise<A> =>
-  attempt(f).then(
-    (value) => {
-      end()
+/** One for all whom a group tells: to make one takes the platform longer than all the rest. */
+const reasons = new WeakMap<core.Stop, DOMException>()
+
+/**
+ * Calls a function as a member, and notes its end, before anybody else hears of it. A rejection is not unhandled then: the group has it.
+ */
+const call = <A>(state: core.State, member: Call, f: () => A | PromiseLike<A>, end?: () => void): Promise<A> => {
+  const promise = attempt(f)
+  promise.then(
+    () => {
+      end?.()
       wake(core.end(state, member, "done"))
-      return value
     },
     (error: unknown) => {
-      end()
+      end?.()
       const isNews = !member.isTold(error) && !core.isRefusal(state, error)
       wake(core.end(state, member, isNews ? { errors: [error], fatal: false } : "cancelled"))
-      throw error
     }
   )
+  return promise
+}
 
 /** Waits until all have ended; throws what has failed, or why the group was stopped from outside. */
 const ended = async (where: string, state: core.State): Promise<void> => {
@@ -104,7 +116,7 @@ const ended = async (where: string, state: core.State): Promise<void> => {
   if (outcome?.outside) throw outcome.outside.reason
 }
 
-/** The group has it, or nobody needs to know: it is not unhandled. */
+/** Nobody needs to know: it is not unhandled. */
 const handled = <A>(promise: Promise<A>): Promise<A> => {
   promise.catch(() => {})
   return promise
@@ -119,11 +131,13 @@ const handled = <A>(promise: Promise<A>): Promise<A> => {
  *
  * **Details**: when a task fails, the signals of all others are aborted with an `AbortError` whose `cause` is the error, and the group
  * refuses further tasks. A task that then rejects with that, or with any `AbortError`, has not failed. A group that was made with `new`
- * has to be joined, or disposed of: until then it keeps what has failed.
+ * has to be joined, or disposed of: until then it keeps what has failed, and tells nobody, since somebody may yet join. (`stats` says how
+ * many have failed.)
  *
  * **Interruption**: an abort or a timeout of the group aborts the signals of all, and the group waits for them. What it rejects with is
  * then `signal.reason`, or the `TimeoutError`; if a task failed meanwhile, a `TaskGroupError` with the errors, whose `cause` that is. A
- * block with `await using` that throws does not abort the tasks: nothing tells the group.
+ * block with `await using` that throws, or a generator that is left in one, does not abort the tasks, but waits for them: nothing tells the
+ * group. To stop them, `cancel` it in a `finally`.
  *
  * @example
  * import { TaskGroup } from "effect-concurrency/promise"
@@ -153,7 +167,7 @@ export class TaskGroup {
   }
 
   /** A view of the group that an Effect program, or other plain code, uses. */
-  static from<E>(group: Effects.TaskGroup<E> | TaskGroup): TaskGroup {
+  static from<E, Closed>(group: Effects.TaskGroup<E, Closed> | TaskGroup): TaskGroup {
     return view(TaskGroup.prototype, "TaskGroup", core.TypeId, group as TaskGroup)
   }
 
@@ -174,12 +188,14 @@ export class TaskGroup {
         // A group that is stopping has a reason to tell. That one has ended is told nowhere else.
         return place.status === "stopping" ? handled(refused) : refused
       }
-      if (signal?.aborted === true) return handled(Promise.reject(signal.reason))
-      checkWait(where, { signal })
+      if (signal !== undefined) {
+        if (signal?.aborted) return handled(Promise.reject(signal.reason))
+        checkWait(where, { signal })
+      }
       const member = new Call(place)
       core.start(state, member)
       const unwatch = signal && watch(where, { signal }, (reason) => member.stop(reason))
-      return handled(call(state, member, () => f(member), unwatch))
+      return call(state, member, () => f(member), unwatch)
     })
   }
 
@@ -267,7 +283,7 @@ export const taskGroup = async <A>(
   const state = core.make("body", (membership) => (member = new Call(membership)))
   const group = view(TaskGroup.prototype, "TaskGroup", core.TypeId, { [core.TypeId]: state } as unknown as TaskGroup)
   const unwatch = watchOutside(where, state, options)
-  const value = handled(call(state, member!, () => body(group)))
+  const value = call(state, member!, () => body(group))
   try {
     await ended(where, state)
   } finally {

@@ -80,6 +80,11 @@ describe("the shield", () => {
     const refused = core.add(state, core.makeWork("late"))
     assert.instanceOf(refused, core.ShieldClosed)
     assert.strictEqual(refused!.message, 'the work "late" was not started: the shield is closed')
+    assert.deepStrictEqual([refused!.name, refused!._tag, refused!.work], ["ShieldClosed", "ShieldClosed", "late"])
+    assert.strictEqual(
+      core.add(state, core.makeWork(undefined))!.message,
+      "the work was not started: the shield is closed"
+    )
     wake(core.end(state, work, oops))
     assert.strictEqual(core.late(state, work), oops)
     assert.deepStrictEqual(core.stats(state).names, ["save", "(no name)"], "it is there until its failure is told")
@@ -102,15 +107,34 @@ describe("the shield", () => {
     wake(core.told(state, c))
     assert.isTrue(core.stats(state).isClosed)
     assert.instanceOf(core.add(state, core.makeWork("late")), core.ShieldClosed)
+    const left = make()
+    start(left)
+    core.close(left)
+    core.beginClose(left)
+    assert.isTrue(core.stats(left).isClosed, "closed is closed")
     const idle = make()
     core.beginClose(idle)
     assert.isTrue(core.stats(idle).isClosed)
   })
 
   it("says what it abandoned, and not more than twenty names of it", () => {
-    assert.strictEqual(core.abandoned(["a"]), "1 shielded had not ended by the deadline, and was left behind: a")
-    const many = Array.from({ length: 22 }, (_, index) => `w${index}`)
-    assert.isTrue(core.abandoned(many).endsWith("w19, and 2 more"))
+    const late = "had not ended by the deadline, and"
+    assert.strictEqual(core.abandoned(["a"]), `1 piece of shielded work ${late} was left behind: a`)
+    assert.strictEqual(core.abandoned(["a", "b"]), `2 pieces of shielded work ${late} were left behind: a, b`)
+    const twenty = Array.from({ length: 20 }, (_, index) => `w${index}`)
+    assert.isTrue(core.abandoned(twenty).endsWith(", w18, w19"))
+    assert.isTrue(core.abandoned([...twenty, "w20"]).endsWith("w19, and 1 more"))
+  })
+
+  it("one that nobody closes stays open when its last work has ended", () => {
+    const state = make()
+    assert.strictEqual(state.status, "open")
+    wake(core.end(state, start(state), { failed: false, account: "done" }))
+    assert.isFalse(core.stats(state).isClosed)
+  })
+
+  it("waits as long as it takes, or as one says", () => {
+    assert.deepStrictEqual([make().deadline, core.make("here", { deadline: 5 }).deadline], [Infinity, 5])
   })
 
   it("refuses a deadline that is none", () => {
@@ -128,6 +152,18 @@ describe("the shield", () => {
     state.works.works.clear()
     work.end = oops
     assert.throws(() => core.check(state, [work]), /^I2/)
+    const heard = start(kept)
+    kept.works.works.clear()
+    kept.works.works.add(heard)
+    heard.end = oops
+    heard.heard = 1
+    assert.throws(() => core.check(kept), /^I1/)
+    const crowd = make()
+    crowd.works.waiting.size = 1
+    assert.throws(() => core.check(crowd), /^I1: size 1/)
+    const line = start(make())
+    line.waiting.size = 1
+    assert.throws(() => core.check(make(), [line]), /^I1: size 1/)
     const idle = make()
     idle.status = "closing"
     assert.throws(() => core.check(idle), /^I4/)

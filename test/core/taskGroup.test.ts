@@ -131,6 +131,11 @@ describe("the task group", () => {
     }
     const error = new Error("one")
     assert.strictEqual(outcome(error).error, error)
+    const { body, start, state } = make()
+    const [one, two, three] = [new Error("1"), new Error("2"), new Error("3")]
+    core.end(state, start(), failure(one, two))
+    core.end(state, body, failure(two, three, one))
+    assert.deepStrictEqual((core.claim(state, false)!.error as AggregateError).errors, [one, two, three])
     assert.deepStrictEqual((outcome("text").error as AggregateError).errors, ["text", "text"])
   })
 
@@ -152,12 +157,127 @@ describe("the task group", () => {
   it("a scope keeps it open until it is over, and once only", () => {
     const { start, state } = make("scope")
     const task = start()
+    assert.deepStrictEqual(core.stats(state).names, ["(scope)", "(no name)"])
     assert.isUndefined(core.endScope(state))
     core.check(state)
+    assert.strictEqual(core.status(state), "open")
+    assert.isUndefined(core.endScope(state))
     assert.strictEqual(core.status(state), "open")
     core.end(state, task, "done")
     assert.strictEqual(core.status(state), "closed")
     assert.isUndefined(core.endScope(state))
+  })
+
+  it("a scope that is over is told nothing any more", () => {
+    const { start, state } = make("scope")
+    const task = start()
+    core.endScope(state)
+    assert.deepStrictEqual(ticketsOf(core.outside(state, "enough")), [task])
+    assert.deepStrictEqual(task.result, { why: "outside", reason: "enough" })
+    core.check(state)
+  })
+
+  it("whoever comes late hears the first reason, or nothing when the group has ended", () => {
+    const listener = () => new TestTicket<undefined, core.Stop>(undefined, 0)
+    const { body, start, state } = make()
+    const task = start()
+    core.cancel(state, "first")
+    assert.isUndefined(core.cancel(state, "second"))
+    const late = listener()
+    assert.deepStrictEqual(ticketsOf(core.listen(state, late)), [late])
+    assert.deepStrictEqual(late.result, { why: "cancel", reason: "first" })
+    assert.deepStrictEqual(ticketsOf(core.outside(state, "third")), [body], "whom cancel had spared")
+    assert.deepStrictEqual(body.result, { why: "cancel", reason: "first" })
+    core.outside(state, "fourth")
+    core.end(state, task, "cancelled")
+    core.end(state, body, "cancelled")
+    assert.deepStrictEqual(core.claim(state, true)!.outside, { reason: "third" })
+
+    const ended = make()
+    core.end(ended.state, ended.body, "done")
+    assert.isUndefined(core.cancel(ended.state, "late"))
+    assert.isUndefined(core.outside(ended.state, "late"))
+    assert.isUndefined(core.listen(ended.state, listener()))
+    core.check(ended.state)
+    assert.deepStrictEqual(core.claim(ended.state, true), {
+      error: undefined,
+      failed: false,
+      fatal: false,
+      cause: undefined,
+      outside: undefined
+    })
+  })
+
+  it("who only listens is forgotten when the group ends well", () => {
+    const { body, state } = make()
+    core.listen(state, new TestTicket<undefined, core.Stop>(undefined, 0))
+    core.end(state, body, "done")
+    core.check(state)
+    assert.strictEqual(state.listening.size, 0)
+  })
+
+  it("a body that was cancelled ends the group, and a task that was does not", () => {
+    const { body, start, state } = make()
+    const [a, b] = [start(), start()]
+    assert.isUndefined(core.end(state, a, "cancelled"))
+    assert.strictEqual(core.status(state), "open")
+    assert.deepStrictEqual(ticketsOf(core.end(state, body, "cancelled")), [b])
+    assert.deepStrictEqual(b.result, { why: "cancel", reason: undefined })
+  })
+
+  it("the account of a failure is kept when there is one error, or one who failed; a defect among them is known", () => {
+    const outcome = (...failures: ReadonlyArray<core.Failure>) => {
+      const { start, state, body } = make()
+      const tasks = failures.map(() => start())
+      failures.forEach((failure, i) => core.end(state, tasks[i]!, failure))
+      core.end(state, body, "done")
+      return core.claim(state, false)!
+    }
+    const one = failure("a")
+    const two = failure("a", "b")
+    const shared = new Error("shared")
+    assert.strictEqual(outcome(one).cause, one.cause)
+    assert.strictEqual(outcome(two).cause, two.cause)
+    const same = failure(shared)
+    assert.strictEqual(outcome(same, failure(shared)).cause, same.cause)
+    assert.isUndefined(outcome(one, two).cause)
+    assert.deepStrictEqual(
+      [outcome(one, one).fatal, outcome(one, { ...one, fatal: true }).fatal, outcome(one).failed],
+      [false, true, true]
+    )
+  })
+
+  it("names at most twenty of those who failed, in one of many and in one alone", () => {
+    const message = (n: number, outside = false) => {
+      const { start, state, body } = make()
+      const tasks = Array.from({ length: n }, (_, i) => start(`t${i}`))
+      if (outside) core.outside(state, "enough")
+      tasks.forEach((task, i) => core.end(state, task, failure(i)))
+      core.end(state, body, "done")
+      return (core.claim(state, true)!.error as Error).message
+    }
+    assert.strictEqual(message(2), "2 tasks of the group failed: t0, t1")
+    assert.strictEqual(message(1, true), "1 task of the group failed: t0")
+    assert.isTrue(message(20).endsWith(", t18, t19"))
+    assert.isTrue(message(21).endsWith(", t19, and 1 more"))
+  })
+
+  it("says whom it refused, and why", () => {
+    const { body, start, state } = make()
+    const task = start()
+    core.cancel(state, undefined)
+    const refusal = (name?: string) => core.enter(state, name) as core.TaskGroupClosed
+    assert.strictEqual(refusal("late").message, 'the task "late" was not started: the group is stopping')
+    assert.strictEqual(refusal().message, "the task was not started: the group is stopping")
+    core.end(state, task, "cancelled")
+    core.end(state, body, "done")
+    const { message, name, status, task: late, _tag } = refusal("late")
+    assert.deepStrictEqual(
+      [message, name, status, late, _tag],
+      ['the task "late" was not started: the group has ended', "TaskGroupClosed", "closed", "late", "TaskGroupClosed"]
+    )
+    const error = new core.TaskGroupError([])
+    assert.deepStrictEqual([error.name, error._tag], ["TaskGroupError", "TaskGroupError"])
   })
 
   it("a refusal is known for the group's own", () => {
@@ -167,7 +287,7 @@ describe("the task group", () => {
     const refusal = core.enter(state, "late")
     assert.instanceOf(refusal, core.TaskGroupClosed)
     assert.deepStrictEqual(
-      [refusal, {}, undefined, "text"].map((error) => [core.isRefusal(state, error), core.isRefusal(other, error)]),
+      [refusal, {}, null, "text"].map((error) => [core.isRefusal(state, error), core.isRefusal(other, error)]),
       [[true, false], [false, false], [false, false], [false, false]] // prettier-ignore
     )
   })
@@ -180,6 +300,25 @@ describe("the task group", () => {
     untold.start()
     untold.state.stop = { why: "cancel", reason: undefined }
     assert.throws(() => core.check(untold.state), /^I2/)
+    const gone = make()
+    const task = gone.start()
+    gone.state.members.works.delete(task.request)
+    assert.throws(() => core.check(gone.state), /^I2: who has ended is to be told/)
+    const asked = make().state
+    asked.outside = { reason: "enough" }
+    assert.throws(() => core.check(asked), /^I1/)
+    const told = make()
+    told.body.settled = true
+    assert.throws(() => core.check(told.state), /^I2: the body/)
+    const waiting = make()
+    waiting.state.members.waiting.size = 1
+    assert.throws(() => core.check(waiting.state), /^I1: size 1/)
+    const listening = make()
+    listening.state.listening.size = 1
+    assert.throws(() => core.check(listening.state), /^I1: size 1/)
+    const spared = make()
+    core.cancel(spared.state, undefined)
+    core.check(spared.state)
     const body = make().state
     body.stop = { why: "outside", reason: undefined }
     assert.throws(() => core.check(body), /^I2/)

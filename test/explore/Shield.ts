@@ -86,7 +86,7 @@ export const scenarios: ReadonlyArray<Explored> = [
         let refused = 0
         const caller = yield* fork(
           "caller",
-          Effect.catchAllDefect(shield.shield(work), () => Effect.sync(() => refused++))
+          Effect.catchTag(shield.shield(work), "ShieldClosed", () => Effect.sync(() => refused++))
         )
         const closer = yield* fork("closer", shield.close)
         const [exit] = yield* ended<ReadonlyArray<string>>(closer)
@@ -171,7 +171,7 @@ export const scenarios: ReadonlyArray<Explored> = [
       })
       const fiber = tasks.fork(
         "fiber",
-        Effect.catchAllDefect(shield.critical(work), () => Effect.void)
+        Effect.catchTag(shield.critical(work), "ShieldClosed", () => Effect.void)
       )
       const closer = tasks.fork(
         "closer",

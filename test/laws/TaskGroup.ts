@@ -384,7 +384,7 @@ export const taskGroupLaws = ({ name, run }: TaskGroupSkin) =>
       assert.throws(() => leaked.start(async () => assert.fail("runs"), "late"), /the group has ended/)
       await rest()
       process.off("unhandledRejection", none)
-    }) // asyncio: test_taskgroup_finished
+    }) // asyncio: test_taskgroup_finished, test_coro_closed_when_tg_closed (a function that is not called needs no closing)
 
     describe("cancel", () => {
       it("ends all tasks without an error, twice is once, and no task is taken after it", async () => {
@@ -455,7 +455,8 @@ export const taskGroupLaws = ({ name, run }: TaskGroupSkin) =>
           await rest()
           assert.deepStrictEqual([ofTask.error, ofBody.error], [oops, oops])
         }
-      }) // asyncio: test_taskgroup_cancel_before_exception, _after_exception, _body_cancel_before_exception, _body_cancel_after_exception
+      }) // asyncio: test_taskgroup_cancel_before_exception, test_taskgroup_cancel_after_exception,
+      // test_taskgroup_body_cancel_before_exception, test_taskgroup_body_cancel_after_exception
 
       it("by the first to finish makes a race", async () => {
         const log: Array<string> = []

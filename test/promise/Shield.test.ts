@@ -229,7 +229,10 @@ describe("Shield", () => {
         assert.strictEqual(closed.state, "waiting")
         await vi.advanceTimersByTimeAsync(1)
         assert.deepStrictEqual(closed.value, ["save"])
-        assert.match(reports.join(), /^Shield\.close undefined: 1 shielded had not ended by the deadline.*: save/)
+        assert.match(
+          reports.join(),
+          /^Shield\.close undefined: 1 piece of shielded work had not ended by the deadline.*: save/
+        )
         end()
         await settle()
       }

@@ -81,6 +81,18 @@ describe("taskGroup", () => {
     assert.strictEqual(await rejectionOf(taskGroup((group) => group.start(() => Promise.reject(mine)))), mine)
   })
 
+  it("a task is the promise of its function, and the group hears of its end before others do", async () => {
+    const log: Array<string> = []
+    const own = Promise.resolve("own")
+    await taskGroup(async (group) => {
+      const task = group.start(() => own)
+      assert.strictEqual(task, own)
+      await task
+      log.push(`${group.stats().running}`)
+    })
+    assert.deepStrictEqual(log, ["1"])
+  })
+
   it("a body that hands on the error of a task has not failed once more", async () => {
     const oops = new Error("oops")
     const error = await rejectionOf(taskGroup(async (group) => await group.start(() => Promise.reject(oops))))
@@ -204,6 +216,41 @@ describe("new TaskGroup", () => {
     )
     assert.deepStrictEqual([(error as Error).message, log], ["oops", ["block"]])
   })
+
+  it("a generator that is left in one waits for the tasks, or tells them in a finally", async () => {
+    for (const tells of [true, false]) {
+      const log: Array<string> = []
+      const numbers = async function* () {
+        await using group = new TaskGroup()
+        void group.start(async ({ signal }) => {
+          await settle()
+          log.push(signal.aborted ? "told" : "done")
+        })
+        try {
+          yield 1
+          yield 2
+        } finally {
+          if (tells) group.cancel()
+        }
+      }
+      for await (const n of numbers()) {
+        log.push(String(n))
+        break
+      }
+      assert.deepStrictEqual(log, ["1", tells ? "told" : "done"])
+    }
+  }) // asyncio: test_taskgroup_generator_exit_01 (there, the tasks are always told)
+
+  it("a generator that is left in one whose task has failed throws what that failed with", async () => {
+    const numbers = async function* () {
+      await using group = new TaskGroup()
+      void group.start(() => Promise.reject("oops"))
+      yield 1
+    }
+    const iterator = numbers()
+    await iterator.next()
+    assert.strictEqual(await rejectionOf(iterator.return()), "oops")
+  }) // asyncio: test_taskgroup_generator_exit_04 (leaving is no error that would come with it)
 
   it("what was given to who joined is not thrown again by disposing", async () => {
     const errors: Array<unknown> = []

@@ -13,8 +13,10 @@ describe("Shield", () => {
   it("keeps what an effect gives, fails with and requires", () => {
     expect(Shield.shield(effect)).type.toBe<Effect.Effect<"a", "e", "r">>()
     expect(effect.pipe(Shield.critical)).type.toBe<Effect.Effect<"a", "e", "r">>()
-    expect(Saves.shield(effect, { name: "save" })).type.toBe<Effect.Effect<"a", "e", "r" | Saves>>()
-    expect(Saves.critical(effect)).type.toBe<Effect.Effect<"a", "e", "r" | Saves>>()
+    expect(Saves.shield(effect, { name: "save" })).type.toBe<
+      Effect.Effect<"a", "e" | Shield.ShieldClosed, "r" | Saves>
+    >()
+    expect(Saves.critical(effect)).type.toBe<Effect.Effect<"a", "e" | Shield.ShieldClosed, "r" | Saves>>()
     expect(Saves.layer).type.toBe<Layer.Layer<Saves>>()
     expect(Configured.layer).type.toBe<Layer.Layer<Configured, ConfigError.ConfigError>>()
   })

@@ -5,6 +5,7 @@ import { describe, expect, it } from "tstyche"
 
 declare const effect: Effect.Effect<"a", "e", "r">
 declare const group: TaskGroup.TaskGroup<"e" | "f">
+declare const scoped: TaskGroup.Scoped<"e">
 
 describe("TaskGroup", () => {
   it("a task keeps what it gives, fails with and requires; the group says what it may fail with", () => {
@@ -30,6 +31,12 @@ describe("TaskGroup", () => {
   it("only one with a scope is joined", () => {
     expect(TaskGroup.make<"e">()).type.toBe<Effect.Effect<TaskGroup.Scoped<"e">, never, Scope.Scope>>()
     expect(group).type.not.toHaveProperty("join")
+  })
+
+  it("only in one with a scope can a start come too late", () => {
+    expect(scoped.start(effect)).type.toBe<Effect.Effect<Fiber.Fiber<"a", "e">, TaskGroup.TaskGroupClosed, "r">>()
+    expect(scoped).type.toBeAssignableTo<TaskGroup.TaskGroup<"e", TaskGroup.TaskGroupClosed>>()
+    expect(scoped).type.not.toBeAssignableTo<TaskGroup.TaskGroup<"e">>()
   })
 })
 
