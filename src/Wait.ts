@@ -6,14 +6,15 @@
  * - Effects are descriptions: one that is given twice runs twice. Effects are started here, and are ours to interrupt. A fiber runs
  *   already: wherever one is given among effects it is only listened to, and `losers` does not concern it.
  * - `all` interrupts the others when one fails, where `gather` has them run on (`losers: "keep"`); and what fails later is reported, where
- *   `gather` drops it. `gather` with `return_exceptions=True` is `all` of `Effect.exit`s. An interruption is never a value then: it ends
- *   the caller.
+ *   `gather` drops it. `gather` with `return_exceptions=True` is `all` of `Effect.exit`s, or of what awaits fibers: that one of
+ *   those was interrupted is a value then. That the caller is, ends the caller.
  * - What has not been started when it is decided is not started any more; `losers` is about those that run.
  * - An interruption always waits for the cleanup of all that it interrupts, not of the first only, unless that is to be left.
  * - `wait` never fails and interrupts nobody, as there. `asCompleted` gives exits, each with the index of its effect, and starts anew
  *   each time the stream is run; it can be left and resumed as any stream can. For a timeout of the whole, `Stream.interruptAfter` and
  *   the like.
- * - `staggered` gives the value; who it came from can be part of it. Its errors are those of who failed, and no entry for others.
+ * - `staggered` gives the value, and with `withIndex` who it came from, as any race does. Its errors are those of who failed, and no entry
+ *   for others; a winner has none with it.
  *
  * @since 0.1.0
  */
@@ -86,6 +87,34 @@ export interface Options {
 }
 
 /**
+ * How to race: what becomes of those who lose, and whether to say who won.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RaceOptions<WithIndex extends boolean = false> extends Options {
+  /** Whether the value is given with the place of its effect: `{ index, value }`. Default: the value alone. */
+  readonly withIndex?: WithIndex | undefined
+}
+
+/**
+ * Who won, and with what: what a race gives that is asked `withIndex`. `index` is its place in what was given; of `hedge`,
+ * which attempt it was, from 0.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Winner<A> = core.Winner<A>
+
+/**
+ * What a race gives: a value, or, if it is asked `withIndex`, a `Winner`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Won<A, WithIndex extends boolean> = core.Won<A, WithIndex>
+
+/**
  * How to wait for fibers.
  *
  * @since 0.1.0
@@ -129,7 +158,7 @@ export interface Completed<out A, out E = never> {
  * @since 0.1.0
  * @category models
  */
-export interface HedgeOptions extends Options {
+export interface HedgeOptions<WithIndex extends boolean = false> extends RaceOptions<WithIndex> {
   /** How long an attempt may take before the next one is started beside it; a number is of milliseconds. */
   readonly after: DurationInput
   /** How many attempts in all: an integer, 1 or more. Default 2. */
@@ -142,7 +171,8 @@ export interface HedgeOptions extends Options {
  * **When to use**: when any answer will do, also a bad one. For the first good one, `firstSuccess`.
  *
  * **Details**: `asyncio.wait` with `FIRST_COMPLETED` and the cancelling that one does by hand after it. An empty list is refused (a
- * defect), since nothing would ever end it. Those that end in the same tick have the order in which they were given.
+ * defect), since nothing would ever end it. Those that end in the same tick have the order in which they were given. `withIndex` gives a
+ * value with its place; a failure is that failure.
  *
  * **Interruption**: interrupts all, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
  *
@@ -162,15 +192,17 @@ export interface HedgeOptions extends Options {
  * @since 0.1.0
  * @category first
  */
-export const firstCompleted = <T extends AnyEffect>(
+export const firstCompleted = <T extends AnyEffect, WithIndex extends boolean = false>(
   effects: Iterable<T>,
-  options?: Options
-): Effect.Effect<Success<T>, Failure<T>, Requirements<T>> => {
+  options?: RaceOptions<WithIndex>
+): Effect.Effect<Won<Success<T>, WithIndex>, Failure<T>, Requirements<T>> => {
   const where = "Wait.firstCompleted"
   return checked(() =>
-    race(where, effectsOf(where, effects), "firstCompleted", checkedOptions(where, options), (state) =>
-      exitOf(state, core.winners(state)[0]!)
-    )
+    race(where, effectsOf(where, effects), "firstCompleted", checkedOptions(where, options), (state) => {
+      const index = core.winners(state)[0]!
+      const exit = exitOf(state, index)
+      return Exit.isSuccess(exit) ? Effect.succeed(valueOf(state, index)) : exit
+    })
   )
 }
 
@@ -181,6 +213,7 @@ export const firstCompleted = <T extends AnyEffect>(
  *
  * **Details**: when none succeeds it fails with `TooManyFailed`, which has all errors, in start order. A defect among them, or an
  * interruption, is kept in the cause. What failed before the success came is no concern of anybody.
+ * `withIndex` gives the value with its place, `{ index, value }`.
  *
  * **Interruption**: interrupts all, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
  *
@@ -198,12 +231,12 @@ export const firstCompleted = <T extends AnyEffect>(
  * @since 0.1.0
  * @category first
  */
-export const firstSuccess = <T extends AnyEffect>(
+export const firstSuccess = <T extends AnyEffect, WithIndex extends boolean = false>(
   effects: Iterable<T>,
-  options?: Options
-): Effect.Effect<Success<T>, TooManyFailed<Failure<T>>, Requirements<T>> => {
+  options?: RaceOptions<WithIndex>
+): Effect.Effect<Won<Success<T>, WithIndex>, TooManyFailed<Failure<T>>, Requirements<T>> => {
   const where = "Wait.firstSuccess"
-  return checked(() => race(where, effectsOf(where, effects), 1, checkedOptions(where, options), firstOf<T>()))
+  return checked(() => race(where, effectsOf(where, effects), 1, checkedOptions(where, options), first))
 }
 
 /**
@@ -212,7 +245,7 @@ export const firstSuccess = <T extends AnyEffect>(
  * **When to use**: for a quorum: two of three replicas.
  *
  * **Details**: as soon as too many have failed for it, it fails with `TooManyFailed`. More than there are effects, or less than one, is
- * refused (a defect).
+ * refused (a defect). `withIndex` gives each with its place.
  *
  * **Interruption**: interrupts all, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
  *
@@ -229,11 +262,11 @@ export const firstSuccess = <T extends AnyEffect>(
  * @since 0.1.0
  * @category first
  */
-export const firstN = <T extends AnyEffect>(
+export const firstN = <T extends AnyEffect, WithIndex extends boolean = false>(
   effects: Iterable<T>,
   n: number,
-  options?: Options
-): Effect.Effect<Array<Success<T>>, TooManyFailed<Failure<T>>, Requirements<T>> => {
+  options?: RaceOptions<WithIndex>
+): Effect.Effect<Array<Won<Success<T>, WithIndex>>, TooManyFailed<Failure<T>>, Requirements<T>> => {
   const where = "Wait.firstN"
   return checked(() => {
     const list = effectsOf(where, effects)
@@ -291,7 +324,7 @@ export const all: {
     const list = effectsOf(where, effects, 0)
     return race(where, list, list.length, checkedOptions(where, options), (state) =>
       core.hasSucceeded(state)
-        ? Effect.succeed(list.map((_, index) => valueOf(state, index)))
+        ? Effect.succeed(list.map((_, index) => (exitOf(state, index) as Exit.Success<any, any>).value))
         : (exitOf(state, core.losses(state)[0]!) as Exit.Exit<never, Failure<T>>)
     )
   })
@@ -460,7 +493,7 @@ export const asCompleted = <T extends AnyEffect>(
  *
  * **Details**: `staggered_race`. The delay may be 0, which is `firstSuccess`, or infinite: then the next is only started by a failure. A
  * number is of milliseconds; one below 0 is refused (a defect), as is an empty list. When none succeeds: `TooManyFailed`, all errors in
- * start order.
+ * start order. `withIndex` gives the value with its place.
  *
  * **Interruption**: interrupts all that were started, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
  *
@@ -478,22 +511,23 @@ export const asCompleted = <T extends AnyEffect>(
  *   })
  * const addresses = ["::1", "127.0.0.1", "10.0.0.1"].map(connect)
  *
- * console.log(await Effect.runPromise(Wait.staggered(addresses, "250 millis"))) // => 127.0.0.1
+ * const connected = await Effect.runPromise(Wait.staggered(addresses, "250 millis", { withIndex: true }))
+ * console.log(connected) // => { index: 1, value: '127.0.0.1' }
  * console.log(tried) // => [ '::1', '127.0.0.1' ]
  *
  * @since 0.1.0
  * @category staggered
  */
-export const staggered = <T extends AnyEffect>(
+export const staggered = <T extends AnyEffect, WithIndex extends boolean = false>(
   effects: Iterable<T>,
   delay: DurationInput,
-  options?: Options
-): Effect.Effect<Success<T>, TooManyFailed<Failure<T>>, Requirements<T>> => {
+  options?: RaceOptions<WithIndex>
+): Effect.Effect<Won<Success<T>, WithIndex>, TooManyFailed<Failure<T>>, Requirements<T>> => {
   const where = "Wait.staggered"
   return checked(() => {
     const list = effectsOf(where, effects)
-    const paced = { delay: milliseconds(where, "delay", delay), losers: checkedOptions(where, options).losers }
-    return race(where, list, 1, paced, firstOf<T>())
+    const paced = { ...checkedOptions(where, options), delay: milliseconds(where, "delay", delay) }
+    return race(where, list, 1, paced, first)
   })
 }
 
@@ -503,7 +537,7 @@ export const staggered = <T extends AnyEffect>(
  * **When to use**: against the slow tail of something that may be done twice: a read from a replica.
  *
  * **Details**: at most `max` attempts, 2 by default. An attempt that fails starts the next at once; when all have failed it fails with
- * `TooManyFailed`, errors in start order. No counterpart in asyncio.
+ * `TooManyFailed`, errors in start order. `withIndex` says which attempt it was, from 0. No counterpart in asyncio.
  *
  * **Interruption**: interrupts all attempts, and waits for their cleanup, unless losers are to be left with `"interrupt"`.
  *
@@ -526,19 +560,24 @@ export const hedge: {
    * @since 0.1.0
    * @category staggered
    */
-  (options: HedgeOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, TooManyFailed<E>, R>
+  <WithIndex extends boolean = false>(
+    options: HedgeOptions<WithIndex>
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<Won<A, WithIndex>, TooManyFailed<E>, R>
   /**
    * @since 0.1.0
    * @category staggered
    */
-  <A, E, R>(self: Effect.Effect<A, E, R>, options: HedgeOptions): Effect.Effect<A, TooManyFailed<E>, R>
-} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, options: HedgeOptions) => {
+  <A, E, R, WithIndex extends boolean = false>(
+    self: Effect.Effect<A, E, R>,
+    options: HedgeOptions<WithIndex>
+  ): Effect.Effect<Won<A, WithIndex>, TooManyFailed<E>, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, options: HedgeOptions<boolean>) => {
   const where = "Wait.hedge"
   return checked(() => {
-    const { after, losers, max } = record(where, options)
+    const { after, max } = record(where, options)
     const list = Array.from({ length: core.attempts(where, max) }, () => self)
-    const paced = { delay: milliseconds(where, "after", after), losers }
-    return race(where, effectsOf(where, list), 1, paced, firstOf<Effect.Effect<A, E, R>>())
+    const paced = { ...checkedOptions(where, options), delay: milliseconds(where, "after", after) }
+    return race(where, effectsOf(where, list), 1, paced, first)
   })
 })
 
@@ -564,9 +603,10 @@ const listOf: typeof core.list = (where, name, members, allowed, isMember, min) 
 
 const isFiber: (u: unknown) => boolean = Fiber.isFiber
 
-const checkedOptions = (where: string, options: Options | undefined): { readonly losers: Losers | undefined } => ({
-  losers: core.options(where, options)?.losers
-})
+const checkedOptions = (where: string, options: RaceOptions<boolean> | undefined): RaceOptions<boolean> => {
+  const { losers, withIndex } = core.options(where, options) ?? {}
+  return { losers, withIndex }
+}
 
 /** Each fiber once: where it is given first. */
 const once = <T extends AnyEffect>(
@@ -594,28 +634,35 @@ const begin = <T extends AnyEffect>(
     options
   )
   /** Where ours run. */
-  const fibers: Array<RunningFiber<void, never>> = []
+  const fibers: Array<RunningFiber<void, never> | undefined> = []
   /** What to call so that those which are not ours forget us. */
   const subscriptions: Array<() => void> = []
 
-  const start = (now: number): Effect.Effect<void, never, Requirements<T>> =>
-    Effect.suspend(() => {
-      const index = core.startNext(state, now)
-      if (index === undefined) return Effect.void
-      const effect: T = effects[index]!
-      if (isFiber(effect)) {
-        subscriptions.push(
-          onFiberExit(effect as unknown as RunningFiber<Success<T>, Failure<T>>, (exit) =>
-            wake(core.end(state, index, endingOf(exit), exit))
-          )
-        )
-        return start(now)
+  const start = (now: number): Effect.Effect<void, never, Requirements<T>> => {
+    let index: number | undefined
+    return Effect.whileLoop({
+      while: () => {
+        index = core.startNext(state, now)
+        return index !== undefined
+      },
+      body: () => begun(index!),
+      step: (fiber) => {
+        if (fiber !== undefined) fibers[index!] = fiber
       }
-      return Effect.flatMap(forkDetached(member(effect, index)), (fiber) => {
-        fibers[index] = fiber
-        return start(now)
-      })
     })
+  }
+
+  /** Starts an effect, and gives where it runs; or listens to a fiber. */
+  const begun = (index: number): Effect.Effect<RunningFiber<void, never> | undefined, never, Requirements<T>> => {
+    const effect: T = effects[index]!
+    if (!isFiber(effect)) return forkDetached(member(effect, index))
+    subscriptions.push(
+      onFiberExit(effect as unknown as RunningFiber<Success<T>, Failure<T>>, (exit) =>
+        wake(core.end(state, index, endingOf(exit), exit))
+      )
+    )
+    return Effect.succeed(undefined)
+  }
 
   /** It may be interrupted whatever its caller is, and tells its end itself: also when it is interrupted before it began. */
   const member = (effect: T, index: number): Effect.Effect<void, never, Requirements<T>> =>
@@ -626,6 +673,8 @@ const begin = <T extends AnyEffect>(
 
   const ended = (index: number, exit: Exit.Exit<Success<T>, Failure<T>>): Effect.Effect<void> => {
     const late = core.isDecided(state)
+    // What no winner needs is not kept: a fiber is large, and the others may run for long.
+    if (Exit.isFailure(exit)) fibers[index] = undefined
     wake(core.end(state, index, endingOf(exit), exit))
     return late ? reported(index) : Effect.void
   }
@@ -733,14 +782,13 @@ const endingOf = (exit: Exit.Exit<unknown, unknown>): core.Ending => {
 const exitOf = <A, E>({ members }: core.State<Exit.Exit<A, E>>, index: number): Exit.Exit<A, E> =>
   members[index]!.result!
 
-const valueOf = <A, E>(state: core.State<Exit.Exit<A, E>>, index: number): A =>
-  (exitOf(state, index) as Exit.Success<A, E>).value
+/** What a winner gave, as the caller wants it. */
+const valueOf = (state: core.State<Exit.Exit<any, any>>, index: number): any =>
+  core.won(state, index, (exitOf(state, index) as Exit.Success<any, any>).value)
 
 /** The first success, or all failures. */
-const firstOf =
-  <T extends AnyEffect>() =>
-  (state: State<T>): Effect.Effect<Success<T>, TooManyFailed<Failure<T>>> =>
-    core.hasSucceeded(state) ? (exitOf(state, core.winners(state)[0]!) as Exit.Exit<Success<T>>) : failed(state)
+const first = <E>(state: core.State<Exit.Exit<any, E>>): Effect.Effect<any, TooManyFailed<E>> =>
+  core.hasSucceeded(state) ? Effect.succeed(valueOf(state, core.winners(state)[0]!)) : failed(state)
 
 /** The failures as one; beside them what is none of the kind: defects, interruptions. */
 const failed = <A, E>(state: core.State<Exit.Exit<A, E>>): Effect.Effect<never, TooManyFailed<E>> => {

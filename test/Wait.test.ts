@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, FiberRef, Stream, TestClock } from "effect"
-import { Wait } from "effect-concurrency"
+import { Task, Wait } from "effect-concurrency"
 import { Reporter } from "../src/internal/report.js"
 import { effectDriver, waitingLaws } from "./laws/Wait.js"
 import { settle } from "./laws/skins.js"
@@ -136,7 +136,7 @@ describe("Wait for effects", () => {
 
   it.effect("a member that interrupts itself has ended: that interruption; for wait it has not failed", () =>
     Effect.gen(function* () {
-      // asyncio: gather test_one_cancellation, test_result_exception_one_cancellation; wait's FIRST_EXCEPTION, for which it does not count
+      // asyncio: gather test_one_cancellation; wait's FIRST_EXCEPTION, for which it does not count
       const exit = yield* Effect.exit(Wait.firstCompleted([Effect.interrupt, Effect.never]))
       assert.isTrue(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause))
       const all = yield* Effect.exit(Wait.all([Effect.succeed(1), Effect.interrupt]))
@@ -224,29 +224,81 @@ describe("Wait for effects", () => {
     })
   )
 
-  it("200,000 races against one fiber that lives long leave nothing in it, and retain nothing", async () => {
-    const fiber = Effect.runFork(Effect.never)
-    const observers = () => (fiber as any)._observers.length as number
-    const done = Effect.runFork(Effect.void)
-    const before = observers()
-    const race = Wait.firstCompleted([fiber, Effect.void])
-    const wait = Wait.wait([fiber, done], { until: "firstCompleted" })
-    const work = async (n: number) => {
-      for (let i = 0; i < n; i += 1000) {
-        await Effect.runPromise(Effect.repeatN(Effect.zipRight(race, wait), 999))
+  it.effect("hedge, withIndex: which attempt it was", () =>
+    Effect.gen(function* () {
+      let attempts = 0
+      const third = Effect.suspend(() => (++attempts < 3 ? Effect.fail("no") : Effect.succeed("yes")))
+      const result = yield* third.pipe(Wait.hedge({ after: "1 minute", max: 3, withIndex: true }))
+      assert.deepStrictEqual(result, { index: 2, value: "yes" })
+    })
+  )
+
+  it.effect("all of what awaits fibers: that one of them was interrupted is a value", () =>
+    Effect.gen(function* () {
+      // asyncio: gather test_result_exception_one_cancellation
+      const interrupted = yield* Effect.fork(Effect.never)
+      const succeeds = yield* Effect.fork(Effect.as(Effect.yieldNow(), 1))
+      const waiter = yield* Effect.fork(Wait.all([Fiber.await(interrupted), Fiber.await(succeeds)]))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(interrupted)
+      const [first, second] = yield* Fiber.join(waiter)
+      assert.isTrue(Exit.isFailure(first) && Cause.isInterruptedOnly(first.cause))
+      assert.deepStrictEqual(second, Exit.succeed(1))
+    })
+  )
+
+  describe("leaks", () => {
+    const retained = async (once: Effect.Effect<unknown, unknown>, n: number): Promise<number> => {
+      const work = async (n: number) => {
+        for (let i = 0; i < n; i += 1000) await Effect.runPromise(Effect.repeatN(once, 999))
       }
-    }
-    const heap = async () => {
-      for (let i = 0; i < 3; i++) {
-        await settle()
-        globalThis.gc!()
+      const heap = async () => {
+        for (let i = 0; i < 3; i++) {
+          await settle()
+          globalThis.gc!()
+        }
+        return process.memoryUsage().heapUsed / 1e6
       }
-      return process.memoryUsage().heapUsed / 1e6
+      await work(2000)
+      const before = await heap()
+      await work(n)
+      return (await heap()) - before
     }
-    await work(2000)
-    const start = await heap()
-    await work(100_000)
-    assert.strictEqual(observers(), before)
-    assert.isBelow((await heap()) - start, 4)
-  }, 120_000)
+    const observersOf = (fiber: Fiber.RuntimeFiber<any, any>) => (fiber as any)._observers.length as number
+
+    it("200,000 races against one fiber that lives long leave nothing in it, and retain nothing", async () => {
+      const fiber = Effect.runFork(Effect.never)
+      const before = observersOf(fiber)
+      assert.isBelow(await retained(Wait.firstCompleted([fiber, Effect.void]), 200_000), 4)
+      assert.strictEqual(observersOf(fiber), before)
+    }, 120_000)
+
+    it("races of each kind against one fiber that lives long, with its index, leave nothing in it", async () => {
+      const fiber = Effect.runFork(Effect.never)
+      const before = observersOf(fiber)
+      const both = [fiber, Effect.void]
+      const megabytes = await retained(
+        Effect.zipRight(
+          Wait.firstSuccess(both, { withIndex: true }),
+          Effect.zipRight(Wait.firstN(both, 1, { losers: "keep" }), Wait.staggered(both, 0, { losers: "interrupt" }))
+        ),
+        5_000
+      )
+      assert.isBelow(megabytes, 4)
+      assert.strictEqual(observersOf(fiber), before)
+    }, 120_000)
+
+    it("20,000 waits for one fiber that lives long leave nothing in it, and retain nothing", async () => {
+      const fiber = Effect.runFork(Effect.never)
+      const done = Effect.runFork(Effect.void)
+      const before = observersOf(fiber)
+      assert.isBelow(await retained(Wait.wait([fiber, done], { until: "firstCompleted" }), 20_000), 4)
+      assert.strictEqual(observersOf(fiber), before)
+    }, 120_000)
+
+    it("10,000 races against one task that lives long retain nothing", async () => {
+      const task = Effect.runSync(Task.start(Effect.never))
+      assert.isBelow(await retained(Wait.firstCompleted([task.await, Effect.void]), 10_000), 4)
+    }, 120_000)
+  })
 })

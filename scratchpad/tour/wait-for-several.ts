@@ -39,7 +39,8 @@ const connect =
     return address
   }
 const addresses = [connect("::1", 60_000), connect("127.0.0.1", 1)]
-show("promise", `happy eyeballs: ${await Promises.Wait.staggered(addresses, 10)}`)
+const { index, value } = await Promises.Wait.staggered(addresses, 10, { withIndex: true })
+show("promise", `happy eyeballs: ${value}, which was number ${index}`)
 
 const slow = new Promise<string>(() => {})
 const { done, pending } = await Promises.Wait.wait([slow, Promise.resolve("quick")], { timeout: 5 })

@@ -16,7 +16,7 @@
  *
  * @internal
  */
-import { expect, integer, number, oneOf, record } from "./arguments.js"
+import { expect, integer, number, oneOf, record, refusal } from "./arguments.js"
 import type { Chain, Ticket } from "./ticket.js"
 import type { WaitList } from "./waitList.js"
 import * as waitList from "./waitList.js"
@@ -45,11 +45,23 @@ export interface Member<out Result> {
 /** It waits for news, and looks for itself what they are. */
 export type Waiting = Ticket<undefined, undefined>
 
+/** Who won, and with what. */
+export interface Winner<out A> {
+  /** Its place in what was given. */
+  readonly index: number
+  readonly value: A
+}
+
+/** What a race gives: the value; told to say who won, with its place. */
+export type Won<A, WithIndex extends boolean> = WithIndex extends true ? Winner<A> : A
+
 export interface State<out Result = unknown> {
   readonly goal: Goal
   /** Milliseconds between two starts. */
   readonly delay: number
   readonly members: ReadonlyArray<Member<Result>>
+  /** Whether a value is given with who gave it. */
+  readonly withIndex: boolean
   losers: Losers
   started: number
   startedAt: number
@@ -70,6 +82,8 @@ export interface State<out Result = unknown> {
 export interface Options {
   readonly delay?: number | undefined
   readonly losers?: Losers | undefined
+  /** Whether a value is to be given with who gave it. */
+  readonly withIndex?: boolean | undefined
 }
 
 /** One flag for each member: whether it is ours. */
@@ -77,12 +91,16 @@ export const make = <Result>(
   where: string,
   goal: Goal,
   ours: ReadonlyArray<boolean>,
-  { delay = 0, losers = "interruptAndWait" }: Options = {}
+  { delay = 0, losers, withIndex = false }: Options = {}
 ): State<Result> => ({
   goal,
   delay,
   members: ours.map((ours) => ({ ours, status: "due", result: undefined })),
-  losers: oneOf(where, "losers", losers, ["interruptAndWait", "interrupt", "keep"]),
+  withIndex: expect(typeof withIndex === "boolean", where, "withIndex", "a boolean", withIndex),
+  losers:
+    losers === undefined
+      ? "interruptAndWait"
+      : oneOf(where, "losers", losers, ["interruptAndWait", "interrupt", "keep"]),
   started: 0,
   startedAt: 0,
   succeeded: 0,
@@ -218,8 +236,17 @@ export const untaken = (state: State): Array<number> =>
     .sort((a, b) => a - b)
 
 /** The members, in start order, of which something holds. */
-export const indices = <Result>(state: State<Result>, holds: (member: Member<Result>) => boolean): Array<number> =>
-  state.members.flatMap((member, index) => (holds(member) ? [index] : []))
+export const indices = <Result>(state: State<Result>, holds: (member: Member<Result>) => boolean): Array<number> => {
+  const found: Array<number> = []
+  state.members.forEach((member, index) => {
+    if (holds(member)) found.push(index)
+  })
+  return found
+}
+
+/** What a winner gave, as the caller wants it. */
+export const won = <A>({ withIndex }: State, index: number, value: A): A | Winner<A> =>
+  withIndex ? { index, value } : value
 
 // ----------------------------------------------------------------------------------------------------------------------- arguments
 
@@ -233,8 +260,8 @@ export const list = <A>(
   min = 1
 ): Array<A> => {
   expect(typeof (members as any)?.[Symbol.iterator] === "function", where, name, "a list", members)
-  const all = Array.from(members)
-  for (const member of all) expect(isMember(member), where, `each of ${name}`, allowed, member)
+  const all = [...members]
+  for (const member of all) if (!isMember(member)) throw refusal(where, `each of ${name}`, allowed, member)
   if (all.length < min) throw new RangeError(`${where}: ${name} must be a list of at least ${min}, got an empty one`)
   return all
 }
@@ -249,7 +276,7 @@ export const until = (where: string, until: Until = "all"): Until =>
   oneOf(where, "until", until, ["firstCompleted", "firstFailure", "all"])
 
 export const options = <A extends object>(where: string, options: A | undefined): A | undefined =>
-  options && record(where, options)
+  options === undefined ? undefined : record(where, options)
 
 /**
  * So many failed that the successes that were needed cannot come any more. `errors` are those of the members, in start order.

@@ -90,6 +90,31 @@ export interface Options extends Limits {
 }
 
 /**
+ * How to race: what becomes of those who lose, and whether to say who won.
+ *
+ * @since 0.1.0
+ */
+export interface RaceOptions<WithIndex extends boolean = false> extends Options {
+  /** Whether the value is given with the place of its function: `{ index, value }`. Default: the value alone. */
+  readonly withIndex?: WithIndex | undefined
+}
+
+/**
+ * Who won, and with what: what a race gives that is asked `withIndex`. `index` is its place in what was given; of `hedge`,
+ * which attempt it was, from 0.
+ *
+ * @since 0.1.0
+ */
+export type Winner<A> = core.Winner<A>
+
+/**
+ * What a race gives: a value, or, if it is asked `withIndex`, a `Winner`.
+ *
+ * @since 0.1.0
+ */
+export type Won<A, WithIndex extends boolean> = core.Won<A, WithIndex>
+
+/**
  * How to wait for promises.
  *
  * @since 0.1.0
@@ -125,7 +150,7 @@ export type Completed<A> = PromiseSettledResult<A> & { readonly index: number }
  *
  * @since 0.1.0
  */
-export interface HedgeOptions extends Options {
+export interface HedgeOptions<WithIndex extends boolean = false> extends RaceOptions<WithIndex> {
   /** How many milliseconds an attempt may take before the next one is started beside it. */
   readonly after: number
   /** How many attempts in all: an integer, 1 or more. Default 2. */
@@ -139,7 +164,7 @@ export interface HedgeOptions extends Options {
  * each promise that lives on. For the first good answer, `firstSuccess`.
  *
  * **Details**: `asyncio.wait` with `FIRST_COMPLETED`. An empty list rejects. Those that settle in the same tick have the order in which
- * they were given.
+ * they were given. `withIndex` gives a value with its place; a rejection is that rejection.
  *
  * **Interruption**: an abort or a timeout aborts all functions and waits for them, unless losers are to be left with `"interrupt"`. After
  * the decision it changes nothing.
@@ -165,7 +190,10 @@ export interface HedgeOptions extends Options {
  * @see firstSuccess to look past failures
  * @since 0.1.0
  */
-export const firstCompleted = <T extends Input<any>>(inputs: Iterable<T>, options?: Options): Promise<Output<T>> =>
+export const firstCompleted = <T extends Input<any>, WithIndex extends boolean = false>(
+  inputs: Iterable<T>,
+  options?: RaceOptions<WithIndex>
+): Promise<Won<Output<T>, WithIndex>> =>
   race(
     "Wait.firstCompleted",
     inputs,
@@ -180,7 +208,8 @@ export const firstCompleted = <T extends Input<any>>(inputs: Iterable<T>, option
  * **When to use**: for several ways to the same thing, of which some may fail: mirrors, replicas, caches. `Promise.any` starts and stops
  * nothing.
  *
- * **Details**: when none succeeds it rejects with `TooManyFailed`, an `AggregateError` with all errors in start order.
+ * **Details**: when none succeeds it rejects with `TooManyFailed`, an `AggregateError` with all errors in start order. `withIndex` gives
+ * the value with its place, `{ index, value }`.
  *
  * **Interruption**: an abort or a timeout aborts all functions and waits for them, unless losers are to be left with `"interrupt"`.
  *
@@ -198,7 +227,10 @@ export const firstCompleted = <T extends Input<any>>(inputs: Iterable<T>, option
  * @see staggered to start them one after the other
  * @since 0.1.0
  */
-export const firstSuccess = <T extends Input<any>>(inputs: Iterable<T>, options?: Options): Promise<Output<T>> =>
+export const firstSuccess = <T extends Input<any>, WithIndex extends boolean = false>(
+  inputs: Iterable<T>,
+  options?: RaceOptions<WithIndex>
+): Promise<Won<Output<T>, WithIndex>> =>
   race(
     "Wait.firstSuccess",
     inputs,
@@ -213,7 +245,7 @@ export const firstSuccess = <T extends Input<any>>(inputs: Iterable<T>, options?
  * **When to use**: for a quorum: two of three replicas.
  *
  * **Details**: as soon as too many have failed for it, it rejects with `TooManyFailed`. More than there are functions, or less than one, is
- * a `RangeError`.
+ * a `RangeError`. `withIndex` gives each with its place.
  *
  * **Interruption**: an abort or a timeout aborts all functions and waits for them, unless losers are to be left with `"interrupt"`.
  *
@@ -228,11 +260,11 @@ export const firstSuccess = <T extends Input<any>>(inputs: Iterable<T>, options?
  *
  * @since 0.1.0
  */
-export const firstN = <T extends Input<any>>(
+export const firstN = <T extends Input<any>, WithIndex extends boolean = false>(
   inputs: Iterable<T>,
   n: number,
-  options?: Options
-): Promise<Array<Output<T>>> =>
+  options?: RaceOptions<WithIndex>
+): Promise<Array<Won<Output<T>, WithIndex>>> =>
   race("Wait.firstN", inputs, options, (where, { length }) => core.count(where, n, length), successes)
 
 /**
@@ -268,7 +300,7 @@ export const all: {
     (_, { length }) => length,
     (state) => {
       if (!core.hasSucceeded(state)) throw errorOf(state, core.losses(state)[0]!)
-      return state.members.map((_, index) => valueOf(state, index))
+      return state.members.map(({ result }) => result)
     },
     0
   )
@@ -310,13 +342,16 @@ export const wait = async <P extends PromiseLike<any>>(
     list.map(() => false)
   )
   checkWait(where, { signal, timeout })
-  const calls = list.map((promise, index) => listen(promise, state, core.startNext(state, 0) ?? index))
+  const waiters = list.map((promise, index) => {
+    core.startNext(state, 0)
+    return subscribe(promise, (ending) => wake(core.end(state, index, ending, undefined)))
+  })
   const unwatch = watch(where, { timeout }, () => wake(core.expire(state)))
   try {
     await news(where, state, { signal })
   } finally {
     unwatch()
-    for (const forget of calls) forget()
+    for (const waiter of waiters) waiter.forget()
   }
   const is = (settled: boolean) => list.filter((_, index) => (state.members[index]!.status !== "running") === settled)
   return { done: is(true), pending: is(false) }
@@ -360,6 +395,7 @@ export const asCompleted = <T extends Input<any>>(inputs: Iterable<T>, options?:
  *
  * **Details**: `staggered_race`. The delay is in milliseconds: 0 is `firstSuccess`; with `Infinity` the next is only started by a failure.
  * One below 0 is a `RangeError`, as is an empty list. When none succeeds: `TooManyFailed`, all errors in start order.
+ * `withIndex` gives the value with its place.
  *
  * **Interruption**: an abort or a timeout aborts all that were started and waits for them, unless losers are to be left with `"interrupt"`.
  *
@@ -375,13 +411,18 @@ export const asCompleted = <T extends Input<any>>(inputs: Iterable<T>, options?:
  *   return address
  * }
  *
- * console.log(await Wait.staggered(["::1", "127.0.0.1", "10.0.0.1"].map(connect), 250)) // => 127.0.0.1
+ * const addresses = ["::1", "127.0.0.1", "10.0.0.1"]
+ * const connected = await Wait.staggered(addresses.map(connect), 250, { withIndex: true })
+ * console.log(connected) // => { index: 1, value: '127.0.0.1' }
  * console.log(tried) // => [ '::1', '127.0.0.1' ]
  *
  * @since 0.1.0
  */
-export const staggered = <A>(functions: Iterable<Start<A>>, delay: number, options?: Options): Promise<Awaited<A>> =>
-  paced("Wait.staggered", () => functions, "delay", delay, options)
+export const staggered = <A, WithIndex extends boolean = false>(
+  functions: Iterable<Start<A>>,
+  delay: number,
+  options?: RaceOptions<WithIndex>
+): Promise<Won<Awaited<A>, WithIndex>> => paced("Wait.staggered", () => functions, "delay", delay, options)
 
 /**
  * Starts a function, and the same again beside it when it has not answered after some time. Gives the first success.
@@ -389,7 +430,7 @@ export const staggered = <A>(functions: Iterable<Start<A>>, delay: number, optio
  * **When to use**: against the slow tail of something that may be done twice: a read from a replica.
  *
  * **Details**: at most `max` attempts, 2 by default. An attempt that fails starts the next at once; when all have failed it rejects with
- * `TooManyFailed`, errors in start order. No counterpart in asyncio.
+ * `TooManyFailed`, errors in start order. `withIndex` says which attempt it was, from 0. No counterpart in asyncio.
  *
  * **Interruption**: an abort or a timeout aborts all attempts and waits for them, unless losers are to be left with `"interrupt"`.
  *
@@ -409,7 +450,10 @@ export const staggered = <A>(functions: Iterable<Start<A>>, delay: number, optio
  *
  * @since 0.1.0
  */
-export const hedge = async <A>(f: Start<A>, options: HedgeOptions): Promise<Awaited<A>> => {
+export const hedge = async <A, WithIndex extends boolean = false>(
+  f: Start<A>,
+  options: HedgeOptions<WithIndex>
+): Promise<Won<Awaited<A>, WithIndex>> => {
   const where = "Wait.hedge"
   const { after, max, ...rest } = record(where, options)
   callable(where, "argument", f)
@@ -422,8 +466,8 @@ const paced = async <A>(
   functions: () => Iterable<Start<A>>,
   name: string,
   delay: number,
-  options: Options | undefined
-): Promise<Awaited<A>> => {
+  options: RaceOptions<boolean> | undefined
+): Promise<any> => {
   core.pace(where, name, delay)
   const list = core.list(where, "functions", functions(), "a function", isFunction)
   return race(
@@ -445,7 +489,7 @@ type State = core.State<unknown>
 class Running {
   readonly state: State
   private readonly calls: Array<LazyCall> = []
-  private readonly subscriptions: Array<() => void> = []
+  private readonly waiters: Array<Waiter> = []
 
   constructor(
     readonly where: string,
@@ -460,23 +504,24 @@ class Running {
 
   /** Starts those that are to be started now. */
   start(now: number): void {
-    const { calls, inputs, state, subscriptions } = this
+    const { inputs, state } = this
     for (let index = core.startNext(state, now); index !== undefined; index = core.startNext(state, now)) {
       const input = inputs[index]!
-      const at = index
-      const fulfilled = (value: unknown) => this.end(at, "succeeded", value)
-      if (typeof input === "function") {
-        const call = (calls[index] = new LazyCall())
-        const rejected = (reason: unknown) => this.end(at, call.isAbort(reason) ? "interrupted" : "failed", reason)
-        subscribe(
-          attempt(() => input(call)),
-          { fulfilled, rejected }
-        )
-      } else {
-        const rejected = (reason: unknown) => this.end(at, "failed", reason)
-        subscriptions.push(subscribe(input, { fulfilled, rejected }))
-      }
+      if (isFunction(input)) this.call(index, input)
+      else this.listen(index, input)
     }
+  }
+
+  private call(index: number, f: Start<unknown>): void {
+    const call = (this.calls[index] = new LazyCall())
+    attempt(() => f(call)).then(
+      (value) => this.end(index, "succeeded", value),
+      (reason) => this.end(index, call.isTold(reason) ? "interrupted" : "failed", reason)
+    )
+  }
+
+  private listen(index: number, promise: PromiseLike<unknown>): void {
+    this.waiters.push(subscribe(promise, (ending, result) => this.end(index, ending, result)))
   }
 
   private end(index: number, ending: core.Ending, result: unknown): void {
@@ -496,34 +541,39 @@ class Running {
 
   /** Lets go of those that still run. */
   async close(gone: boolean, reason: () => unknown): Promise<void> {
-    const { calls, state, subscriptions, where } = this
-    for (const forget of subscriptions) forget()
+    const { calls, state, waiters, where } = this
+    for (const waiter of waiters) waiter.forget()
     const losers = core.close(state, gone)
     // An error knows where it was made, which takes time: it is made when somebody is told.
-    const why = losers.length > 0 ? reason() : undefined
-    for (const index of losers) calls[index]!.abort(why)
+    if (losers.length > 0) {
+      const told = { reason: reason() }
+      for (const index of losers) calls[index]!.abort(told)
+    }
     while (core.mustWait(state)) await news(where, state, undefined)
   }
 }
 
-/** What a function is given. A signal that nobody asks for is not made. */
+/** What a function is given. A signal that nobody asks for is not made: it costs more than all else. */
 class LazyCall implements Call {
   private controller: AbortController | undefined = undefined
+  private told: { readonly reason: unknown } | undefined = undefined
 
   get signal(): AbortSignal {
-    this.controller ??= new AbortController()
+    if (this.controller === undefined) {
+      this.controller = new AbortController()
+      if (this.told) this.controller.abort(this.told.reason)
+    }
     return this.controller.signal
   }
 
-  abort(reason: unknown): void {
-    this.controller ??= new AbortController()
-    this.controller.abort(reason)
+  abort(told: { readonly reason: unknown }): void {
+    this.told = told
+    this.controller?.abort(told.reason)
   }
 
   /** Whether it rejects because it was told to. */
-  isAbort(error: any): boolean {
-    const signal = this.controller?.signal
-    return signal?.aborted === true && (error === signal.reason || error?.name === "AbortError")
+  isTold(error: any): boolean {
+    return this.told !== undefined && (error === this.told.reason || error?.name === "AbortError")
   }
 }
 
@@ -531,16 +581,17 @@ class LazyCall implements Call {
 const race = async <A>(
   where: string,
   inputs: Iterable<Input<any>>,
-  options: Options | undefined,
+  options: RaceOptions<boolean> | undefined,
   goal: (where: string, inputs: ReadonlyArray<unknown>) => core.Goal,
   result: (state: State) => A,
   min = 1,
   delay = 0
 ): Promise<A> => {
-  const { losers, onError, ...limits } = core.options(where, options) ?? {}
+  const { losers, onError, signal, timeout, withIndex } = core.options(where, options) ?? {}
   const list = inputsOf(where, inputs, min)
-  const running = new Running(where, list, goal(where, list), { delay, losers }, onError)
+  const running = new Running(where, list, goal(where, list), { delay, losers, withIndex }, onError)
   const { state } = running
+  const limits = signal === undefined && timeout === undefined ? undefined : { signal, timeout }
   checkWait(where, limits)
   const { end, options: wait } = limit(where, limits)
   // The timers are the clock: it stands still between them.
@@ -580,7 +631,7 @@ const news = (where: string, state: State, options: Limits | undefined): Promise
 const valueOf = (state: State, index: number): any => {
   const { result, status } = state.members[index]!
   if (status !== "succeeded") throw result
-  return result
+  return core.won(state, index, result)
 }
 
 const errorOf = (state: State, index: number): unknown => state.members[index]!.result
@@ -711,36 +762,58 @@ export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
 
 // -------------------------------------------------------------------------------------------------------------------- promises
 
-interface Waiter {
-  readonly fulfilled: (value: unknown) => void
-  readonly rejected: (reason: unknown) => void
+/** One who waits for a promise, in a ring with the others: to forget one costs the same however many there are. */
+class Waiter {
+  private next: Waiter = this
+  private previous: Waiter = this
+
+  constructor(private readonly settled: (ending: core.Ending, result: unknown) => void) {}
+
+  /** Adds another behind the last. */
+  add(last: Waiter): void {
+    last.next = this
+    last.previous = this.previous
+    this.previous = this.previous.next = last
+  }
+
+  forget(): void {
+    this.previous.next = this.next
+    this.next.previous = this.previous
+    this.previous = this.next = this
+  }
+
+  /** Tells the others, in order, and forgets them. */
+  tell(ending: core.Ending, result: unknown): void {
+    while (this.next !== this) {
+      const waiter = this.next
+      waiter.forget()
+      waiter.settled(ending, result)
+    }
+  }
 }
 
 /** Who waits for a promise that has not settled. A promise keeps every reaction until it settles, so it gets one for all. */
-const waiters = new WeakMap<PromiseLike<unknown>, Set<Waiter>>()
+const rings = new WeakMap<PromiseLike<unknown>, Waiter>()
 
-/** Calls a waiter when a promise settles. What it gives prevents that, and leaves nothing behind. */
-const subscribe = (promise: PromiseLike<unknown>, waiter: Waiter): (() => void) => {
-  let all = waiters.get(promise)
-  if (all === undefined) {
-    const set = (all = new Set<Waiter>())
-    waiters.set(promise, set)
-    const tell = (how: keyof Waiter) => (result: unknown) => {
-      waiters.delete(promise)
-      set.forEach((waiter) => waiter[how](result))
-    }
-    Promise.resolve(promise).then(tell("fulfilled"), tell("rejected"))
-  }
-  const set = all.add(waiter)
-  return () => void set.delete(waiter)
+/** Calls a function when a promise settles, unless the waiter that it gives is made to forget it. Then nothing is left behind. */
+const subscribe = (promise: PromiseLike<unknown>, settled: (ending: core.Ending, result: unknown) => void): Waiter => {
+  const waiter = new Waiter(settled)
+  ringOf(promise).add(waiter)
+  return waiter
 }
 
-/** Listens to a promise that is somebody else's. */
-const listen = (promise: PromiseLike<unknown>, state: State, index: number): (() => void) =>
-  subscribe(promise, {
-    fulfilled: (value) => wake(core.end(state, index, "succeeded", value)),
-    rejected: (reason) => wake(core.end(state, index, "failed", reason))
-  })
+const ringOf = (promise: PromiseLike<unknown>): Waiter => {
+  const found = rings.get(promise)
+  if (found !== undefined) return found
+  const ring = new Waiter(() => {})
+  rings.set(promise, ring)
+  const tell = (ending: core.Ending) => (result: unknown) => {
+    rings.delete(promise)
+    ring.tell(ending, result)
+  }
+  Promise.resolve(promise).then(tell("succeeded"), tell("failed"))
+  return ring
+}
 
 const isFunction = (input: unknown): input is Start<any> => typeof input === "function"
 

@@ -270,6 +270,72 @@ describe("core/wait", () => {
     assert.deepStrictEqual(core.untaken(state), [0])
   })
 
+  it("gives what a winner gave, and told to, whose it is", () => {
+    const [alone, withIndex] = [false, true].map((withIndex) => core.make("here", 1, everyone(2), { withIndex }))
+    assert.strictEqual(core.won(alone!, 1, "value"), "value")
+    assert.strictEqual(core.won(core.make("here", 1, everyone(2)), 1, "value"), "value")
+    assert.deepStrictEqual(core.won(withIndex!, 1, "value"), { index: 1, value: "value" })
+  })
+
+  it("refuses options that there are not", () => {
+    const make = (options: object) => () => core.make("here", 1, everyone(1), options)
+    assert.throws(make({ withIndex: "yes" }), TypeError, 'here: withIndex must be a boolean, got "yes"')
+    for (const losers of ["drop", null, 0]) {
+      assert.throws(
+        make({ losers }),
+        typeof losers === "string" ? RangeError : TypeError,
+        `here: losers must be one of "interruptAndWait", "interrupt", "keep", got`
+      )
+    }
+    for (const losers of ["interruptAndWait", "interrupt", "keep"])
+      assert.strictEqual(make({ losers })().losers, losers)
+    assert.strictEqual(make({ losers: undefined })().losers, "interruptAndWait")
+  })
+
+  it("refuses a list that is none, what is no member, and one that is too short", () => {
+    const isMember = (value: number) => value > 0
+    const list = (members: any, min?: number) => () => core.list("here", "numbers", members, "a number", isMember, min)
+    assert.deepStrictEqual(list(new Set([1, 2]))(), [1, 2])
+    const given = [1, 2]
+    assert.notStrictEqual(list(given)(), given)
+    assert.deepStrictEqual(list([], 0)(), [])
+    assert.throws(list([]), RangeError, "here: numbers must be a list of at least 1, got an empty one")
+    for (const bad of [undefined, null, 5, {}])
+      assert.throws(list(bad), TypeError, "here: numbers must be a list, got ")
+    assert.throws(list([1, 0]), TypeError, "here: each of numbers must be a number, got 0")
+    assert.throws(list(new Array(1)), TypeError, "here: each of numbers must be a number, got undefined")
+  })
+
+  it("refuses numbers, words and options out of range", () => {
+    assert.deepStrictEqual([core.count("here", 1, 2), core.count("here", 2, 2)], [1, 2])
+    for (const n of [0, 3]) {
+      assert.throws(() => core.count("here", n, 2), RangeError, `here: n must be an integer from 1 to 2, got ${n}`)
+    }
+    assert.deepStrictEqual([core.pace("here", "delay", 0), core.pace("here", "delay", Infinity)], [0, Infinity])
+    assert.throws(
+      () => core.pace("here", "delay", -1),
+      RangeError,
+      "here: delay must be 0 or more milliseconds, got -1"
+    )
+    assert.deepStrictEqual([core.attempts("here"), core.attempts("here", 1)], [2, 1])
+    assert.throws(() => core.attempts("here", 0), RangeError, "here: max must be an integer of at least 1, got 0")
+    assert.strictEqual(core.until("here"), "all")
+    for (const until of ["firstCompleted", "firstFailure", "all"] as const) {
+      assert.strictEqual(core.until("here", until), until)
+    }
+    assert.throws(
+      () => core.until("here", "each" as "all"),
+      RangeError,
+      `here: until must be one of "firstCompleted", "firstFailure", "all", got "each"`
+    )
+    assert.strictEqual(core.options("here", undefined), undefined)
+    const options = {}
+    assert.strictEqual(core.options("here", options), options)
+    for (const bad of [5, 0, null] as Array<any>) {
+      assert.throws(() => core.options("here", bad), TypeError, "here: options must be an object, got ")
+    }
+  })
+
   it("TooManyFailed is an AggregateError with a tag", () => {
     const error = new core.TooManyFailed(["a", "b"], 2, 3)
     assert.instanceOf(error, AggregateError)

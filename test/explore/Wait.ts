@@ -40,13 +40,15 @@ type Losers = "interruptAndWait" | "interrupt" | "keep"
 const raceOf = ({ effect: { Wait } }: Library, name: string, losers: Losers) => {
   const { fails, never, running, succeeds, atRest } = members()
   const effects = [succeeds("a"), fails("b"), never, succeeds("d")]
-  const options = { losers }
+  const options = { losers, withIndex: true } as const
+  const isOwn = ({ index, value }: { readonly index: number; readonly value: string }): void =>
+    claim("abcd"[index] === value, `${value} is said to be from ${index}`)
   const race: Record<string, Effect.Effect<unknown, unknown>> = {
-    firstCompleted: Wait.firstCompleted(effects, options),
-    firstSuccess: Wait.firstSuccess(effects, options),
-    firstN: Wait.firstN(effects, 2, options),
+    firstCompleted: Effect.tap(Wait.firstCompleted(effects, options), isOwn),
+    firstSuccess: Effect.tap(Wait.firstSuccess(effects, options), isOwn),
+    firstN: Effect.tap(Wait.firstN(effects, 2, options), (both) => both.forEach(isOwn)),
     all: Wait.all(effects, options),
-    staggered: Wait.staggered(effects, 1, options)
+    staggered: Effect.tap(Wait.staggered(effects, 1, options), isOwn)
   }
   return { race: quiet(race[name]!), running, atRest }
 }
@@ -148,7 +150,8 @@ export const scenarios: ReadonlyArray<Explored> = [
                 member("c", Effect.as(Effect.sleep(3), "c")),
                 member("d", Effect.as(Effect.sleep(3), "d"))
               ],
-              2
+              2,
+              { withIndex: true }
             )
           )
         )
@@ -156,7 +159,11 @@ export const scenarios: ReadonlyArray<Explored> = [
         const seen = started.join("")
         claim(new Set(seen).size === seen.length, `started ${seen}`)
         if (Exit.isFailure(exit)) claim(isInterrupted(exit), String(exit))
-        else claim(seen.includes(exit.value) && exit.value >= "c", `${exit.value} won, of ${seen}`)
+        else {
+          const { index, value } = exit.value
+          claim(seen.includes(value) && value >= "c", `${value} won, of ${seen}`)
+          same("abcd"[index], value, "whose place the winner has")
+        }
         yield* Effect.sleep(10)
         same(started.join(""), seen, "who was started")
       })
@@ -279,8 +286,9 @@ export const scenarios: ReadonlyArray<Explored> = [
                 }
               }
             try {
-              const result = await Wait.firstSuccess([shared, member("quick", 1), member("slow", 3)], { signal })
-              claim(["shared", "quick", "slow"].includes(result), result)
+              const members = [shared, member("quick", 1), member("slow", 3)]
+              const { index, value } = await Wait.firstSuccess(members, { signal, withIndex: true })
+              same(["shared", "quick", "slow"][index], value, "whose place the winner has")
             } finally {
               same(running.get(name) ?? 0, 0, `those of ${name} that run`)
             }

@@ -21,6 +21,7 @@ export interface Job {
 
 interface Options {
   readonly losers?: "interruptAndWait" | "interrupt" | "keep"
+  readonly withIndex?: boolean
 }
 
 export interface Settled {
@@ -35,6 +36,8 @@ export interface Driver {
   readonly reports: Array<string>
   member(job: Job): unknown
   running(job: Job): unknown
+  /** A member that succeeds with how that one ends. */
+  settled(member: unknown): unknown
   firstCompleted(members: Iterable<unknown>, options?: Options): Attempt<string>
   firstSuccess(members: Iterable<unknown>, options?: Options): Attempt<string>
   firstN(members: Iterable<unknown>, n: number, options?: Options): Attempt<Array<string>>
@@ -91,6 +94,8 @@ export const effectDriver = (): Driver => {
     reports,
     member,
     running: (job) => Effect.runFork(member(job)),
+    settled: (effect) =>
+      Effect.merge(Effect.mapError(effect as Effect.Effect<string, Failed>, ({ message }) => message)),
     firstCompleted: (members, options) => run(Effects.Wait.firstCompleted(any(members), options)),
     firstSuccess: (members, options) => run(Effects.Wait.firstSuccess(any(members), options)),
     firstN: (members, n, options) => run(Effects.Wait.firstN(any(members), n, options)),
@@ -153,6 +158,8 @@ export const promiseDriver = (): Driver => {
       promise.catch(() => {})
       return promise
     },
+    settled: (f) => (call: { readonly signal: AbortSignal }) =>
+      (f as (call: unknown) => Promise<string>)(call).catch(({ message }) => message),
     firstCompleted: (members, options) =>
       start((w) => Wait.firstCompleted(any(members), { onError, ...w, ...options })),
     firstSuccess: (members, options) => start((w) => Wait.firstSuccess(any(members), { onError, ...w, ...options })),
@@ -292,6 +299,36 @@ export const waitingLaws = (make: () => Driver) =>
           })
         }
 
+        law(
+          `${race}: of the losers each is told at once: their cleanup takes as long as the longest`,
+          async (driver) => {
+            // Effect's `FiberSet.clear` interrupts one after the other.
+            const losers = Array.from({ length: 5 }, (_, i) => driver.member({ ...never, name: `${i}`, cleanup: 50 }))
+            const attempt = races(driver)[index]![1]([...losers, driver.member(b)])
+            await pass(50 + 49)
+            assert.strictEqual(attempt.state, "waiting")
+            await pass(1)
+            assert.deepStrictEqual([attempt.value].flat(), ["b"])
+          }
+        )
+
+        law(`${race}, withIndex: the value, and whose it is`, async (driver) => {
+          const race = races(driver)[index]![1]
+          const attempt = race([never, a, b].map(driver.member), { withIndex: true })
+          const without = race([never, a, b].map(driver.member), { withIndex: false })
+          await pass(50)
+          assert.deepStrictEqual([attempt.value as unknown].flat(), [{ index: 2, value: "b" }])
+          assert.deepStrictEqual([without.value].flat(), ["b"])
+        })
+
+        law(`${race}: a withIndex that is none is refused`, async (driver) => {
+          const attempt = races(driver)[index]![1]([driver.member(a)], { withIndex: 1 as unknown as true })
+          await settle()
+          assert.instanceOf(attempt.error, TypeError)
+          assert.strictEqual(messageOf(attempt), `Wait.${race}: withIndex must be a boolean, got 1`)
+          assert.deepStrictEqual(driver.log, [])
+        })
+
         law(`${race}, losers "interrupt": cancelled, it cancels all, and does not wait`, async (driver) => {
           const members = [{ ...a, cleanup: 10, breaks: true }, never].map(driver.member)
           const attempt = races(driver)[index]![1](members, { losers: "interrupt" })
@@ -346,6 +383,9 @@ export const waitingLaws = (make: () => Driver) =>
           await pass(50)
           assert.deepStrictEqual([again.value].flat(), ["a"])
           assert.deepStrictEqual(driver.log, ["a starts", "b starts", "never starts", "never stops"])
+          const which = races(driver)[index]![1]([driver.member(never), running], { withIndex: true })
+          await settle()
+          assert.deepStrictEqual([which.value as unknown].flat(), [{ index: 1, value: "a" }])
         })
       }
 
@@ -388,6 +428,24 @@ export const waitingLaws = (make: () => Driver) =>
         await pass(1)
         assert.deepStrictEqual(attempt.value, ["b", "c"])
         assert.deepStrictEqual(driver.log.slice(5), ["a stops", "never stops"])
+      })
+
+      law("firstN, withIndex: whose each is; and when it cannot succeed, all errors, as without", async (driver) => {
+        const members = [a, b, no(10), never, { name: "c", after: 70 }].map(driver.member)
+        const attempt = driver.firstN(members, 2, { withIndex: true })
+        const none = driver.firstN([no(10), a].map(driver.member), 2, { withIndex: true })
+        await pass(70)
+        assert.deepStrictEqual(attempt.value as unknown, [
+          { index: 1, value: "b" },
+          { index: 4, value: "c" }
+        ])
+        assert.strictEqual(messageOf(none), "1 of 2 failed, and 2 had to succeed")
+      })
+
+      law("firstCompleted, withIndex: a failure is that failure, as without", async (driver) => {
+        const attempt = driver.firstCompleted([a, no(10)].map(driver.member), { withIndex: true })
+        await pass(10)
+        assert.strictEqual(messageOf(attempt), "no failed")
       })
 
       law("firstN fails once it cannot succeed any more, and interrupts the others", async (driver) => {
@@ -472,6 +530,15 @@ export const waitingLaws = (make: () => Driver) =>
         await pass(1)
         assert.strictEqual(attempt.state, "cancelled")
         assert.deepStrictEqual(driver.log.slice(3), ["a stops", "never stops", "a cleaned up", "never cleaned up"])
+      })
+
+      law("of members that succeed with their failure it waits for all, and failures are values", async (driver) => {
+        // asyncio: gather test_return_exceptions, test_result_exception_success
+        const attempt = driver.all([no(10), a, b].map(driver.member).map(driver.settled))
+        await pass(99)
+        assert.strictEqual(attempt.state, "waiting")
+        await pass(1)
+        assert.deepStrictEqual(attempt.value, ["no failed", "a", "b"])
       })
 
       law("a member that is started once for each place it has", async (driver) => {
@@ -572,7 +639,7 @@ export const waitingLaws = (make: () => Driver) =>
       })
 
       law("all: one that fails is done, and nothing fails", async (driver) => {
-        // asyncio: test_wait_with_exception; gather test_return_exceptions, test_result_exception_success
+        // asyncio: test_wait_with_exception
         const handles = [a, no(10), no(0)].map(driver.running)
         const attempt = driver.wait(handles)
         await pass(100)
@@ -743,9 +810,9 @@ export const waitingLaws = (make: () => Driver) =>
 
       law("the first succeeds in time: the second is never started", async (driver) => {
         // asyncio: test_one_successful
-        const attempt = driver.staggered([b, a].map(driver.member), 60)
+        const attempt = driver.staggered([b, a].map(driver.member), 60, { withIndex: true })
         await pass(50)
-        assert.strictEqual(attempt.value, "b")
+        assert.deepStrictEqual(attempt.value as unknown, { index: 0, value: "b" })
         assert.deepStrictEqual(driver.log, ["b starts"])
         await pass(100)
         assert.deepStrictEqual(driver.log, ["b starts"])
@@ -753,20 +820,22 @@ export const waitingLaws = (make: () => Driver) =>
 
       law("the first fails: the second is started at once, and succeeds", async (driver) => {
         // asyncio: test_first_error_second_successful
-        const attempt = driver.staggered([no(10), b].map(driver.member), 60)
+        const attempt = driver.staggered([no(10), b].map(driver.member), 60, { withIndex: true })
         await pass(9)
         assert.deepStrictEqual(driver.log, ["no starts"])
         await pass(1)
         assert.deepStrictEqual(driver.log, ["no starts", "b starts"])
         await pass(50)
-        assert.strictEqual(attempt.value, "b")
+        assert.deepStrictEqual(attempt.value as unknown, { index: 1, value: "b" })
       })
 
       law(
         "the first is slow: the second is started after the delay, wins, and the first is cancelled",
         async (driver) => {
           // asyncio: test_first_timeout_second_successful
-          const attempt = driver.staggered([{ ...never, cleanup: 10 }, b, a].map(driver.member), 60)
+          const attempt = driver.staggered([{ ...never, cleanup: 10 }, b, a].map(driver.member), 60, {
+            withIndex: true
+          })
           await pass(59)
           assert.deepStrictEqual(driver.log, ["never starts"])
           await pass(1)
@@ -774,7 +843,7 @@ export const waitingLaws = (make: () => Driver) =>
           await pass(50)
           assert.strictEqual(attempt.state, "waiting")
           await pass(10)
-          assert.strictEqual(attempt.value, "b")
+          assert.deepStrictEqual(attempt.value as unknown, { index: 1, value: "b" })
           assert.deepStrictEqual(driver.log.slice(2), ["never stops", "never cleaned up"])
         }
       )
@@ -865,9 +934,9 @@ export const waitingLaws = (make: () => Driver) =>
         await pass(50)
         assert.strictEqual(quick.value, "b")
         assert.deepStrictEqual(driver.log, ["b starts"])
-        const slow = driver.hedge(driver.member(a), { after: 10 })
+        const slow = driver.hedge(driver.member(a), { after: 10, withIndex: true })
         await pass(100)
-        assert.strictEqual(slow.value, "a")
+        assert.deepStrictEqual(slow.value as unknown, { index: 0, value: "a" })
         assert.deepStrictEqual(driver.log.slice(1), ["a starts", "a starts", "a stops"])
       })
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Wait } from "effect-concurrency/promise"
+import { Task, Wait } from "effect-concurrency/promise"
 import { promiseDriver, waitingLaws } from "../laws/Wait.js"
 import { settle } from "../laws/skins.js"
 import { rejectionOf } from "../utils/rejection.js"
@@ -139,6 +139,39 @@ describe("Wait for async functions", () => {
     await settle()
     assert.strictEqual(waits.value, 1)
     assert.strictEqual(await Wait.firstCompleted([deaf, () => 1], { losers: "interrupt" }), 1)
+  })
+
+  it("a function that asks for its signal only after it has lost finds it aborted, and its rejection is no failure", async () => {
+    const told: Array<unknown> = []
+    let call!: Wait.Call
+    let go!: () => void
+    const gate = new Promise<void>((resolve) => (go = resolve))
+    const late: Wait.Start<number> = async (given) => {
+      call = given
+      await gate
+      given.signal.throwIfAborted()
+      return 0
+    }
+    const attempt = watch(Wait.firstCompleted([late, () => 1], { onError: (each) => told.push(each) }))
+    await settle()
+    go()
+    await settle()
+    assert.strictEqual(attempt.value, 1)
+    assert.deepStrictEqual(told, [])
+    assert.deepStrictEqual([call.signal.aborted, call.signal.reason.name], [true, "AbortError"])
+    assert.strictEqual(call.signal, call.signal)
+  })
+
+  it("hedge, withIndex: which attempt it was", async () => {
+    let attempts = 0
+    const third = async () => {
+      if (++attempts < 3) throw new Error("no")
+      return "yes"
+    }
+    assert.deepStrictEqual(await Wait.hedge(third, { after: 60_000, max: 3, withIndex: true }), {
+      index: 2,
+      value: "yes"
+    })
   })
 
   it("an abort after the decision, while losers clean up, changes nothing", async () => {
@@ -365,6 +398,26 @@ describe("Wait for async functions", () => {
       const megabytes = await retained(async (n) => {
         for (let i = 0; i < n; i++) await Wait.firstCompleted([never, value], { signal })
       })
+      assert.isBelow(megabytes, 4)
+    }, 120_000)
+
+    it("races of each kind against it, with its index, retain nothing", async () => {
+      const value = Promise.resolve(1)
+      const megabytes = await retained(async (n) => {
+        for (let i = 0; i < n; i++) {
+          await Wait.firstSuccess([never, value], { withIndex: true })
+          await Wait.firstN([never, value], 1, { losers: "keep" })
+          for await (const _ of Wait.asCompleted([never, value])) break
+        }
+      }, 20_000)
+      assert.isBelow(megabytes, 4)
+    }, 120_000)
+
+    it("races against one task that lives long retain nothing", async () => {
+      const task = new Task(() => never)
+      const megabytes = await retained(async (n) => {
+        for (let i = 0; i < n; i++) await Wait.firstCompleted([task, async () => i])
+      }, 50_000)
       assert.isBelow(megabytes, 4)
     }, 120_000)
 

@@ -35,6 +35,29 @@ describe("Wait", () => {
     expect(Wait.hedge).type.not.toBeCallableWith(a, { max: 3 })
   })
 
+  it("withIndex gives the winner with its place; only true does", () => {
+    const options = { withIndex: true } as const
+    type Failed = Wait.TooManyFailed<"e1" | "e2">
+    expect(Wait.firstCompleted([a, b], options)).type.toBe<
+      Effect.Effect<Wait.Winner<"a" | 2>, "e1" | "e2", "r1" | "r2">
+    >()
+    expect(Wait.firstSuccess([a, b], options)).type.toBe<Effect.Effect<Wait.Winner<"a" | 2>, Failed, "r1" | "r2">>()
+    expect(Wait.firstN([a, b], 2, options)).type.toBe<Effect.Effect<Array<Wait.Winner<"a" | 2>>, Failed, "r1" | "r2">>()
+    expect(Wait.staggered([a, b], 5, options)).type.toBe<Effect.Effect<Wait.Winner<"a" | 2>, Failed, "r1" | "r2">>()
+    expect(Wait.hedge(a, { after: 5, withIndex: true })).type.toBe<
+      Effect.Effect<Wait.Winner<"a">, Wait.TooManyFailed<"e1">, "r1">
+    >()
+    expect(a.pipe(Wait.hedge({ after: 5, withIndex: true }))).type.toBe<
+      Effect.Effect<Wait.Winner<"a">, Wait.TooManyFailed<"e1">, "r1">
+    >()
+    expect(Wait.firstCompleted([a], { withIndex: false })).type.toBe<Effect.Effect<"a", "e1", "r1">>()
+    expect(Wait.firstCompleted([a], { withIndex: true as boolean })).type.toBe<
+      Effect.Effect<"a" | Wait.Winner<"a">, "e1", "r1">
+    >()
+    expect(Wait.all).type.not.toBeCallableWith([a], { withIndex: true })
+    expect(Wait.asCompleted).type.not.toBeCallableWith([a], { withIndex: true })
+  })
+
   it("wait takes what runs, and gives the same back", () => {
     expect(Wait.wait([fiber])).type.toBe<Effect.Effect<Wait.Waited<Fiber.RuntimeFiber<"f", "e">>>>()
     expect(Wait.wait).type.not.toBeCallableWith([a])
@@ -62,6 +85,16 @@ describe("Wait for promises", () => {
     expect(Promises.staggered([f], 5)).type.toBe<Promise<"f">>()
     expect(Promises.hedge(f, { after: 5 })).type.toBe<Promise<"f">>()
     expect(Promises.asCompleted([f, promise])).type.toBeAssignableTo<AsyncIterable<Promises.Completed<"f" | true>>>()
+  })
+
+  it("withIndex gives the winner with its place", () => {
+    const options = { withIndex: true } as const
+    expect(Promises.firstCompleted([f, promise], options)).type.toBe<Promise<Promises.Winner<"f" | true>>>()
+    expect(Promises.firstSuccess([f, g], options)).type.toBe<Promise<Promises.Winner<"f" | 2>>>()
+    expect(Promises.firstN([f, g], 1, options)).type.toBe<Promise<Array<Promises.Winner<"f" | 2>>>>()
+    expect(Promises.staggered([f], 5, options)).type.toBe<Promise<Promises.Winner<"f">>>()
+    expect(Promises.hedge(f, { after: 5, withIndex: true })).type.toBe<Promise<Promises.Winner<"f">>>()
+    expect(Promises.firstSuccess([f], { withIndex: true as boolean })).type.toBe<Promise<"f" | Promises.Winner<"f">>>()
   })
 
   it("wait takes promises, and gives the same back", () => {
