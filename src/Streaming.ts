@@ -2,28 +2,29 @@
  * Streaming: sources, and effects for each of their items, as Effect's own `Stream`; and a stream as an async iterable.
  *
  * It corresponds to asyncio's async iterators and generators, `aclosing` included, with these differences. Who leaves a stream closes
- * it. Calls of an async iterator that overlap wait for each other rather than fail with "already running". An async iterator takes no
- * values: `next(value)` is `next()`, so there is no `asend`. `throw(error)` closes, and rejects with the error; it does not go on in the
- * stream. A fiber can be interrupted in the midst of an answer, and so a stream can; a JavaScript generator cannot, and is told to
+ * it. Calls of an async iterator that overlap wait for each other rather than fail with "already running", so a source must not wait for
+ * results of its own. An async iterator takes no values: `next(value)` is `next()`, so there is no `asend`. `throw(error)` closes, and rejects with the error; it does not go on in the
+ * stream. What `next` and `return` give are promises, which may be awaited twice. Nothing closes what is dropped half way, also not the end
+ * of the program. A fiber can be interrupted in the midst of an answer, and so a stream can; a JavaScript generator cannot, and is told to
  * close, and not waited for.
  *
- * Why not `Stream.mapEffect` and `Stream.toAsyncIterable`? The first starts a fiber for each item, and unordered it reads ahead without
- * heed of its bound. The second never answers a `next` that waits while `return` is called, nor one after the end.
+ * Why not `Stream.mapEffect` and `Stream.toAsyncIterable`? The first is what `map` is when nothing runs beside the consumer, with a concurrency
+ * of 1 and no buffer. With more it starts a fiber for each item, and unordered it reads ahead without heed of its bound. The second never
+ * answers a `next` that waits while `return` is called, nor one after the end.
  *
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { callable, expect, refusal } from "./core/arguments.js"
+import { callable, expect, misuse, refusal } from "./core/arguments.js"
 import * as core from "./core/range.js"
 import * as slice from "./core/slice.js"
 import * as streaming from "./core/streaming.js"
 import { fromPull, type Pull, turn } from "./internal/chunks.js"
 import { callback, forkDetached, forker, readClock } from "./internal/effect.js"
-import { type Call, flow } from "./internal/flow.js"
+import { type Call, flow, type Select } from "./internal/flow.js"
 import { StreamIterator } from "./internal/iterate.js"
 import { report } from "./internal/report.js"
 
@@ -85,7 +86,8 @@ export const range = (start: number, end?: number, step?: number): Stream.Stream
  * `Stream.fromIterable` lets other fibers go on, and the rest of the program wait.
  *
  * **Details**: what counts is the time between two items by Effect's `Clock`, the consumer's work included; a single item or a body that
- * takes long blocks as long as it takes. It gives as many items at a time as that leaves room for. An iterator that throws is a defect.
+ * takes long blocks as long as it takes. The clock is read for each item, or for one in 16 while they are quick: so many that are suddenly
+ * slow may come together, once. It gives as many items at a time as fit. An iterator that throws is a defect.
  *
  * **Interruption**: closes the iterator, if it has a `return`.
  *
@@ -118,7 +120,7 @@ const sliced = <A>(where: string, make: () => Iterable<A>): Stream.Stream<A> =>
               Effect.sync(() => slices.close())
             )
         ),
-        (slices) => slices.pull
+        (slices) => ({ pull: slices.pull })
       )
     )
   )
@@ -126,6 +128,7 @@ const sliced = <A>(where: string, make: () => Iterable<A>): Stream.Stream<A> =>
 /** An iterator, a slice of time after the other. */
 class Slices<A> {
   private readonly slice = slice.make()
+  private taken = 0
   /** An iterator that has ended or thrown has closed itself, and until it has answered there is nothing to close. */
   private open = true
 
@@ -135,9 +138,10 @@ class Slices<A> {
   ) {}
 
   readonly pull: Pull<A, never, never> = Effect.suspend(() => {
-    const isOver = slice.isOver(this.slice, this.now())
-    const size = slice.adapt(this.slice, isOver)
-    return isOver ? Effect.flatMap(turn, () => this.begin(size)) : this.take(size)
+    const now = this.now()
+    const isPast = slice.isPast(this.slice, now)
+    const size = slice.batch(this.slice, now, this.taken)
+    return isPast ? Effect.flatMap(turn, () => this.begin(size)) : this.take(size)
   })
 
   private begin(size: number): Pull<A, never, never> {
@@ -147,15 +151,15 @@ class Slices<A> {
 
   private take(size: number): Pull<A, never, never> {
     const items: Array<A> = []
-    while (items.length < size && (items.length === 0 || !slice.isOver(this.slice, this.now()))) {
-      if (!this.open) break
+    while (this.open && items.length < size && (items.length === 0 || !slice.isOver(this.slice, this.now))) {
       this.open = false
       const next = this.iterator.next()
       if (next.done === true) break
       this.open = true
       items.push(next.value)
     }
-    return items.length === 0 ? Effect.fail(Option.none()) : Effect.succeed(items)
+    this.taken = items.length
+    return Effect.succeed(items.length === 0 ? undefined : items)
   }
 
   close(): void {
@@ -201,46 +205,61 @@ export const fromAsyncIterable: {
           const isIterable = typeof Object(iterable)[Symbol.asyncIterator] === "function"
           expect(isIterable, where, "iterable", "an async iterable", iterable)
           callable(where, "onError", onError)
-          return new Asked(iterable[Symbol.asyncIterator](), onError)
+          return new Asked(where, iterable[Symbol.asyncIterator](), onError)
         }),
         (asked) => asked.close
       ),
-      (asked) => asked.pull
+      (asked) => ({ pull: asked.pull })
     )
   )
 
 /** An async iterator that is asked, and knows whether it owes an answer. */
 class Asked<A, E> {
   private status: "open" | "asked" | "closed" = "open"
+  private resume: (answer: Pull<A, E, never>) => void = () => {}
 
   constructor(
+    private readonly where: string,
     private readonly iterator: AsyncIterator<A>,
     private readonly onError: (error: unknown) => E
   ) {}
 
   readonly pull: Pull<A, E, never> = Effect.suspend(() => {
-    if (this.status === "closed") return Effect.fail(Option.none())
+    if (this.status === "closed") return Effect.succeed(undefined)
     this.status = "asked"
-    return callback<ReadonlyArray<A>, Option.Option<E>>((resume) => {
-      const failed = (error: unknown) => {
-        this.status = "closed"
-        resume(Effect.suspend(() => Effect.fail(Option.some(this.onError(error)))))
-      }
-      const answered = (result: IteratorResult<A>) => {
-        this.status = result.done === true ? "closed" : "open"
-        resume(result.done === true ? Effect.fail(Option.none()) : Effect.succeed([result.value]))
-      }
-      attempt(() => this.iterator.next()).then(answered, failed)
-    })
+    return this.answer
   })
 
+  private readonly answer: Pull<A, E, never> = callback((resume) => {
+    this.resume = resume
+    attempt(() => this.iterator.next()).then(this.answered, this.failed)
+  })
+
+  private readonly answered = (result: IteratorResult<A>): void => {
+    if (Object(result) !== result) {
+      return this.failed(new TypeError(`${this.where}: the source answered ${String(result)}`))
+    }
+    this.status = result.done === true ? "closed" : "open"
+    this.resume(Effect.succeed(result.done === true ? undefined : [result.value]))
+  }
+
+  private readonly failed = (error: unknown): void => {
+    this.status = "closed"
+    this.resume(Effect.suspend(() => Effect.fail(this.onError(error))))
+  }
+
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    const { iterator, status } = this
+    const { iterator, status, where } = this
     this.status = "closed"
     if (status === "closed" || iterator.return === undefined) return Effect.void
     const closing = reported(
-      "Streaming.fromAsyncIterable",
-      Effect.promise(() => attempt(() => iterator.return!()))
+      where,
+      Effect.map(
+        Effect.promise(() => attempt(() => iterator.return!())),
+        (answer) => {
+          if (answer?.done === false) throw misuse(where, "the source goes on although it was closed")
+        }
+      )
     )
     return status === "open" ? closing : Effect.asVoid(forkDetached(closing))
   })
@@ -253,7 +272,14 @@ const reported = (where: string, closing: Effect.Effect<unknown>): Effect.Effect
     onSuccess: () => Effect.void
   })
 
-const attempt = async <A>(f: () => Promise<A>): Promise<A> => f()
+/** What a function returns, or throws, as a promise. */
+const attempt = <A>(f: () => A | PromiseLike<A>): Promise<A> => {
+  try {
+    return Promise.resolve(f())
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
 
 /**
  * All items of a stream, as an array.
@@ -318,7 +344,16 @@ export const map: {
     self: Stream.Stream<A, E, R>,
     f: (item: A, index: number) => Effect.Effect<B, E2, R2>,
     options?: MapOptions
-  ) => start("Streaming.map", self, "f", f, f, options)
+  ) =>
+    start(
+      "Streaming.map",
+      "f",
+      self,
+      f,
+      options,
+      (_, result) => result,
+      (f) => Stream.mapEffect(self, f)
+    )
 )
 
 /**
@@ -353,37 +388,36 @@ export const filter: {
     self: Stream.Stream<A, E, R>,
     predicate: (item: A, index: number) => Effect.Effect<boolean, E2, R2>,
     options?: MapOptions
-  ) => {
-    const keep: Call<A, A, E2, R2> = (item, index) =>
-      Effect.map(predicate(item, index), (kept) => (kept ? item : streaming.Skip))
-    return start("Streaming.filter", self, "predicate", predicate, keep, options)
-  }
+  ) =>
+    start<A, E, R, A, boolean, E2, R2>(
+      "Streaming.filter",
+      "predicate",
+      self,
+      predicate,
+      options,
+      (item, kept) => (kept ? item : streaming.Skip),
+      (predicate) => Stream.filterEffect(self, predicate)
+    )
 )
 
-const start = <A, E, R, B, E2, R2>(
+const start = <A, E, R, B, X, E2, R2>(
   where: string,
-  self: Stream.Stream<A, E, R>,
   name: string,
-  f: unknown,
-  call: Call<A, B, E2, R2>,
-  options: MapOptions | undefined
+  self: Stream.Stream<A, E, R>,
+  call: Call<A, X, E2, R2>,
+  options: MapOptions | undefined,
+  select: Select<A, B, X>,
+  oneByOne: (call: (item: A) => Effect.Effect<X, E2, R2>) => Stream.Stream<B, E | E2, R | R2>
 ): Stream.Stream<B, E | E2, R | R2> =>
   Stream.suspend(() => {
     checkStream(where, self)
-    callable(where, name, f)
-    const { ahead } = streaming.make(where, options)
-    return ahead === 0 ? oneByOne(self, call) : flow(where, self, call, () => streaming.make<A, B>(where, options))
+    callable(where, name, call)
+    let index = 0
+    // Effect's own loop does well where nothing runs beside it.
+    return streaming.make(where, options).ahead === 0
+      ? oneByOne((item) => call(item, index++))
+      : flow(where, self, call, select, () => streaming.make<A, B>(where, options))
   })
-
-/** Effect's own loop does well where nothing runs beside it. */
-const oneByOne = <A, E, R, B, E2, R2>(
-  self: Stream.Stream<A, E, R>,
-  call: Call<A, B, E2, R2>
-): Stream.Stream<B, E | E2, R | R2> => {
-  let index = 0
-  const results = Stream.mapEffect(self, (item) => call(item, index++))
-  return Stream.filter(results, (result) => result !== streaming.Skip) as Stream.Stream<B, E | E2, R | R2>
-}
 
 const isStream = (value: unknown): boolean => Object(value)[Stream.StreamTypeId] !== undefined
 

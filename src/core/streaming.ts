@@ -3,7 +3,7 @@
  *
  * State: who waits for a result, who waits for the end, and which workers have nothing to do; what the source gave and was not started; the
  * entries, which are the items that were started and whose results were not handed over; whether the source owes an answer, and whether
- * it is open; whether the flow was stopped, and what has failed.
+ * it is open; whether the flow was stopped, and what has failed; whether a worker was called and has not come yet.
  *
  * It reads ahead of those who wait by a fixed number of entries, and asks the source only when the answer could be started at once. A
  * failure stops the flow: nothing is started any more, what runs is waited for, then the source is closed. What was ready before is still
@@ -17,9 +17,11 @@
  * - I4 Nobody waits once the flow has ended: the source is closed, nothing runs, and nothing is left to start.
  * - I5 The source is asked once at a time, and neither asked nor closed after it was closed; and it is not closed while a call runs.
  * - I6 In order, a result is handed over after those of all items before it; a failed entry lets none behind it pass.
+ * - I7 At most one worker is on its way. Who has come, and has taken what there is to do, calls the next if there is more; so calls that end
+ *   at once cost one worker, and calls that take long get as many as they may.
  *
- * Transitions: `request`, `cancel`, `next`, `enqueueIdle`, `cancelIdle`, `give`, `endSource`, `failSource`, `unanswered`, `complete`,
- * `drop`, `fail`, `stop`, `close`, `closed`, `take` with `took`.
+ * Transitions: `request`, `cancel`, `next`, `enqueueIdle`, `cancelIdle`, `isShort`, `recruit` or `call`, `arrive`, `give`, `endSource`,
+ * `failSource`, `unanswered`, `complete`, `drop`, `fail`, `stop`, `close`, `closed`, `take` with `took`.
  *
  * @internal
  */
@@ -47,12 +49,16 @@ export interface Entry<A, B> {
   readonly item: A
   status: "running" | "ready" | "failed" | "gone"
   value: B | undefined
+  /** Its neighbours in the line for the consumer. */
+  previous: Entry<A, B> | undefined
+  next: Entry<A, B> | undefined
 }
 
 /** What there is to do: ask the source, close it, or work on an entry. */
 export type Work<A, B> = Entry<A, B> | typeof Ask | typeof Close
 export const Ask = Symbol("Ask")
 export const Close = Symbol("Close")
+const Start = Symbol("Start")
 
 /** The result of an item that was filtered out. */
 export const Skip = Symbol("Skip")
@@ -67,7 +73,7 @@ export class Failed {
 
 export type Consumer<B> = Ticket<undefined, B | typeof End | Failed>
 export type Closer = Ticket<undefined, typeof End | Failed>
-export type Worker<A, B> = Ticket<undefined, Work<A, B>>
+export type Worker = Ticket<undefined, undefined>
 
 export interface State<A, B> {
   readonly concurrency: number
@@ -77,13 +83,16 @@ export interface State<A, B> {
   readonly calls: boolean
   readonly waiting: WaitList<Consumer<B>>
   readonly closing: WaitList<Closer>
-  readonly idle: WaitList<Worker<A, B>>
+  readonly idle: WaitList<Worker>
+  /** Whether a worker was called that has not come yet. */
+  called: boolean
   /** What the source gave last, and how much of it was started. */
   supply: ReadonlyArray<A>
   taken: number
-  /** In order: all that were started and not handed over. Otherwise: those that are ready. From `head` on. */
-  entries: Array<Entry<A, B>>
-  head: number
+  /** The line, by its ends. In order: all that were started and not handed over. Otherwise: those that are ready. */
+  first: Entry<A, B> | undefined
+  last: Entry<A, B> | undefined
+  /** How many run or are ready. */
   held: number
   running: number
   started: number
@@ -112,10 +121,11 @@ export const make = <A, B>(where: string, options: Options = {}, calls = true): 
     waiting: waitList.make(),
     closing: waitList.make(),
     idle: waitList.make(),
-    supply: [],
+    called: false,
+    supply: nothing,
     taken: 0,
-    entries: [],
-    head: 0,
+    first: undefined,
+    last: undefined,
     held: 0,
     running: 0,
     started: 0,
@@ -127,6 +137,8 @@ export const make = <A, B>(where: string, options: Options = {}, calls = true): 
     reason: undefined
   }
 }
+
+const nothing: ReadonlyArray<never> = []
 
 /** Somebody asks for a result. */
 export const request = <A, B>(state: State<A, B>, ticket: Consumer<B>): Chain => {
@@ -142,17 +154,19 @@ export const cancel = <A, B>(_: State<A, B>, ticket: Consumer<B>): Chain => {
 
 /** The next thing to do, which is the caller's from now on. */
 export const next = <A, B>(state: State<A, B>): Work<A, B> | undefined => {
-  const { ahead, concurrency, held, running, source, stopped, waiting } = state
-  if (stopped) {
-    if (running > 0 || source !== "open") return undefined
-    state.source = "closing"
-    return Close
-  }
-  if (running >= concurrency || held >= waiting.size + ahead) return undefined
-  if (state.taken < state.supply.length) return start(state)
-  if (state.asked || source !== "open") return undefined
-  state.asked = true
-  return Ask
+  const work = todo(state)
+  if (work === Start) return start(state)
+  if (work === Ask) state.asked = true
+  if (work === Close) state.source = "closing"
+  return work
+}
+
+const todo = <A, B>(state: State<A, B>): typeof Start | typeof Ask | typeof Close | undefined => {
+  const { running, source } = state
+  if (state.stopped) return running > 0 || source !== "open" ? undefined : Close
+  if (running >= state.concurrency || state.held >= state.waiting.size + state.ahead) return undefined
+  if (state.taken < state.supply.length) return Start
+  return state.asked || source !== "open" ? undefined : Ask
 }
 
 const start = <A, B>(state: State<A, B>): Entry<A, B> => {
@@ -160,12 +174,14 @@ const start = <A, B>(state: State<A, B>): Entry<A, B> => {
     index: state.started++,
     item: state.supply[state.taken++]!,
     status: "running",
-    value: undefined
+    value: undefined,
+    previous: undefined,
+    next: undefined
   }
-  if (state.taken === state.supply.length) refill(state, [])
+  if (state.taken === state.supply.length) refill(state, nothing)
   state.running++
   state.held++
-  if (state.ordered) state.entries.push(entry)
+  if (state.ordered) append(state, entry)
   return entry
 }
 
@@ -174,17 +190,51 @@ const refill = <A, B>(state: State<A, B>, supply: ReadonlyArray<A>): void => {
   state.taken = 0
 }
 
-/** A worker has nothing to do: `next` gave nothing. */
-export const enqueueIdle = <A, B>(state: State<A, B>, ticket: Worker<A, B>): void => waitList.push(state.idle, ticket)
+const append = <A, B>(state: State<A, B>, entry: Entry<A, B>): void => {
+  const { last } = state
+  entry.previous = last
+  if (last) last.next = entry
+  else state.first = entry
+  state.last = entry
+}
 
-/** A worker that waited for something to do is gone, and does not do what it was given. */
-export const cancelIdle = <A, B>(state: State<A, B>, ticket: Worker<A, B>): Chain => {
-  const work = ticket.result
-  if (!ticket.settled) waitList.remove(ticket)
-  else if (work === Ask) return unanswered(state)
-  else if (work === Close) return closed(state)
-  else return drop(state, work!)
-  return undefined
+const unlink = <A, B>(state: State<A, B>, entry: Entry<A, B>): void => {
+  const { next, previous } = entry
+  if (previous) previous.next = next
+  else state.first = next
+  if (next) next.previous = previous
+  else state.last = previous
+  entry.previous = entry.next = undefined
+}
+
+/** A worker has nothing to do: `next` gave nothing. */
+export const enqueueIdle = <A, B>(state: State<A, B>, ticket: Worker): void => waitList.push(state.idle, ticket)
+
+/** Whether there is something to do that nobody was called for. */
+export const isShort = <A, B>(state: State<A, B>): boolean => !state.called && todo(state) !== undefined
+
+/** Calls a worker that is idle, if there is something to do. */
+export const recruit = <A, B>(state: State<A, B>): Chain => {
+  if (state.idle.size === 0 || !isShort(state)) return undefined
+  call(state)
+  return settle(undefined, waitList.shift(state.idle)!, undefined)
+}
+
+/** A new worker is called. */
+export const call = <A, B>(state: State<A, B>): void => {
+  state.called = true
+}
+
+/** The worker that was called is there. */
+export const arrive = <A, B>(state: State<A, B>): void => {
+  state.called = false
+}
+
+/** A worker that had nothing to do is gone, and comes no more if it was called. */
+export const cancelIdle = <A, B>(state: State<A, B>, ticket: Worker): Chain => {
+  if (ticket.settled) arrive(state)
+  else waitList.remove(ticket)
+  return recruit(state)
 }
 
 /** The source answered with items; with none, it is asked again. Those that come when the flow was stopped are too late for a call. */
@@ -227,11 +277,14 @@ export const unanswered = <A, B>(state: State<A, B>): Chain => {
 
 /** A call has ended with a result. */
 export const complete = <A, B>(state: State<A, B>, entry: Entry<A, B>, value: B | typeof Skip): Chain => {
-  if (value === Skip) return ending(state, entry, "gone")
+  if (value === Skip) {
+    if (state.ordered) unlink(state, entry)
+    return ending(state, entry, "gone")
+  }
   entry.status = "ready"
   entry.value = value
   state.running--
-  if (!state.ordered) state.entries.push(entry)
+  if (!state.ordered) append(state, entry)
   return advance(state)
 }
 
@@ -274,10 +327,7 @@ export const closed = <A, B>(state: State<A, B>, failure?: { readonly error: unk
 }
 
 /** Whether a result can be handed over. */
-export const ready = <A, B>(state: State<A, B>): boolean => {
-  while (state.entries[state.head]?.status === "gone") shift(state)
-  return state.entries[state.head]?.status === "ready"
-}
+export const ready = <A, B>({ first }: State<A, B>): boolean => first !== undefined && first.status === "ready"
 
 /** Takes the result that is ready, without a wait. The caller goes on with `took`, in the same step. */
 export const take = <A, B>(state: State<A, B>): B => hand(state)
@@ -286,41 +336,26 @@ export const take = <A, B>(state: State<A, B>): B => hand(state)
 export const took = <A, B>(state: State<A, B>): Chain => advance(state)
 
 const hand = <A, B>(state: State<A, B>): B => {
+  const entry = state.first!
+  unlink(state, entry)
   state.held--
-  return shift(state).value!
-}
-
-const shift = <A, B>(state: State<A, B>): Entry<A, B> => {
-  const entry = state.entries[state.head++]!
-  // What was shifted is cut off when it is at least half of the array: so each entry is moved once at most, on average.
-  if (state.head * 2 >= state.entries.length) {
-    state.entries = state.entries.slice(state.head)
-    state.head = 0
-  }
-  return entry
+  return entry.value!
 }
 
 /** Whether nothing more can become ready. */
 export const isOver = <A, B>({ asked, running, source, stopped, supply, taken }: State<A, B>): boolean =>
   source === "closed" && !asked && running === 0 && (stopped || taken === supply.length)
 
-/** Hands over what is ready and waited for, tells of the end, and gives those who are idle something to do. */
+/** Hands over what is ready and waited for, and tells of the end. */
 const advance = <A, B>(state: State<A, B>, chain?: Chain): Chain => {
-  const { closing, idle, left, waiting } = state
+  const { waiting } = state
   while (waiting.size > 0 && ready(state)) chain = settle<any>(chain, waitList.shift(waiting)!, hand(state))
-  if (left) while (ready(state)) hand(state)
-  if (isOver(state)) {
-    for (const list of [waiting, closing] as ReadonlyArray<WaitList<Closer>>) {
-      for (let ticket = waitList.shift(list); ticket; ticket = waitList.shift(list)) {
-        chain = settle(chain, ticket, outcome(state))
-      }
+  if (state.left) while (ready(state)) hand(state)
+  if (!isOver(state)) return chain
+  for (const list of [waiting, state.closing] as ReadonlyArray<WaitList<Closer>>) {
+    for (let ticket = waitList.shift(list); ticket; ticket = waitList.shift(list)) {
+      chain = settle(chain, ticket, outcome(state))
     }
-    return chain
-  }
-  while (idle.size > 0) {
-    const work = next(state)
-    if (work === undefined) break
-    chain = settle(chain, waitList.shift(idle)!, work)
   }
   return chain
 }
@@ -339,16 +374,26 @@ export const check = <A, B>(state: State<A, B>): void => {
   const { ahead, closing, concurrency, held, idle, ordered, running, source, stopped, waiting } = state
   for (const list of [waiting, closing, idle]) waitList.check(list)
   if (running > concurrency) throw new Error(`I1: ${running} of ${concurrency} run`)
-  const entries = state.entries.slice(state.head)
+  const entries = lineOf(state)
   const count = (status: string) => entries.filter((entry) => entry.status === status).length
   const counted = ordered ? count("running") + count("ready") : running + entries.length
   if (held !== counted || running < 0) throw new Error(`I2: ${held} are held, and ${counted} are there`)
   if (!stopped && held > waiting.size + ahead) throw new Error(`I2: ${held} for ${waiting.size} and ${ahead} ahead`)
   if (waiting.size > 0 && ready(state)) throw new Error(`I3: ${waiting.size} wait for what is ready`)
   if (isOver(state) && waiting.size + closing.size > 0) throw new Error("I4: somebody waits after the end")
-  if (source !== "open" && stopped && running > 0 && source === "closing")
-    throw new Error("I5: closed while a call runs")
+  if (source === "closing" && running > 0) throw new Error("I5: closed while a call runs")
   if (ordered && entries.some((entry, i) => i > 0 && entry.index <= entries[i - 1]!.index)) {
     throw new Error("I6: the entries are not in order")
   }
+}
+
+const lineOf = <A, B>({ first, last }: State<A, B>): Array<Entry<A, B>> => {
+  const entries: Array<Entry<A, B>> = []
+  let previous: Entry<A, B> | undefined = undefined
+  for (let entry = first; entry; previous = entry, entry = entry.next) {
+    if (entry.previous !== previous) throw new Error("I6: links disagree")
+    entries.push(entry)
+  }
+  if (last !== previous) throw new Error("I6: the end is not the last entry")
+  return entries
 }

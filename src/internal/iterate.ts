@@ -1,6 +1,11 @@
 /**
  * A stream as an async iterator. One fiber runs the stream, and goes on only while somebody waits for an item.
  *
+ * The promises here are the only ones that the Effect side makes itself. Whoever calls `next` is plain code: it has no fiber to be suspended,
+ * and the protocol promises it an answer. Effect would make the promise if each `next` were run as a fiber that waits for a ticket, and each
+ * would then cost a fiber, started and ended, for what is one callback. The facade has a ticket for promises, in src/promise/park.ts; but Effect
+ * modules do not load the facade, which a bundle then would hold as well, and of signals and timeouts, which that is about, there are none.
+ *
  * @internal
  */
 import * as Cause from "effect/Cause"
@@ -17,8 +22,6 @@ type Answer<A> = A | typeof core.End | core.Failed
 
 /** The place of plain code that called the iterator: it waits for a promise rather than in a fiber. */
 class PromiseTicket<A> extends FiberTicket<undefined, Answer<A>> {
-  private settlers: { resolve: (result: any) => void; reject: (error: unknown) => void } | undefined = undefined
-
   constructor(
     private readonly value: unknown,
     private readonly thrown: ReadonlyArray<unknown>
@@ -26,15 +29,18 @@ class PromiseTicket<A> extends FiberTicket<undefined, Answer<A>> {
     super(undefined, 0, "an async iterator")
   }
 
-  readonly promise = new Promise<IteratorResult<A>>((resolve, reject) => {
-    this.settlers = { resolve, reject }
+  declare private resolve: (result: IteratorResult<A> | Promise<never>) => void
+
+  readonly promise = new Promise<IteratorResult<A>>((resolve) => {
+    this.resolve = resolve
   })
 
   override wake(): void {
-    const { result, settlers, thrown, value } = this
+    const { result, thrown, value } = this
     const errors = result instanceof core.Failed ? [...thrown, ...result.errors] : thrown
-    if (errors.length > 0) settlers!.reject(errorOf(errors))
-    else settlers!.resolve(result === core.End ? { done: true, value } : { done: false, value: result })
+    if (errors.length > 0) this.resolve(Promise.reject(errorOf(errors)))
+    else if (result === core.End) this.resolve({ done: true, value })
+    else this.resolve({ done: false, value: result as A })
   }
 }
 

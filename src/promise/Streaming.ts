@@ -2,9 +2,10 @@
  * Streaming for `async` functions: sources, and calls for each of their items, as async iterators.
  *
  * It corresponds to asyncio's async iterators and generators, `aclosing` included, with these differences. `break` out of a `for await`
- * closes the iterator, as JavaScript has it. Calls that overlap wait for each other rather than fail with "already running". An
- * iterator takes no values: `next(value)` is `next()`, so there is no `asend`. `throw(error)` closes, and rejects with the error; it
- * does not go on in the source. An abort cannot reach into a source that is in the midst of an answer: it is told to close, and not
+ * closes the iterator, as JavaScript has it. Calls that overlap wait for each other rather than fail with "already running", so a source must not wait
+ * for results of its own. An iterator takes no values: `next(value)` is `next()`, so there is no `asend`. `throw(error)` closes, and rejects with the error; it
+ * does not go on in the source. What `next` and `return` give are promises, which may be awaited twice. Nothing closes what is dropped half
+ * way, also not the end of the program. An abort cannot reach into a source that is in the midst of an answer: it is told to close, and not
  * waited for.
  *
  * @since 0.1.0
@@ -13,7 +14,7 @@ import { callable, record } from "../core/arguments.js"
 import * as core from "../core/range.js"
 import { Skip } from "../core/streaming.js"
 import type * as Effects from "../WorkQueue.js"
-import { type Call, type Context, Flow, isThenable, type Settings, type Source } from "./flow.js"
+import { type Call, type Context, Flow, type Select, type Settings, type Source } from "./flow.js"
 import { WorkQueue } from "./WorkQueue.js"
 
 /**
@@ -97,7 +98,8 @@ export const range = (start: number, end?: number, step?: number): Results<numbe
  * the same with an iterable.
  *
  * **Details**: what counts is the time between two items, the consumer's work included; a single item or a body that takes long blocks as
- * long as it takes. Promises in the iterable are awaited. Closing closes the iterator, if it has a `return`.
+ * long as it takes. The clock is read for each item, or for one in 16 while they are quick: so many that are suddenly slow may come
+ * together, once. Promises in the iterable are awaited. Closing closes the iterator, if it has a `return`.
  *
  * @example
  * import { Streaming } from "effect-concurrency/promise"
@@ -224,7 +226,7 @@ export const map = <A, B>(
   options?: MapOptions
 ): Results<Awaited<B>> => {
   callable("Streaming.map", "f", f)
-  return new Flow<A, Awaited<B>>("Streaming.map", source, f as Call<A, Awaited<B>>, options)
+  return new Flow<A, Awaited<B>>("Streaming.map", source, f as Call<A>, options)
 }
 
 /**
@@ -249,12 +251,10 @@ export const filter = <A>(
   options?: MapOptions
 ): Results<A> => {
   callable("Streaming.filter", "predicate", predicate)
-  const keep = (item: A, context: Context) => {
-    const kept = predicate(item, context)
-    return isThenable(kept) ? kept.then((kept) => (kept ? item : Skip)) : kept ? item : Skip
-  }
-  return new Flow<A, A>("Streaming.filter", source, keep, options)
+  return new Flow<A, A>("Streaming.filter", source, predicate as Call<A>, options, keep)
 }
+
+const keep: Select<any, any> = (item, kept) => (kept ? item : Skip)
 
 /** Of the options of a flow without calls, those that mean something. */
 const only = (where: string, options: SignalOptions = {}): Settings => ({ signal: record(where, options).signal })

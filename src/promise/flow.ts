@@ -33,7 +33,10 @@ export interface Context {
   readonly signal: AbortSignal
 }
 
-export type Call<A, B> = (item: A, context: Context) => B | typeof core.Skip | PromiseLike<B | typeof core.Skip>
+export type Call<A> = (item: A, context: Context) => unknown
+
+/** What the result of a call makes of its item. */
+export type Select<A, B> = (item: A, result: any) => B | typeof core.Skip
 
 const done = { done: true, value: undefined } as const
 
@@ -46,7 +49,7 @@ export const checkSource = <A>(where: string, source: Source<A>): void => {
   expect(iterable, where, "source", "an iterable that is not a string, or an async iterable", source)
 }
 
-/** A call that runs. Its signal is made when it is asked for: most calls never look. */
+/** What a call is told of itself. Its signal is made when it is asked for: most calls never look. */
 class Running implements Context {
   private controller: AbortController | undefined = undefined
 
@@ -65,6 +68,39 @@ class Running implements Context {
 
   end(): void {
     if (this.controller !== undefined) this.calls.delete(this.controller)
+  }
+}
+
+/** What waits for calls, one after the other: as many are made as run at a time, rather than two functions for each call. */
+class Waiter<A, B> {
+  private entry: core.Entry<A, B> | undefined = undefined
+  private item: A | undefined = undefined
+  private running: Running | undefined = undefined
+
+  constructor(private readonly flow: Flow<A, B>) {}
+
+  wait(entry: core.Entry<A, B>, item: A, running: Running, result: PromiseLike<unknown>): void {
+    this.entry = entry
+    this.item = item
+    this.running = running
+    void Promise.resolve(result).then(this.ended, this.failed)
+  }
+
+  private readonly ended = (result: unknown): void => {
+    const { entry, flow, item, running } = this
+    this.free()
+    flow.completed(entry!, item!, running!, result)
+  }
+
+  private readonly failed = (error: unknown): void => {
+    const { entry, flow, running } = this
+    this.free()
+    flow.failed(entry!, running, error)
+  }
+
+  private free(): void {
+    this.entry = this.item = this.running = undefined
+    this.flow.waiters.push(this)
   }
 }
 
@@ -133,6 +169,7 @@ export class Flow<A, B> {
   /** Whether items may be promises. */
   private readonly awaits: boolean
   private readonly calls = new Calls()
+  readonly waiters: Array<Waiter<A, B>> = []
   private readonly signal: AbortSignal | undefined
   private unwatch: (() => void) | undefined = undefined
   private began = false
@@ -141,8 +178,9 @@ export class Flow<A, B> {
   constructor(
     readonly where: string,
     private readonly source: Source<A>,
-    private readonly call: Call<A, B> | undefined,
-    settings: Settings = {}
+    private readonly call: Call<A> | undefined,
+    settings: Settings = {},
+    private readonly select?: Select<A, B>
   ) {
     checkSource(where, source)
     this.state = core.make(where, settings, call !== undefined)
@@ -157,7 +195,13 @@ export class Flow<A, B> {
   }
 
   next(): Promise<IteratorResult<B>> {
-    this.begin()
+    const { state } = this
+    if (!this.began) this.begin()
+    if (core.ready(state)) {
+      const value = core.take(state)
+      this.step(core.took(state))
+      return Promise.resolve({ done: false, value })
+    }
     const ticket = new ResultTicket<B>(this.where)
     const promise = park<IteratorResult<B>, core.State<A, B>, ResultTicket<B>>(
       this.where,
@@ -197,7 +241,6 @@ export class Flow<A, B> {
   /** What is to be done when a result is first asked for. */
   private begin(): void {
     const { signal, where } = this
-    if (this.began) return
     this.began = true
     if (signal?.aborted === true) this.abort(signal.reason)
     else if (signal) this.unwatch = watch(where, { signal }, (reason) => this.abort(reason))
@@ -301,35 +344,34 @@ export class Flow<A, B> {
     else {
       void Promise.resolve(item).then(
         (item) => this.run(entry, item as A),
-        (error) => this.failed(entry, error)
+        (error) => this.failed(entry, undefined, error)
       )
     }
   }
 
   private run(entry: core.Entry<A, B>, item: A): void {
-    const { call, state } = this
+    const { call, calls, state } = this
     if (call === undefined) return this.step(core.complete(state, entry, item as unknown as B))
-    const running = new Running(entry.index, this.calls)
-    const ended = (value: B | typeof core.Skip) => {
-      running.end()
-      this.step(core.complete(state, entry, value))
-    }
-    const failed = (error: unknown) => {
-      running.end()
-      this.failed(entry, error)
-    }
-    let result: ReturnType<typeof call>
+    const running = new Running(entry.index, calls)
+    let result: unknown
     try {
       result = call(item, running)
-      if (isThenable(result)) return void Promise.resolve(result).then(ended, failed)
+      if (isThenable(result)) return (this.waiters.pop() ?? new Waiter(this)).wait(entry, item, running, result)
     } catch (error) {
-      return failed(error)
+      return this.failed(entry, running, error)
     }
-    ended(result)
+    this.completed(entry, item, running, result)
   }
 
-  private failed(entry: core.Entry<A, B>, error: unknown): void {
+  completed(entry: core.Entry<A, B>, item: A, running: Running, result: unknown): void {
+    const { select, state } = this
+    running.end()
+    this.step(core.complete(state, entry, select === undefined ? (result as B) : select(item, result)))
+  }
+
+  failed(entry: core.Entry<A, B>, running: Running | undefined, error: unknown): void {
     const { calls, state } = this
+    running?.end()
     if (calls.isTold(error)) return this.step(core.drop(state, entry))
     wake(core.fail(state, entry, error))
     calls.stop(error)
@@ -361,7 +403,7 @@ const sliced = <A>(iterator: Iterator<A>): AnyIterator<A> => {
     return left ? done : iterator.next()
   }
   return {
-    next: () => (slice.isOver(state, now()) ? turn().then(afterTurn) : iterator.next()),
+    next: () => (slice.isOver(state, now) ? turn().then(afterTurn) : iterator.next()),
     return: () => {
       left = true
       return iterator.return?.()

@@ -216,26 +216,58 @@ describe("the core of Streaming", () => {
     )
   })
 
-  it("an idle worker is given what comes up, and what it does not do is not lost", () => {
-    const state: State = core.make("test", { concurrency: 2 })
-    const idle = () => new TestTicket<undefined, core.Work<number, number>>(undefined, 0)
-    const workers = [idle(), idle(), idle()]
+  it("I7: calls one idle worker at a time, and only for something to do", () => {
+    const state: State = core.make("test", { concurrency: 3 })
+    const workers = Array.from({ length: 3 }, () => new TestTicket<undefined, undefined>(undefined, 0))
     for (const worker of workers) core.enqueueIdle(state, worker)
-    const ticket = consumer()
-    done(state, core.request(state, ticket))
-    assert.deepStrictEqual([workers[0]!.result, workers[1]!.settled], [core.Ask, false])
+    const called = () => workers.map(({ settled }) => settled)
+    const recruit = () => done(state, core.recruit(state))
+    state.asked = true
+    recruit()
+    assert.deepStrictEqual(called(), [false, false, false], "the source is asked already")
+    state.asked = false
+    done(state, core.request(state, consumer()))
+    assert.isTrue(core.isShort(state))
+    recruit()
+    assert.isFalse(core.isShort(state), "one is on its way")
+    recruit()
+    assert.deepStrictEqual(called(), [true, false, false])
+    core.arrive(state)
+    assert.strictEqual(core.next(state), core.Ask)
+    assert.isFalse(core.isShort(state), "the source is asked")
+    recruit()
+    done(state, core.give(state, [7, 8, 9]))
+    assert.strictEqual((core.next(state) as Entry).item, 7)
+    recruit()
+    assert.deepStrictEqual(called(), [true, true, false])
+    core.arrive(state)
+    assert.strictEqual((core.next(state) as Entry).item, 8)
+    core.call(state)
+    recruit()
+    assert.deepStrictEqual(called(), [true, true, false], "a new one was called")
+    core.arrive(state)
+    assert.strictEqual((core.next(state) as Entry).item, 9)
+    recruit()
+    assert.deepStrictEqual(called(), [true, true, false], "as many run as may")
+  })
+
+  it("I7: for one who was called and is gone another is called; one who was not leaves the line", () => {
+    const state: State = core.make("test", { concurrency: 2 })
+    const workers = Array.from({ length: 3 }, () => new TestTicket<undefined, undefined>(undefined, 0))
+    for (const worker of workers) core.enqueueIdle(state, worker)
+    done(state, core.request(state, consumer()))
+    done(state, core.recruit(state))
+    done(state, core.cancelIdle(state, workers[1]!))
+    assert.deepStrictEqual(
+      workers.map(({ settled }) => settled),
+      [true, false, false]
+    )
     done(state, core.cancelIdle(state, workers[0]!))
-    assert.strictEqual(workers[1]!.result, core.Ask, "it is asked again")
+    assert.isTrue(workers[2]!.settled)
+    assert.isFalse(workers[1]!.settled)
+    assert.strictEqual(state.idle.size, 0)
     done(state, core.cancelIdle(state, workers[2]!))
-    done(state, core.give(state, [7]))
-    const entry = core.next(state) as Entry
-    assert.strictEqual(entry.item, 7)
-    const late = idle()
-    core.enqueueIdle(state, late)
-    done(state, core.fail(state, entry, "oops"))
-    assert.strictEqual(late.result, core.Close)
-    done(state, core.cancelIdle(state, late))
-    assert.deepStrictEqual((ticket.result as core.Failed).errors, ["oops"])
+    assert.isTrue(core.isShort(state), "nobody is left, but somebody is wanted")
   })
 
   it("a worker that is gone with an entry leaves the flow able to end", () => {
@@ -243,14 +275,27 @@ describe("the core of Streaming", () => {
     const ticket = consumer()
     done(state, core.request(state, ticket))
     assert.strictEqual(core.next(state), core.Ask)
-    const worker = new TestTicket<undefined, core.Work<number, number>>(undefined, 0)
-    core.enqueueIdle(state, worker)
     done(state, core.give(state, [1]))
-    assert.strictEqual((worker.result as Entry).item, 1)
+    const entry = core.next(state) as Entry
+    assert.strictEqual(entry.item, 1)
     done(state, core.stop(state))
-    done(state, core.cancelIdle(state, worker))
+    assert.isUndefined(core.next(state), "it runs")
+    done(state, core.drop(state, entry))
+    assert.strictEqual(core.next(state), core.Close)
     done(state, core.closed(state))
     assert.strictEqual(ticket.result, core.End)
+  })
+
+  it("an answer that will not come is not waited for", () => {
+    const state: State = core.make("test")
+    const ticket = consumer()
+    done(state, core.request(state, ticket))
+    assert.strictEqual(core.next(state), core.Ask)
+    done(state, core.unanswered(state))
+    assert.strictEqual(core.next(state), core.Ask, "it is asked again")
+    done(state, core.stop(state))
+    done(state, core.unanswered(state))
+    assert.strictEqual(core.next(state), core.Close)
   })
 
   it("errors are told in the order in which their calls were started, that of the source last", () => {
@@ -299,16 +344,38 @@ describe("the core of Streaming", () => {
     assert.deepStrictEqual([first.result, second.result], [5, core.End])
   })
 
-  it("its queue of entries stays as long as what is in it", () => {
+  it("what was filtered out leaves the line at once, also behind one that takes long", () => {
+    const model = new Model(Infinity, { concurrency: 2, buffer: 0, ordered: true })
+    model.request()
+    model.answer(1, false)
+    model.answer(1, false)
+    const [slow, other] = model.running
+    for (let i = 0; i < 100; i++) {
+      model.end(1, "skip")
+      model.answer(1, false)
+    }
+    assert.strictEqual(model.state.started, 102)
+    assert.strictEqual(model.state.first, slow)
+    assert.strictEqual(model.state.last, model.running[1])
+    assert.strictEqual(slow!.next, model.running[1])
+    assert.isUndefined(other!.previous)
+    assert.isUndefined(other!.next)
+    assert.strictEqual(other!.status, "gone")
+  })
+
+  it("what was handed over holds nothing of what came after it", () => {
     const model = new Model(Infinity, { concurrency: 3, buffer: 0, ordered: true })
-    for (let i = 0; i < 5000; i++) {
+    const seen: Array<Entry> = []
+    for (let i = 0; i < 100; i++) {
       model.request()
       model.answer(1, false)
+      seen.push(...model.running)
       model.end(0, "value")
       model.answer(1, false)
     }
-    assert.isAtLeast(model.results().length, 2000)
-    assert.isBelow(model.state.entries.length, 20)
+    assert.isAtLeast(model.results().length, 50)
+    const over = seen.filter(({ index }) => index < model.results().length)
+    assert.isTrue(over.every(({ next, previous }) => next === undefined && previous === undefined))
   })
 
   it("a consumer that is gone does not wait", () => {
@@ -356,7 +423,7 @@ describe("the core of Streaming", () => {
       broken((state) => {
         core.request(state, consumer())
         state.held = 1
-        state.entries.push({ index: 0, item: 0, status: "ready", value: 0 })
+        state.first = state.last = { index: 0, item: 0, status: "ready", value: 0 }
       }),
       /I3/
     )
@@ -370,13 +437,15 @@ describe("the core of Streaming", () => {
     assert.throws(
       broken((state) => {
         Object.assign(state, { running: 1, held: 1, stopped: true, source: "closing" })
-        state.entries.push({ index: 0, item: 0, status: "running", value: undefined })
+        state.first = state.last = { index: 0, item: 0, status: "running" }
       }),
       /I5/
     )
     assert.throws(
       broken((state) => {
-        state.entries.push({ index: 1, status: "failed" }, { index: 0, status: "failed" })
+        const last: any = { index: 0, status: "failed" }
+        state.first = last.previous = { index: 1, status: "failed", next: last }
+        state.last = last
       }),
       /I6/
     )

@@ -93,6 +93,10 @@ export const all = async <A>(results: AsyncIterable<A>): Promise<Array<A>> => {
   return items
 }
 
+/** How a promise ends, when that may be badly. */
+const watchEnd = <A>(promise: Promise<A>): Promise<A | { readonly failed: unknown }> =>
+  promise.catch((failed: unknown) => ({ failed }))
+
 const identity = async <A>(item: A) => item
 const done = { done: true, value: undefined } as const
 
@@ -100,7 +104,7 @@ export const streamingLaws = (skin: StreamingSkin) =>
   describe(`Streaming laws (${skin.name})`, () => {
     describe("the protocol", () => {
       it("gives the items in order, then done, again and again", async () => {
-        // asyncio: test_async_gen_iteration_01, _02, test_async_gen_asyncio_01, test_async_generator_anext, test_python_async_iterator_anext
+        // asyncio: test_async_gen_iteration_01, test_async_gen_iteration_02, test_async_gen_asyncio_01, test_async_generator_anext, test_python_async_iterator_anext
         const results = skin.through(probe(2).iterator)
         assert.deepStrictEqual(await results.next(), { done: false, value: 0 })
         assert.deepStrictEqual(await results.next(), { done: false, value: 1 })
@@ -154,7 +158,7 @@ export const streamingLaws = (skin: StreamingSkin) =>
       })
 
       it("an error of the source comes once, then done; it is not closed, for it has closed itself", async () => {
-        // asyncio: test_async_gen_exception_03, _04, test_async_gen_asyncio_02, test_anext_await_raises
+        // asyncio: test_async_gen_exception_03, test_async_gen_exception_04, test_async_gen_asyncio_02, test_anext_await_raises
         const error = new Error("oops")
         const { iterator, log } = probe(10, { failAt: 1, error })
         const results = skin.through(iterator)
@@ -236,7 +240,8 @@ export const streamingLaws = (skin: StreamingSkin) =>
       })
 
       it("throw closes the source and rejects with the error", async () => {
-        // asyncio: test_async_gen_asyncio_athrow_01 to _03, deliberately different: the source does not see the error
+        // asyncio: test_async_gen_exception_11, and test_async_gen_asyncio_athrow_01, test_async_gen_asyncio_athrow_02,
+        // test_async_gen_asyncio_athrow_03, test_async_gen_asyncio_anext_04, deliberately different: the source does not see the error
         const { iterator, log } = probe(3)
         const results = skin.through(iterator)
         await results.next()
@@ -250,7 +255,9 @@ export const streamingLaws = (skin: StreamingSkin) =>
 
       for (const how of ["return", "throw"] as const) {
         it(`${how} while several next wait: all settle`, async () => {
-          // asyncio: test_async_gen_asend_throw_concurrent_with_send and its three siblings, test_athrow_send_already_running
+          // asyncio: test_async_gen_asend_throw_concurrent_with_send, test_async_gen_athrow_throw_concurrent_with_send,
+          // test_async_gen_asend_throw_concurrent_with_throw, test_async_gen_athrow_throw_concurrent_with_throw,
+          // test_athrow_send_already_running, deliberately different: they wait
           const calls = { return: 0 }
           let answer: (result: IteratorResult<number>) => void = () => {}
           const results = skin.through<number>({
@@ -277,6 +284,47 @@ export const streamingLaws = (skin: StreamingSkin) =>
         })
       }
 
+      it("what next is given is not handed on, and the source's finally runs at the end and before an error", async () => {
+        // asyncio: test_async_gen_asyncio_anext_05, test_async_gen_asyncio_asend_01, test_async_gen_asyncio_asend_02,
+        // test_async_gen_asyncio_asend_03, deliberately different: an iterator takes no values
+        for (const error of [undefined, new Error("oops"), new DOMException("cancelled", "AbortError")]) {
+          const log: Array<unknown> = []
+          const source = async function* (): AsyncGenerator<number, void, unknown> {
+            try {
+              log.push(yield 1)
+              if (error !== undefined) throw error
+              log.push(yield 2)
+            } finally {
+              await Promise.resolve()
+              log.push("finally")
+            }
+          }
+          const results: { next(value?: unknown): Promise<IteratorResult<number>> } = skin.through(source())
+          const answers = [
+            await results.next("a"),
+            await watchEnd(results.next("b")),
+            await watchEnd(results.next("c"))
+          ]
+          assert.deepStrictEqual(
+            answers,
+            error === undefined
+              ? [{ done: false, value: 1 }, { done: false, value: 2 }, done]
+              : [{ done: false, value: 1 }, { failed: error }, done]
+          )
+          assert.deepStrictEqual(log, error === undefined ? [undefined, undefined, "finally"] : [undefined, "finally"])
+        }
+      })
+
+      it("the promise of an answer may be awaited twice", async () => {
+        // asyncio: test_async_gen_await_same_anext_coro_twice, test_async_gen_await_same_aclose_coro_twice, deliberately different
+        const results = skin.through(probe(2).iterator)
+        const [next, end] = [results.next(), results.return("x")]
+        for (let i = 0; i < 2; i++) {
+          await next
+          assert.deepStrictEqual(await end, { done: true, value: "x" } as never)
+        }
+      })
+
       it("await using closes it", async () => {
         const { iterator, log } = probe(3)
         {
@@ -301,7 +349,7 @@ export const streamingLaws = (skin: StreamingSkin) =>
       })
 
       it("an error in the finally of the source, between items, comes in its turn", async () => {
-        // asyncio: test_async_gen_exception_07, _08, _09
+        // asyncio: test_async_gen_exception_07, test_async_gen_exception_08, test_async_gen_exception_09
         const error = new Error("later")
         const source = async function* () {
           try {

@@ -68,7 +68,7 @@ const semaphore: ReadonlyArray<Mutant> = [
     () => core.cancel(state, ticket),
     (grant) => (grant instanceof Error ? Effect.die(grant) : granted(grant))
   )`,
-    replace: `  return Effect.flatMap(Effect.void, () => {
+    replace: `  return Effect.flatMap(Effect.forkDaemon(this.dismiss), () => {
     const ticket = enqueue(state, permits, priority)
     return park(
       restore,
@@ -880,8 +880,8 @@ const streaming: ReadonlyArray<Mutant> = [
     primitive: "Streaming",
     why: "What they use is gone under their hands: an async generator is closed by `break` at once.",
     file: "src/core/streaming.ts",
-    find: `if (running > 0 || source !== "open")`,
-    replace: `if (source !== "open")`,
+    find: `return running > 0 || source !== "open" ? undefined : Close`,
+    replace: `return source !== "open" ? undefined : Close`,
     caughtBy: "promises: nothing runs, and the source is closed once, whenever it is aborted"
   },
   {
@@ -889,8 +889,8 @@ const streaming: ReadonlyArray<Mutant> = [
     primitive: "Streaming",
     why: "Only who leaves is told of the end.",
     file: "src/core/streaming.ts",
-    find: "for (const list of [waiting, closing] as",
-    replace: "for (const list of [closing] as",
+    find: "for (const list of [waiting, state.closing] as",
+    replace: "for (const list of [state.closing] as",
     caughtBy: "next, and return meanwhile: both settle, and the finalizers have run"
   },
   {
@@ -926,8 +926,8 @@ const streaming: ReadonlyArray<Mutant> = [
     primitive: "Streaming",
     why: "The failure is told when they have ended, which they may never do.",
     file: "src/internal/flow.ts",
-    find: "return Effect.zipRight(this.interruptOthers, this.after(chain))",
-    replace: "return this.after(chain)",
+    find: "if (!told) return flow.interruptOthers",
+    replace: "",
     caughtBy: "a failure interrupts the other call, and closes the source after it"
   },
   {
@@ -935,8 +935,8 @@ const streaming: ReadonlyArray<Mutant> = [
     primitive: "Streaming",
     why: "It interrupts them and does not wait.",
     file: "src/internal/flow.ts",
-    find: "return Effect.flatMap(Fiber.interruptAll([...this.workers]), () => {",
-    replace: "return Effect.flatMap(Effect.forkDaemon(Fiber.interruptAll([...this.workers])), () => {",
+    find: "return Effect.flatMap(this.dismiss, () => {",
+    replace: "return Effect.flatMap(Effect.void, () => {",
     caughtBy: "nothing runs and the source is closed once, whenever the consumer is interrupted (in order)"
   }
 ]
@@ -1017,8 +1017,12 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "The process ends, and nobody has read them.",
     file: "src/core/background.ts",
-    find: "tasks.size + reporting === 0",
-    replace: "tasks.size === 0",
+    find: `  if (!reporting) return running.remove(state.works, task)
+  state.reporting++
+  return undefined
+`,
+    replace: `  return running.remove(state.works, task)
+`,
     caughtBy: "a failure is reported once, before it is empty"
   },
   {
@@ -1026,7 +1030,7 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "Nobody waits for them.",
     file: "src/core/background.ts",
-    find: `  if (state.closed) return new BackgroundClosed(task.name)
+    find: `  if (!isOpen(state)) return new BackgroundClosed(task.name)
 `,
     replace: "",
     caughtBy: "cancelAll and close, at any moment: everything ends, nothing is started later, nobody is left waiting"
@@ -1036,10 +1040,8 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "It waits for a task that never was.",
     file: "src/Background.ts",
-    find: `    return Effect.uninterruptible(
-      Effect.suspend((): Effect.Effect<Task`,
-    replace: `    return Effect.zipRight(Effect.void, 
-      Effect.suspend((): Effect.Effect<Task`,
+    find: `Effect.uninterruptible(Effect.asVoid(this.begin("Background.fireAndForget", effect, options)))`,
+    replace: `Effect.asVoid(this.begin("Background.fireAndForget", effect, options))`,
     caughtBy: "fibers and async functions start there, and one of each kind waits until it is empty",
     model: "aggressive"
   },
@@ -1057,18 +1059,38 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "It waits for the others, who go on.",
     file: "src/core/background.ts",
-    find: "for (const each of state.tasks.keys()) chain = concat(chain, task.stop(each, reason))",
-    replace: "for (const each of [...state.tasks.keys()].slice(0, 1)) chain = concat(chain, task.stop(each, reason))",
+    find: "for (const each of state.works.works) chain = concat(chain, task.stop(each, reason))",
+    replace: "for (const each of [...state.works.works].slice(0, 1)) chain = concat(chain, task.stop(each, reason))",
     caughtBy: "all are cancelled, and not only the first"
   },
   {
     name: "a registry that drains and cancels",
     primitive: "Background",
     why: "It was to let them end.",
-    file: "src/Background.ts",
-    find: `state.onClose === "drain" ? within(state.deadline, this.awaitEmpty) : succeedFalse`,
-    replace: "succeedFalse",
+    file: "src/core/background.ts",
+    find: `if (state.onClose === "interrupt") return stop(`,
+    replace: "if (true) return stop(",
     caughtBy: "draining waits for all that was taken"
+  },
+  {
+    name: "a registry whose `run` leaves its work behind",
+    primitive: "Background",
+    why: "The caller has gone, and what it ran goes on.",
+    file: "src/Background.ts",
+    find: "wake(concat(tasks.leave(state, ticket), tasks.stop(state, undefined)))",
+    replace: "wake(tasks.leave(state, ticket))\n      return Effect.failCause(cause)",
+    caughtBy:
+      "who runs has ended when the work has, and a failure is heard or reported, whoever is interrupted or cancelled"
+  },
+  {
+    name: "a registry whose `run` takes a failure for heard that nobody heard",
+    primitive: "Background",
+    why: "Its caller was interrupted in the tick in which the work failed: that is silent then.",
+    file: "src/Background.ts",
+    find: "wake(concat(tasks.leave(state, ticket), tasks.stop(state, undefined)))",
+    replace: "wake(tasks.stop(state, undefined))",
+    caughtBy:
+      "who runs has ended when the work has, and a failure is heard or reported, whoever is interrupted or cancelled"
   }
 ]
 
