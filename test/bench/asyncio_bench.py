@@ -170,6 +170,73 @@ async def gather(one, n):
     await asyncio.gather(*(one() for _ in range(n)))
 
 
+async def wait(one, n):
+    await asyncio.wait([asyncio.create_task(one()) for _ in range(n)])
+
+
+async def task_group(one, n):
+    async with asyncio.TaskGroup() as group:
+        for _ in range(n):
+            group.create_task(one())
+
+
+async def shield(one, n):
+    await asyncio.gather(*(asyncio.shield(one()) for _ in range(n)))
+
+
+def raced(race, *, others_fail):
+    """All but the last fail; or they wait until they are cancelled, and count then."""
+
+    async def prepare(n):
+        done = 0
+
+        async def turn():
+            nonlocal done
+            await asyncio.sleep(0)
+            done += 1
+
+        async def last():
+            await asyncio.sleep(0)  # as_completed starts them in any order
+            await turn()
+
+        async def fail():
+            await turn()
+            raise ValueError("no")
+
+        async def park():
+            nonlocal done
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                done += 1
+
+        other = fail if others_fail else park
+
+        async def run():
+            await race([*(other() for _ in range(n - 1)), last()])
+            return done
+
+        return run
+
+    return prepare
+
+
+async def first_success(coroutines):
+    for end in asyncio.as_completed(coroutines):
+        try:
+            return await end
+        except ValueError:
+            pass
+
+
+async def first_completed(coroutines):
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.wait(pending)
+
+
 async def memory(n):
     lock = asyncio.Lock()
     await lock.acquire()
@@ -201,6 +268,11 @@ WORKLOADS = {
     "abort": abort,
     "tasks": started(tasks),
     "gather": started(gather),
+    "wait": started(wait),
+    "task-group": started(task_group),
+    "shield": started(shield),
+    "first-success": raced(first_success, others_fail=True),
+    "first-completed": raced(first_completed, others_fail=False),
 }
 
 

@@ -13,7 +13,19 @@ import { type Budget, measure } from "./measure.js"
 import { compare, markdown, type Row, text, widths } from "./report.js"
 import type { Contender, Workload } from "./workload.js"
 
-const groups = ["lock", "limit", "queue", "streaming", "waiters", "abort", "tasks", "memory"]
+const groups = [
+  "lock",
+  "limit",
+  "queue",
+  "streaming",
+  "waiters",
+  "abort",
+  "tasks",
+  "groups",
+  "waits",
+  "shields",
+  "memory"
+]
 
 const load = async (group: string): Promise<ReadonlyArray<Workload>> =>
   ((await import(`./${group}.js`)) as { workloads: ReadonlyArray<Workload> }).workloads

@@ -71,6 +71,24 @@ const pMap =
     }
   }
 
+/** Calls of `next`, one after the other. */
+const nexts =
+  (make: (modules: Modules, items: ReadonlyArray<number>) => Promise<AsyncIterable<unknown>>): Contender =>
+  async (items) => {
+    const effect = await import("effect")
+    const { Streaming } = await import("effect-concurrency")
+    const source = numbers(items)
+    return async () => {
+      let count = 0
+      for await (const _ of await make({ ...effect, Streaming }, source)) count++
+      return count
+    }
+  }
+
+const later = async function* (items: ReadonlyArray<number>) {
+  for (const n of items) yield n
+}
+
 const sizes = [10_000]
 const half = (n: number) => n * 2
 
@@ -100,8 +118,8 @@ export const workloads: ReadonlyArray<Workload> = [
       name: `stream map, ${concurrency} at a time, Effect`,
       sizes,
       contenders: {
-        [ours]: stream(({ Effect, Streaming }, items) =>
-          Streaming.map(Streaming.fromIterable(items), (n) => Effect.succeed(n), { concurrency })
+        [ours]: stream(({ Effect, Stream, Streaming }, items) =>
+          Streaming.map(Stream.fromIterable(items), (n) => Effect.succeed(n), { concurrency })
         ),
         "Stream.mapEffect": stream(({ Effect, Stream }, items) =>
           Stream.mapEffect(Stream.fromIterable(items), (n) => Effect.succeed(n), { concurrency })
@@ -124,7 +142,53 @@ export const workloads: ReadonlyArray<Workload> = [
       [ours]: results(
         (Streaming, items) => Streaming.filter(items, async (n) => n % 2 === 0, { concurrency: 10 }),
         half
+      ),
+      "p-map": async (items) => {
+        const { pMapIterable, pMapSkip } = await import("p-map")
+        const source = numbers(items)
+        const call = async (n: number) => (n % 2 === 0 ? n : pMapSkip)
+        return async () => {
+          let count = 0
+          for await (const _ of pMapIterable(source, call, { concurrency: 10 })) count++
+          return half(count)
+        }
+      }
+    }
+  },
+  {
+    name: "stream filter, 1 at a time, Effect",
+    sizes,
+    contenders: {
+      [ours]: stream(
+        ({ Effect, Stream, Streaming }, items) =>
+          Streaming.filter(Stream.fromIterable(items), (n) => Effect.succeed(n % 2 === 0)),
+        half
+      ),
+      "Stream.filterEffect": stream(
+        ({ Effect, Stream }, items) =>
+          Stream.filterEffect(Stream.fromIterable(items), (n) => Effect.succeed(n % 2 === 0)),
+        half
       )
+    }
+  },
+  {
+    name: "stream of an async iterable, Effect",
+    sizes,
+    contenders: {
+      [ours]: stream(({ Streaming }, items) => Streaming.fromAsyncIterable(later(items))),
+      "Stream.fromAsyncIterable": stream(({ Stream }, items) =>
+        Stream.fromAsyncIterable(later(items), (error) => error)
+      )
+    }
+  },
+  {
+    name: "stream as an async iterable, Effect",
+    sizes,
+    contenders: {
+      [ours]: nexts(({ Effect, Stream, Streaming }, items) =>
+        Effect.runPromise(Streaming.toAsyncIterable(Stream.fromIterable(items)))
+      ),
+      "Stream.toAsyncIterable": nexts(async ({ Stream }, items) => Stream.toAsyncIterable(Stream.fromIterable(items)))
     }
   },
   {
@@ -132,8 +196,8 @@ export const workloads: ReadonlyArray<Workload> = [
     sizes,
     contenders: {
       [ours]: stream(
-        ({ Effect, Streaming }, items) =>
-          Streaming.filter(Streaming.fromIterable(items), (n) => Effect.succeed(n % 2 === 0), { concurrency: 10 }),
+        ({ Effect, Stream, Streaming }, items) =>
+          Streaming.filter(Stream.fromIterable(items), (n) => Effect.succeed(n % 2 === 0), { concurrency: 10 }),
         half
       ),
       "Stream.filterEffect, 1 at a time": stream(
