@@ -72,6 +72,22 @@ const table = (rows: ReadonlyArray<Row>): string =>
     )
   ].join("\n")
 
+/** How much of it each module took. */
+const modules = (rows: ReadonlyArray<Row>): string => {
+  const sum = (of: (row: Row) => number, own: ReadonlyArray<Row>) => own.reduce((sum, row) => sum + of(row), 0)
+  return [
+    "| module | explorations | all of them | schedules | seconds |",
+    "| --- | ---: | ---: | ---: | ---: |",
+    ...[...new Set(rows.map(({ explored }) => explored.primitive))].map((primitive) => {
+      const own = rows.filter(({ explored }) => explored.primitive === primitive)
+      const complete = own.filter((row) => row.complete).length
+      const schedules = number(sum((row) => row.schedules, own))
+      const seconds = number(sum((row) => row.milliseconds, own) / 1_000)
+      return `| ${primitive} | ${own.length} | ${complete} | ${schedules} | ${seconds} |`
+    })
+  ].join("\n")
+}
+
 const cases = scenarios
   .flatMap((explored) => (explored.models ?? models).map((model): Case => ({ explored, model })))
   .filter(({ explored }) => `${explored.primitive}: ${explored.name}`.includes(values.filter))
@@ -100,7 +116,7 @@ const seconds = rows.reduce((sum, row) => sum + row.milliseconds, 0) / 1_000
 const findings = rows.filter((row) => row.finding !== undefined)
 const summary = `${number(schedules)} schedules of ${cases.length} explorations in ${number(seconds)} s (${number(schedules / seconds)} a second), Node ${process.versions.node}: ${findings.length} findings.`
 
-console.log(`${table(rows)}\n\n${summary}`)
+console.log(`${table(rows)}\n\n${modules(rows)}\n\n${summary}`)
 for (const { explored, finding } of findings)
   console.log(`\n${explored.primitive}: ${explored.name}\n${finding!.message}`)
 
@@ -109,7 +125,10 @@ if (values.markdown) {
   const text = readFileSync(readme, "utf8")
   const [before, rest] = [text.indexOf(start), text.indexOf(end)]
   if (before < 0 || rest < before) throw new Error(`${readme} has no ${start} … ${end}`)
-  writeFileSync(readme, `${text.slice(0, before)}${start}\n\n${summary}\n\n${table(rows)}\n\n${text.slice(rest)}`)
+  writeFileSync(
+    readme,
+    `${text.slice(0, before)}${start}\n\n${summary}\n\n${modules(rows)}\n\n${table(rows)}\n\n${text.slice(rest)}`
+  )
 }
 
 if (findings.length > 0) process.exitCode = 1
