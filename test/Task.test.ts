@@ -365,7 +365,7 @@ describe("Task for effects", () => {
               const inner = yield* Task.startScoped(nested)
               yield* Effect.yieldNow()
               yield* (yield* Deferred.await(self)).cancelNow
-              yield* Effect.orDie(inner.await)
+              return yield* Effect.orDie(inner.await)
             })
           )
         )
