@@ -1,4 +1,4 @@
-/** What it costs to start many pieces of work and wait for all: a handle on each, or a registry around them. */
+/** What it costs to start many pieces of work and wait for all: with a handle on each that is awaited, or with a registry that is awaited when empty. */
 import { type Bodies, effects, fibers, forked, functions, sized, started } from "./bodies.js"
 import { ours, type Workload } from "./workload.js"
 
@@ -23,7 +23,7 @@ export const workloads: ReadonlyArray<Workload> = [
   {
     name: "tasks, Effect",
     ...sized,
-    aims: { [fibers]: 1 / 1.6, "Effect.all": 0, [`${ours} Background`]: 0 },
+    aims: { [fibers]: 1 / 1.6, "Effect.all": 0 },
     contenders: effects({
       [ours]: async (bodies) => {
         const { Effect } = await import("effect")
@@ -33,7 +33,16 @@ export const workloads: ReadonlyArray<Workload> = [
           (tasks) => Effect.forEach(tasks, (task) => task.await, { discard: true })
         )
       },
-      [`${ours} Background`]: async (bodies) => {
+      "Effect.all": effectAll,
+      [fibers]: forked
+    })
+  },
+  {
+    name: "registry, Effect",
+    ...sized,
+    aims: { [fibers]: 1 / 1.6 },
+    contenders: effects({
+      [ours]: async (bodies) => {
         const { Effect } = await import("effect")
         const { Background } = await import("effect-concurrency")
         const background = Background.makeUnsafe()
@@ -43,27 +52,18 @@ export const workloads: ReadonlyArray<Workload> = [
         )
       },
       FiberSet: fiberSet,
-      "Effect.all": effectAll,
       [fibers]: forked
     })
   },
   {
     name: "tasks, promise",
     ...sized,
-    aims: { "floor: promises": 0, [`${ours} Background`]: 0, "p-map": 0, "p-limit": 0, "p-any": 0 },
+    aims: { "floor: promises": 0, "p-map": 0, "p-limit": 0, "p-any": 0 },
     contenders: {
       ...functions({
         [ours]: async (functions) => {
           const { Task } = await import("effect-concurrency/promise")
           return () => Promise.all(functions.map((f) => new Task(f)))
-        },
-        [`${ours} Background`]: async (functions) => {
-          const { Background } = await import("effect-concurrency/promise")
-          const background = new Background()
-          return () => {
-            for (const f of functions) background.fireAndForget(f)
-            return background.awaitEmpty()
-          }
         },
         "p-map": async (functions) => {
           const { default: pMap } = await import("p-map")
@@ -91,6 +91,25 @@ export const workloads: ReadonlyArray<Workload> = [
       }),
       "asyncio create_task": { python: "tasks" },
       "asyncio gather": { python: "gather" }
+    }
+  },
+  {
+    name: "registry, promise",
+    ...sized,
+    aims: { "floor: promises": 0 },
+    contenders: {
+      ...functions({
+        [ours]: async (functions) => {
+          const { Background } = await import("effect-concurrency/promise")
+          const background = new Background()
+          return () => {
+            for (const f of functions) background.fireAndForget(f)
+            return background.awaitEmpty()
+          }
+        },
+        "floor: promises": async (functions) => () => Promise.all(started(functions))
+      }),
+      "asyncio create_task": { python: "tasks" }
     }
   }
 ]
