@@ -4,16 +4,23 @@
  * @internal
  */
 import * as Cause from "effect/Cause"
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as DefaultServices from "effect/DefaultServices"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
+import * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as ScheduleInterval from "effect/ScheduleInterval"
+import * as Scheduler from "effect/Scheduler"
 
 /** Effect 4: `Effect.callback`. */
 export const callback: <A, E = never>(
@@ -148,3 +155,79 @@ export const laterForker = <R>(): Effect.Effect<(effect: Effect.Effect<unknown, 
   Effect.map(Effect.runtime<R>(), (runtime) => (effect) => {
     Runtime.runFork(runtime, effect, { immediate: false })
   })
+
+/** The same for plain code, with nothing but the defaults. Effect 4: `Effect.runFork`. */
+export const runLater = (effect: Effect.Effect<unknown>): void => {
+  Runtime.runFork(Runtime.defaultRuntime, effect, { immediate: false })
+}
+
+/** Any fiber that runs, whatever comes of it. */
+export type AnyFiber = Fiber.RuntimeFiber<any, any>
+
+/** The clock that a fiber reads. Effect 4: `fiber.getRef(Clock)`. */
+export const clockOf = (fiber: AnyFiber): Clock.Clock => Context.get(fiber.currentDefaultServices, Clock.Clock)
+
+/** What runs a fiber. */
+export const schedulerOf = (fiber: AnyFiber): Scheduler.Scheduler => fiber.currentScheduler
+
+/** The clock and the scheduler of a program that names no other. Effect 4: the default values of the references. */
+export const liveClock = (): Clock.Clock => Context.get(DefaultServices.liveServices, Clock.Clock)
+export const liveScheduler = (): Scheduler.Scheduler => Scheduler.defaultScheduler
+
+/** Reads a clock that only grows, in nanoseconds. Effect 4: `clock.currentTimeNanosUnsafe()`. */
+export const readNanos = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos())
+
+/** Sleeps on a clock, in a fiber of its own, and then calls a function. What it gives prevents that. Effect 4: `Effect.runFork`. */
+export const sleepThen = (
+  scheduler: Scheduler.Scheduler,
+  clock: Clock.Clock,
+  milliseconds: number,
+  f: () => void
+): (() => void) => {
+  // Durations count nanoseconds. Less than half of one would be none, and a clock that only sleeps move would stand still.
+  const sleep = clock.sleep(Duration.millis(Math.ceil(milliseconds * 1e6) / 1e6))
+  const fiber = Runtime.runFork(Runtime.defaultRuntime, Effect.zipRight(sleep, Effect.sync(f)), { scheduler })
+  return () => fiber.unsafeInterruptAsFork(FiberId.none)
+}
+
+/** What a fiber has of a service that has a default. Effect 4: `fiber.getRef(reference)`. */
+export const referenceOf = <A>(fiber: AnyFiber, reference: Context.Reference<any, A>): A =>
+  Context.get(fiber.currentContext as Context.Context<never>, reference)
+
+/** The milliseconds since 1970 of an instant, if it is one. */
+export const epochOf = (instant: unknown): number =>
+  instant instanceof Date
+    ? instant.getTime()
+    : DateTime.isDateTime(instant)
+      ? DateTime.toEpochMillis(instant)
+      : (instant as number)
+
+/** An instant. */
+export type Instant = Date | DateTime.DateTime | number
+
+/** What went wrong in a cause, each thing once, without the interruptions. Effect 4: a filter of `cause.reasons`. */
+export const withoutInterruptions = <E>(cause: Cause.Cause<E>): Cause.Cause<E> =>
+  [...new Set(Cause.failures(cause))]
+    .map((error): Cause.Cause<E> => Cause.fail(error))
+    .concat([...new Set(Cause.defects(cause))].map(Cause.die))
+    .reduce((all, each) => (all === Cause.empty ? each : Cause.sequential(all, each)), Cause.empty)
+
+/** What went wrong, and then the interruption of whoever is to see it. Effect 4: `Cause.combine`. */
+export const andInterrupted = <E>(cause: Cause.Cause<E>, interruption: Cause.Cause<never>): Cause.Cause<E> =>
+  Cause.sequential(cause, interruption)
+
+/** A schedule from a step, which gives the next state, what comes out, and the milliseconds to wait; or none, to end. Effect 4: `Schedule.fromStep`. */
+export const scheduleFrom = <S, In, Out, R>(
+  initial: S,
+  step: (
+    input: In,
+    state: S
+  ) => Effect.Effect<{ readonly state: S; readonly out: Out; readonly delay: number | undefined }, never, R>
+): Schedule.Schedule<Out, In, R> =>
+  Schedule.makeWithState(initial, (now, input, state) =>
+    Effect.map(step(input, state), ({ delay, out, state }) => [
+      state,
+      out,
+      delay === undefined ? ScheduleDecision.done : ScheduleDecision.continueWith(ScheduleInterval.after(now + delay))
+    ])
+  )

@@ -7,6 +7,9 @@
 /** Milliseconds, from whenever; they only grow. */
 export const now = (): number => globalThis.performance.now()
 
+/** Milliseconds of the calendar, which somebody may set. */
+export const wall = (): number => globalThis.Date.now()
+
 const platform = globalThis as unknown as { readonly setImmediate?: (callback: () => void) => unknown }
 
 /** Lets the event loop turn: input, timers, whatever waited. Where there is no `setImmediate`, a timer takes a few milliseconds. */
