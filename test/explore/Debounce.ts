@@ -1,0 +1,3 @@
+import { pacing } from "./pacing.js"
+
+export const scenarios = pacing("Debounce")

@@ -1,0 +1,3 @@
+import { pacedFunction } from "./pacing.js"
+
+pacedFunction("throttle")
