@@ -1,0 +1,298 @@
+/**
+ * The arithmetic of a rate: how much of it is used, when so much more fits, what is left.
+ *
+ * `gcra`, the token bucket: up to `burst` units at once, and `limit` of them an interval come back, evenly spread. In any time `w` it gives
+ * at most `burst + w / interval * limit`. `slidingWindow`: at most `limit` units in any interval, exactly, whenever it begins.
+ *
+ * State: of `gcra` a time, and the units taken since, with which the bucket empties: units are counted, and time is only ever computed from
+ * the count, so nothing adds up to an error, however odd the rate and however long it goes on. Of `slidingWindow` a log of what was taken
+ * when, each entry with all units up to it, so that a sum is a difference and a search need not walk.
+ *
+ * Invariants:
+ *
+ * - I1 `gcra`: `count` is an integer of 0 or more, and no more than the burst and what has come back since `base`.
+ * - I2 `slidingWindow`: what is in the log and less than an interval old is at most the limit.
+ * - I3 `slidingWindow`: in the log, times grow and totals do not shrink.
+ *
+ * Transitions: `take`, of units for which `availableAt` is now, and `giveBack`. Neither asks for a time before that of another.
+ *
+ * @internal
+ */
+import { expect, integer, oneOf, record } from "./arguments.js"
+
+const algorithms = ["slidingWindow", "gcra"] as const
+
+export type Algorithm = (typeof algorithms)[number]
+
+/** What a rate is. */
+export interface Rate {
+  readonly algorithm: Algorithm
+  /** How many units an interval: an integer, 1 or more. */
+  readonly limit: number
+  /** The interval, in milliseconds. */
+  readonly interval: number
+  /** The most units at once. For a sliding window that is its limit. */
+  readonly burst: number
+}
+
+/** How a rate is given. The interval is in milliseconds here. */
+export interface Options {
+  readonly limit: number
+  readonly interval: number
+  readonly burst?: number | undefined
+  readonly algorithm?: Algorithm | undefined
+}
+
+export const fromOptions = (where: string, options: Options): Rate => {
+  const {
+    algorithm = options.burst === undefined ? "slidingWindow" : "gcra",
+    burst,
+    interval,
+    limit
+  } = record(where, options)
+  integer(where, "limit", limit, 1)
+  expect(interval > 0 && interval < Infinity, where, "interval", "a finite time above 0", interval, "number")
+  oneOf(where, "algorithm", algorithm, algorithms)
+  if (burst !== undefined) {
+    integer(where, "burst", burst, 1)
+    expect(algorithm === "gcra", where, "burst", 'given with the algorithm "gcra" only', burst, "number")
+  }
+  return { algorithm, limit, interval, burst: burst ?? limit }
+}
+
+/** What cannot fit at any time is refused, or it would wait for ever. */
+export const checkCost = (where: string, { burst }: Rate, cost: number): number =>
+  integer(where, "cost", cost, 0, burst)
+
+/** What is needed to give units back. */
+export interface Grant {
+  readonly cost: number
+  /** When it was taken. */
+  readonly at: number
+  /** What had been taken in all by then. */
+  readonly total: number
+}
+
+/** What is used of a rate. */
+export abstract class Usage {
+  constructor(readonly rate: Rate) {}
+
+  /**
+   * When so many units fit: now, or the time at which they will if meanwhile nothing else is taken. More than fit at once are taken as
+   * units that each go as soon as they can.
+   */
+  abstract availableAt(now: number, units: number): number
+
+  /** Takes units that fit. */
+  abstract take(now: number, cost: number): Grant
+
+  /** Undoes a `take`, as far as that leaves the rate what it is. */
+  abstract giveBack(now: number, grant: Grant): void
+
+  /** How many units fit now. */
+  abstract remaining(now: number): number
+
+  /** When nothing is used any more. */
+  abstract resetAt(now: number): number
+
+  /** Throws when an invariant does not hold. For tests. */
+  abstract check(now: number): void
+}
+
+class Gcra extends Usage {
+  private base = -Infinity
+  private count = 0
+  /** The time of the latest units, and how many there have been. */
+  private at = -Infinity
+  private total = 0
+
+  /** When the bucket has regained so many units since the base. */
+  private regained(units: number): number {
+    const { interval, limit } = this.rate
+    return this.base + (units * interval) / limit
+  }
+
+  availableAt(now: number, units: number): number {
+    const { burst, interval, limit } = this.rate
+    if (this.isFull(now)) return units <= burst ? now : now + ((units - burst) * interval) / limit
+    return Math.max(now, this.regained(this.count + units - burst))
+  }
+
+  /** It has been full for a while. (When it is full just now the base stays: what is taken in time after time would add up roundings.) */
+  private isFull(now: number): boolean {
+    return this.regained(this.count) < now
+  }
+
+  take(now: number, cost: number): Grant {
+    if (this.isFull(now)) {
+      this.base = now
+      this.count = 0
+    }
+    this.count += cost
+    this.total += cost
+    this.at = now
+    return { cost, at: now, total: this.total }
+  }
+
+  /**
+   * What was taken later than the grant might not have found a full bucket less full: at worst it was all taken now. So it is never as if
+   * the bucket had been more than full. When nothing was, as in the tick of the grant, this is exact.
+   */
+  giveBack(now: number, { at, cost, total }: Grant): void {
+    const { interval, limit } = this.rate
+    const later = this.at === at ? 0 : this.total - total
+    const least = now + (later * interval) / limit
+    if (this.regained(this.count - cost) >= least) this.count -= cost
+    else if (this.regained(this.count) > least) {
+      this.base = now
+      this.count = later
+    }
+  }
+
+  remaining(now: number): number {
+    const { burst, interval, limit } = this.rate
+    const guess = Math.floor(((now - this.base) * limit) / interval) - this.count + burst
+    let units = Math.max(0, Math.min(burst, guess))
+    // The guess divides where `availableAt` multiplies, so it may be out by one.
+    while (units > 0 && this.availableAt(now, units) > now) units--
+    while (units < burst && this.availableAt(now, units + 1) <= now) units++
+    return units
+  }
+
+  resetAt(now: number): number {
+    return Math.max(now, this.regained(this.count))
+  }
+
+  check(now: number): void {
+    const { burst } = this.rate
+    const { count } = this
+    if (!Number.isInteger(count) || count < 0) throw new Error(`I1: the count is ${count}`)
+    if (count > burst && this.regained(count - burst) > now) throw new Error(`I1: ${count} units were taken by ${now}`)
+  }
+}
+
+class SlidingWindow extends Usage {
+  private times: Array<number> = []
+  private totals: Array<number> = []
+  /** The first entry that is less than an interval old, and the total before it. */
+  private first = 0
+  private gone = 0
+
+  private get total(): number {
+    return this.totals.length > 0 ? this.totals[this.totals.length - 1]! : this.gone
+  }
+
+  /** Lets go of what has left the window. */
+  private expire(now: number): void {
+    const { times, totals } = this
+    const { interval } = this.rate
+    while (this.first < times.length && times[this.first]! + interval <= now) this.gone = totals[this.first++]!
+    if (this.first > 0 && this.first * 2 >= times.length) {
+      times.splice(0, this.first)
+      totals.splice(0, this.first)
+      this.first = 0
+    }
+  }
+
+  /** The first entry from which on something holds that, once it does, holds for all that follow. */
+  private find(holds: (index: number) => boolean): number {
+    let low = this.first
+    // Nearly always it is the first.
+    for (let high = holds(low) ? low : this.times.length; low < high;) {
+      const middle = (low + high) >> 1
+      if (holds(middle)) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  /** What is taken beyond a limit's worth follows it an interval later, unit by unit: so many rounds. */
+  availableAt(now: number, units: number): number {
+    this.expire(now)
+    const { interval, limit } = this.rate
+    const { gone, times, total, totals } = this
+    // This one has to have left.
+    const last = total + units - limit
+    if (last <= gone) return now
+    const rounds = Math.max(0, Math.ceil((last - total) / limit))
+    const unit = last - rounds * limit
+    if (unit <= gone) return now + rounds * interval
+    return times[this.find((index) => totals[index]! >= unit)]! + (rounds + 1) * interval
+  }
+
+  take(now: number, cost: number): Grant {
+    this.expire(now)
+    const { times, totals } = this
+    const total = this.total + cost
+    if (times[times.length - 1] === now) totals[totals.length - 1] = total
+    else if (cost > 0) {
+      times.push(now)
+      totals.push(total)
+    }
+    return { cost, at: now, total }
+  }
+
+  giveBack(now: number, { at, cost }: Grant): void {
+    this.expire(now)
+    const { times, totals } = this
+    // Nearly always it is the last.
+    const found = times[times.length - 1] === at ? times.length - 1 : this.find((index) => times[index]! >= at)
+    if (times[found] !== at) return
+    for (let index = found; index < totals.length; index++) totals[index]! -= cost
+  }
+
+  remaining(now: number): number {
+    this.expire(now)
+    return this.rate.limit - (this.total - this.gone)
+  }
+
+  resetAt(now: number): number {
+    this.expire(now)
+    const { times } = this
+    return times.length === 0 ? now : times[times.length - 1]! + this.rate.interval
+  }
+
+  check(now: number): void {
+    const used = this.rate.limit - this.remaining(now)
+    if (used < 0 || used > this.rate.limit) throw new Error(`I2: ${used} units in one interval`)
+    for (let index = this.first; index < this.times.length; index++) {
+      const before = index === this.first ? this.gone : this.totals[index - 1]!
+      if (this.totals[index]! < before) throw new Error(`I3: the totals shrink at ${index}`)
+      if (index > 0 && this.times[index]! <= this.times[index - 1]!) throw new Error(`I3: the times do not grow`)
+    }
+  }
+}
+
+export const make = (rate: Rate): Usage => (rate.algorithm === "gcra" ? new Gcra(rate) : new SlidingWindow(rate))
+
+/** What was decided about a request, and how the rate stands after it. Times are milliseconds from now. */
+export interface Decision {
+  readonly allowed: boolean
+  /** How many units more could be had now. */
+  readonly remaining: number
+  /** When it can be asked again with success; 0 when it was allowed. */
+  readonly retryAfter: number
+  /** When nothing is used any more. */
+  readonly resetAfter: number
+}
+
+/**
+ * Takes units if they fit, or says when they will; `grant` is there when they did. `ahead` units go first: with any, nothing is left for
+ * who comes now.
+ */
+export const decide = (
+  usage: Usage,
+  now: number,
+  cost: number,
+  ahead: number | undefined
+): { readonly decision: Decision; readonly grant: Grant | undefined } => {
+  const at = usage.availableAt(now, cost + (ahead ?? 0))
+  const grant = at <= now && ahead === undefined ? usage.take(now, cost) : undefined
+  const decision = Object.freeze({
+    allowed: grant !== undefined,
+    remaining: ahead === undefined ? usage.remaining(now) : 0,
+    retryAfter: grant === undefined ? at - now : 0,
+    resetAfter: usage.resetAt(now) - now
+  })
+  return { decision, grant }
+}

@@ -1,0 +1,248 @@
+/**
+ * A rate limiter for `async` functions: at most so many in an interval, for each key, first come, first served.
+ *
+ * @since 0.1.0
+ */
+import { callable } from "../core/arguments.js"
+import * as event from "../core/event.js"
+import { Limiter, type Reservation } from "../core/limiter.js"
+import type { Decision, Grant } from "../core/rate.js"
+import * as core from "../core/rateLimiter.js"
+import { wake } from "../core/ticket.js"
+import type * as Effects from "../RateLimiter.js"
+import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions } from "./park.js"
+import { platformTime } from "./timer.js"
+import { view } from "./view.js"
+
+export {
+  /**
+   * As many wait for the key as may. `retryAfter` is in milliseconds.
+   *
+   * @since 0.1.0
+   */
+  RateLimited
+} from "../core/rateLimiter.js"
+
+/**
+ * How a limiter is made. The interval is in milliseconds.
+ *
+ * @since 0.1.0
+ */
+export interface RateLimiterMakeOptions extends core.Options {}
+
+/**
+ * How units are asked for: how many, by default one; and a signal or a timeout to give up by.
+ *
+ * @since 0.1.0
+ */
+export interface RateLimiterOptions extends core.RequestOptions, WaitOptions {}
+
+/**
+ * How a function is run: for which key, how many units it takes, and how long it waits for them.
+ *
+ * @since 0.1.0
+ */
+export interface RateLimiterRunOptions extends RateLimiterOptions {
+  /** Default: `"default"`. */
+  readonly key?: string | undefined
+}
+
+/**
+ * What a function is given.
+ *
+ * @since 0.1.0
+ */
+export interface RateLimiterContext {
+  /** The caller's signal; one that never aborts when there was none. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * A place in the line of a key that was taken ahead of time.
+ *
+ * @since 0.1.0
+ */
+export class RateLimiterReservation {
+  /** @internal */
+  constructor(private readonly reserved: Reservation) {}
+
+  /**
+   * In how many milliseconds, seen from the reservation, it comes. It comes sooner when somebody before it gives up; and later than this
+   * only when several costs were mixed in a sliding window.
+   */
+  get delay(): number {
+    return this.reserved.delay
+  }
+
+  /** Waits until it has come. False: it was cancelled. Giving up this wait does not cancel it. */
+  async wait(options?: WaitOptions): Promise<boolean> {
+    const where = "RateLimiterReservation.wait"
+    const { over } = this.reserved
+    checkWait(where, options)
+    if (!over.isSet) await wait(where, over, undefined, options, event.enqueue, event.cancel)
+    return !this.reserved.isCancelled
+  }
+
+  /** Gives up the place or, when it has come already, gives back what was not used. False: it was cancelled before. */
+  cancel(): boolean {
+    return this.reserved.cancel()
+  }
+}
+
+/** A reservation's place in line: it tells those who wait for the reservation. */
+class ReservationTicket extends PromiseTicket<core.Request, Grant> {
+  readonly over = event.make()
+
+  override wake(): void {
+    wake(event.set(this.over))
+  }
+}
+
+type Work<A> = (context: RateLimiterContext) => A | PromiseLike<A>
+
+/**
+ * At most so many units in an interval, for each key. The same machine as the Effect module's `RateLimiter`; `RateLimiter.from` shares one.
+ *
+ * **When to use**: to keep to how often something may be done: requests to a server with a quota, mails to a person. The key is whom it
+ * counts for: a host, a user. A limiter without keys uses one, `"default"`. To limit how many run at once, use a `Semaphore`.
+ *
+ * **Details**: by default a sliding window: no interval, whenever it begins, has more than the limit. With `algorithm: "gcra"` (a token
+ * bucket) or a `burst`, up to `burst` at once and the rest evenly spread. What is to be had at once is taken before a call returns, and its
+ * function started. A cost that can never fit is a `RangeError`. With a `backlog`, one more than may wait is refused with `RateLimited`,
+ * whose `retryAfter` is in milliseconds, as all times here. There is a timer only while somebody waits, and one for all.
+ *
+ * **Interruption**: an aborted or timed-out wait leaves the line at once, and those behind it move up. What was granted to it in the same
+ * tick goes back, and to the next.
+ *
+ * **Fairness**: strict order of arrival for each key. Nobody overtakes: neither a newcomer, nor a smaller cost, nor `tryConsume`.
+ *
+ * @example
+ * import { RateLimiter } from "effect-concurrency/promise"
+ *
+ * const limiter = new RateLimiter({ limit: 2, interval: 20 })
+ * const began = performance.now()
+ * const results = await Promise.all([1, 2, 3, 4].map((n) => limiter.run(async () => n * n, { key: "example.org" })))
+ *
+ * console.log(results) // => [ 1, 4, 9, 16 ]
+ * console.log(performance.now() - began >= 19) // => true
+ * console.log(limiter.tryConsume("example.org").allowed) // => false
+ *
+ * @since 0.1.0
+ */
+export class RateLimiter {
+  /** @internal */
+  declare readonly [core.TypeId]: Limiter
+
+  constructor(options: RateLimiterMakeOptions) {
+    this[core.TypeId] = new Limiter(core.fromOptions("new RateLimiter", options), platformTime())
+  }
+
+  /** A view of the limiter that an Effect program, or other plain code, uses: all wait in one line, on the clock of where it was made. */
+  static from(limiter: Effects.RateLimiter<unknown> | RateLimiter): RateLimiter {
+    return view(RateLimiter.prototype, "RateLimiter", core.TypeId, limiter)
+  }
+
+  /** Takes units, and waits for them if it has to. */
+  consume(key = core.defaultKey, options?: RateLimiterOptions): Promise<void> {
+    return attempt(() => taken("RateLimiter.consume", this[core.TypeId], key, options, nothing, undefined))
+  }
+
+  /** Takes units if they are to be had without waiting and without overtaking anybody, and says what was decided. */
+  tryConsume(key = core.defaultKey, options?: core.RequestOptions): Decision {
+    const limiter = this[core.TypeId]
+    const cost = core.checkRequest("RateLimiter.tryConsume", limiter.state.rate, key, options)
+    return limiter.decide(limiter.key(key), cost)
+  }
+
+  /**
+   * Takes a place in line now, for later, and says how long it will take. What is reserved is taken when its turn comes, whether anybody
+   * waits for it or not; who does not need it any more cancels it. Throws `RateLimited` when as many wait as may.
+   */
+  reserve(key = core.defaultKey, options?: core.RequestOptions): RateLimiterReservation {
+    const limiter = this[core.TypeId]
+    const cost = core.checkRequest("RateLimiter.reserve", limiter.state.rate, key, options)
+    const of = limiter.key(key)
+    const refused = limiter.available(of, cost) ? undefined : limiter.refusal(of, cost)
+    if (refused !== undefined) throw refused
+    const ticket = new ReservationTicket({ key: of, cost }, 0)
+    return new RateLimiterReservation(limiter.reserve(ticket, ticket.over))
+  }
+
+  /**
+   * Runs a function when its turn has come. An abort before that is an abort of the wait, and nothing is used; the function is given the
+   * signal.
+   */
+  run<A>(f: Work<A>, options?: RateLimiterRunOptions): Promise<A> {
+    const where = "RateLimiter.run"
+    return attempt(() => {
+      callable(where, "f", f)
+      const limiter = this[core.TypeId]
+      const signal = options?.signal
+      const start = () => f(new Context(signal))
+      return taken(where, limiter, options?.key ?? core.defaultKey, options, start, (ticket) => {
+        if (!signal?.aborted) return start()
+        // Aborted between the grant and this reaction.
+        wake(limiter.cancel(ticket))
+        throw signal.reason
+      })
+    })
+  }
+
+  /** A function that runs each of its calls when its turn has come. */
+  wrap<This, Args extends Array<unknown>, A>(
+    f: (this: This, ...args: Args) => A | PromiseLike<A>,
+    options?: RateLimiterRunOptions
+  ): (this: This, ...args: Args) => Promise<A> {
+    callable("RateLimiter.wrap", "f", f)
+    const run = (call: () => A | PromiseLike<A>) => this.run(call, options)
+    return function (...args) {
+      return run(() => f.apply(this, args))
+    }
+  }
+
+  /** A frozen snapshot. */
+  stats(): core.Stats {
+    return core.stats(this[core.TypeId].state)
+  }
+}
+
+/** Made for each call, and only if it is looked at: listeners on a signal that all calls share would never go. */
+class Context implements RateLimiterContext {
+  constructor(private given: AbortSignal | undefined) {}
+
+  get signal(): AbortSignal {
+    return (this.given ??= new AbortController().signal)
+  }
+}
+
+const nothing = (): void => {}
+
+/** The place of a caller in line. What it was granted is nothing that a caller could use. */
+class Waiter extends PromiseTicket<core.Request, Grant> {
+  override claim(): void {}
+}
+
+/** Goes on with units: at once if they are to be had, and otherwise when the ticket is granted. */
+const taken = <A>(
+  where: string,
+  limiter: Limiter,
+  name: string,
+  options: RateLimiterOptions | undefined,
+  now: () => A | PromiseLike<A>,
+  later: ((ticket: Waiter) => A | PromiseLike<A>) | undefined
+): A | PromiseLike<A> => {
+  const cost = core.checkRequest(where, limiter.state.rate, name, options)
+  checkWait(where, options)
+  const key = limiter.key(name)
+  if (limiter.tryTake(key, cost) !== undefined) return now()
+  const refused = limiter.refusal(key, cost)
+  if (refused !== undefined) throw refused
+  const ticket = new Waiter({ key, cost }, 0)
+  const granted = park<A, Limiter, Waiter>(where, limiter, ticket, options, enqueue, cancel)
+  // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage).
+  return later === undefined ? granted : granted.then(() => later(ticket))
+}
+
+const enqueue = (limiter: Limiter, ticket: Waiter): void => limiter.enqueue(ticket)
+
+const cancel = (limiter: Limiter, ticket: Waiter) => limiter.cancel(ticket)

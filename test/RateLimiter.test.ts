@@ -1,0 +1,316 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
+import { RateLimiter } from "effect-concurrency"
+import * as Promises from "effect-concurrency/promise"
+import { rateLimiterLaws, StepClock, timedSkins } from "./laws/RateLimiter.js"
+import { dieWith } from "./utils/defects.js"
+import { sweep, sweepIsClean } from "./utils/sweep.js"
+
+describe("laws", () => {
+  for (const skin of timedSkins.filter(({ name }) => name !== "promise")) rateLimiterLaws(skin)
+})
+
+const hour = { limit: 1, interval: "1 hour" } as const
+
+describe("RateLimiter", () => {
+  it.effect("waits on Effect's clock: just before the interval is over it waits, then it goes", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ limit: 2, interval: "1 second" })
+      yield* limiter.consume()
+      yield* limiter.consume()
+      const third = yield* Effect.fork(limiter.consume())
+      yield* TestClock.adjust("999 millis")
+      assert.isNull(third.unsafePoll())
+      yield* TestClock.adjust("1 millis")
+      assert.isTrue(Exit.isSuccess(yield* third.await))
+    })
+  )
+
+  it.effect.each([
+    { limit: 600, interval: 1000 },
+    { limit: 3000, interval: 1000 },
+    { limit: 1, interval: 0.4 }
+  ])("$limit in $interval ms: while there is a line it is neither above nor below", ({ interval, limit }) =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ limit, interval, burst: 1 })
+      let done = 0
+      const all = Array.from({ length: 400 }, () => Effect.map(limiter.consume(), () => void done++))
+      const line = yield* Effect.fork(Effect.all(all, { concurrency: "unbounded", discard: true }))
+      for (let time = 10; time <= 100; time += 10) {
+        yield* TestClock.adjust(10)
+        assert.isAtMost(Math.abs(done - Math.min(400, 1 + (time * limit) / interval)), 1)
+      }
+      yield* Fiber.interrupt(line)
+      assert.strictEqual((yield* limiter.stats).waiting, 0)
+    })
+  )
+
+  it("one timer for all who wait, of whatever key, and none for nobody", async () => {
+    const clock = new StepClock()
+    const run = <A>(self: Effect.Effect<A, unknown>) => Effect.runFork(Effect.withClock(self, clock))
+    const limiter = await Effect.runPromise(Effect.withClock(RateLimiter.make({ limit: 1, interval: 10 }), clock))
+    for (const key of ["a", "b"]) for (let i = 0; i < 50; i++) run(limiter.consume(key))
+    await clock.advance(5)
+    assert.strictEqual(clock.timers.size, 1)
+    await clock.advance(500)
+    assert.strictEqual(clock.timers.size, 0)
+    // It slept once a grant, or a little more often, not once for each who waits.
+    assert.isAtMost(clock.sleeps, 110)
+  })
+
+  it.effect("a line of 20,000 that is given up at once leaves nothing", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make(hour)
+      yield* limiter.consume()
+      const line = yield* Effect.fork(
+        Effect.all(
+          Array.from({ length: 20_000 }, () => limiter.consume()),
+          { concurrency: "unbounded", discard: true }
+        )
+      )
+      yield* Effect.yieldNow()
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* limiter.stats).waiting, 20_000)
+      yield* Fiber.interrupt(line)
+      assert.deepStrictEqual(yield* limiter.stats, { keys: 1, waiting: 0 })
+    })
+  )
+
+  it("interrupted at any operation, consume has handed over what it took, or taken nothing", async () => {
+    for (const waits of [false, true]) {
+      const clock = new StepClock()
+      await sweepIsClean({
+        setup: () => {
+          const limiter = Effect.runSync(Effect.withClock(RateLimiter.make({ limit: 2, interval: 10 }), clock))
+          const state = { limiter, got: 0, view: Promises.RateLimiter.from(limiter) }
+          if (waits) state.view.tryConsume("default", { cost: 2 })
+          return state
+        },
+        victim: (state) =>
+          Effect.matchCauseEffect(state.limiter.consume("default", { cost: 2 }), {
+            onFailure: Effect.failCause,
+            onSuccess: () => Effect.succeed(void (state.got = 2))
+          }),
+        meanwhile: () => Effect.promise(() => clock.advance(waits ? 10 : 0)),
+        verify: ({ got, view }) => {
+          assert.strictEqual(view.stats().waiting, 0)
+          assert.strictEqual(view.tryConsume("default", { cost: 0 }).remaining, 2 - got)
+        }
+      })
+      assert.strictEqual(clock.timers.size, 0)
+    }
+  })
+
+  it("interrupted at any operation, withLimit has begun its effect, or gives back what it took", async () => {
+    for (const waits of [false, true]) {
+      const clock = new StepClock()
+      const { findings, operations } = await sweep({
+        setup: () => {
+          const limiter = Effect.runSync(Effect.withClock(RateLimiter.make({ limit: 2, interval: 10 }), clock))
+          const state = { limiter, got: 0, view: Promises.RateLimiter.from(limiter) }
+          if (waits) state.view.tryConsume("default", { cost: 2 })
+          return state
+        },
+        victim: (state) => state.limiter.withLimit("default", { cost: 2 })(Effect.sync(() => void (state.got = 2))),
+        meanwhile: () => Effect.promise(() => clock.advance(waits ? 10 : 0)),
+        verify: ({ got, view }) => {
+          assert.strictEqual(view.stats().waiting, 0)
+          assert.strictEqual(view.tryConsume("default", { cost: 0 }).remaining, 2 - got)
+        }
+      })
+      assert.isAbove(operations, 5)
+      // The effect is begun in one operation, and its own first is the next: between the two it counts as begun.
+      assert.isAtMost(findings.length, 1, JSON.stringify(findings))
+    }
+  })
+
+  it.effect("an effect that is interrupted after it began has used what it took", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make(hour)
+      const fiber = yield* Effect.fork(limiter.withLimit()(Effect.never))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(fiber)
+      assert.isFalse((yield* limiter.tryConsume()).allowed)
+    })
+  )
+
+  it.effect("a wait can be timed out", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make(hour)
+      yield* limiter.consume()
+      const wait = yield* Effect.fork(Effect.timeoutOption(limiter.consume(), "1 second"))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(wait))._tag, "None")
+      assert.strictEqual((yield* limiter.stats).waiting, 0)
+    })
+  )
+
+  it.effect("RateLimited can be caught by its tag", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ ...hour, backlog: 0 })
+      yield* limiter.consume("ada")
+      const after = yield* limiter.consume("ada").pipe(
+        Effect.as(0),
+        Effect.catchTag("RateLimited", ({ retryAfter }) => Effect.succeed(retryAfter))
+      )
+      assert.strictEqual(after, 3_600_000)
+    })
+  )
+
+  it("refuses bad options as a defect, that names the function", () => {
+    const defect = (options: unknown) => String(dieWith(Effect.runSyncExit(RateLimiter.make(options as never))))
+    assert.match(
+      defect({ limit: 0, interval: 1 }),
+      /^RangeError: RateLimiter.make: limit must be an integer of at least 1, got 0/
+    )
+    assert.match(
+      defect({ limit: 1, interval: "0 millis" }),
+      /^RangeError: RateLimiter.make: interval must be a finite time above 0/
+    )
+    assert.match(defect({ limit: 1, interval: "a while" }), /^TypeError: RateLimiter.make: interval must be a duration/)
+    assert.match(defect({ limit: 1, interval: Infinity }), /^RangeError: RateLimiter.make: interval/)
+    assert.match(defect(undefined), /^TypeError: RateLimiter.make: options must be an object/)
+    assert.throws(() => RateLimiter.makeUnsafe({ limit: 0, interval: 1 }), RangeError)
+  })
+
+  it.effect("has its operations as functions, too", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ limit: 3, interval: "1 hour" })
+      yield* RateLimiter.consume(limiter, "a")
+      assert.strictEqual((yield* RateLimiter.tryConsume(limiter, "a")).remaining, 1)
+      assert.strictEqual((yield* RateLimiter.reserve(limiter, "b", { cost: 3 })).delay, 0)
+      assert.strictEqual(yield* RateLimiter.withLimit(Effect.succeed(1), limiter, "a"), 1)
+      assert.strictEqual(yield* Effect.succeed(2).pipe(RateLimiter.withLimit(limiter, "c", { cost: 2 })), 2)
+      assert.deepStrictEqual(yield* RateLimiter.stats(limiter), { keys: 3, waiting: 0 })
+    })
+  )
+})
+
+describe("Service", () => {
+  class Limit extends RateLimiter.Service<Limit>()("test/Limit", { limit: 3, interval: "1 hour" }) {}
+
+  it.effect("offers the operations of the limiter that is provided", () =>
+    Effect.gen(function* () {
+      yield* Limit.consume()
+      assert.strictEqual((yield* Limit.tryConsume()).remaining, 1)
+      assert.strictEqual(yield* Effect.succeed(42).pipe(Limit.withLimit()), 42)
+      const reserved = yield* Limit.reserve()
+      assert.strictEqual(reserved.delay, 3_600_000)
+      assert.isTrue(yield* reserved.cancel)
+      assert.deepStrictEqual(yield* Limit.stats, { keys: 1, waiting: 0 })
+    }).pipe(Effect.provide(Limit.layer))
+  )
+
+  it.effect("finds its options out when the layer is built", () => {
+    const limit = Config.map(Config.integer("LIMIT"), (limit) => ({ limit, interval: "1 hour", backlog: 0 }) as const)
+    class Configured extends RateLimiter.Service<Configured>()("test/Configured", limit) {}
+    const provider = ConfigProvider.fromMap(new Map([["LIMIT", "1"]]))
+    return Effect.gen(function* () {
+      yield* Configured.consume()
+      assert.strictEqual((yield* Effect.flip(Configured.consume()))._tag, "RateLimited")
+    }).pipe(Effect.provide(Configured.layer), Effect.withConfigProvider(provider))
+  })
+})
+
+describe("Store", () => {
+  it.effect("a limiter on the store in memory keeps to the limit, in order", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.makeWithStore({ limit: 2, interval: "10 millis" })
+      const order: Array<string> = []
+      const ask = (name: string, cost: number) =>
+        Effect.fork(limiter.withLimit("a", { cost })(Effect.sync(() => order.push(name))))
+      yield* Effect.forEach(["one", "two"], (name, i) => ask(name, i + 1))
+      const other = yield* ask("three", 1)
+      yield* TestClock.adjust(9)
+      assert.deepStrictEqual(order, ["one"])
+      assert.deepStrictEqual(yield* limiter.tryConsume("a"), {
+        allowed: false,
+        remaining: 0,
+        retryAfter: 1,
+        resetAfter: 1
+      })
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(order, ["one", "two"])
+      yield* TestClock.adjust(10)
+      yield* Fiber.join(other)
+      assert.deepStrictEqual(order, ["one", "two", "three"])
+      assert.strictEqual((yield* limiter.tryConsume("a")).remaining, 0)
+      assert.strictEqual((yield* limiter.tryConsume("b", { cost: 2 })).allowed, true)
+    }).pipe(Effect.provide(RateLimiter.layerStoreMemory))
+  )
+
+  it.effect("two limiters on one store share its limits, and those of another rate do not", () =>
+    Effect.gen(function* () {
+      const one = yield* RateLimiter.makeWithStore(hour)
+      const other = yield* RateLimiter.makeWithStore(hour)
+      const even = yield* RateLimiter.makeWithStore({ ...hour, algorithm: "gcra" })
+      yield* one.consume()
+      assert.isFalse((yield* other.tryConsume()).allowed)
+      assert.isTrue((yield* even.tryConsume()).allowed)
+    }).pipe(Effect.provide(RateLimiter.layerStoreMemory))
+  )
+
+  it.effect("interrupted while it waits, it leaves, and the next asks", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.makeWithStore({ limit: 1, interval: 10, backlog: 2 })
+      yield* limiter.consume()
+      const fibers = yield* Effect.forEach([1, 2], () => Effect.fork(limiter.consume()))
+      yield* TestClock.adjust(5)
+      assert.strictEqual((yield* Effect.flip(limiter.consume()))._tag, "RateLimited")
+      yield* Fiber.interrupt(fibers[0]!)
+      yield* TestClock.adjust(5)
+      yield* Fiber.join(fibers[1]!)
+      assert.isFalse((yield* limiter.tryConsume()).allowed)
+    }).pipe(Effect.provide(RateLimiter.layerStoreMemory))
+  )
+
+  it.effect("is asked with numbers and names, and what it cannot do is an error of type StoreError", () => {
+    const asked: Array<RateLimiter.StoreRequest> = []
+    const broken = Layer.succeed(RateLimiter.Store, {
+      consume: (request) =>
+        Effect.zipRight(
+          Effect.sync(() => asked.push(request)),
+          Effect.fail(new RateLimiter.StoreError("down"))
+        ),
+      giveBack: () => Effect.void
+    })
+    return Effect.gen(function* () {
+      const limiter = yield* RateLimiter.makeWithStore({ limit: 5, interval: "2 seconds" })
+      const error = yield* Effect.flip(limiter.consume("ada", { cost: 2 }))
+      assert.strictEqual(error._tag, "StoreError")
+      assert.strictEqual((yield* Effect.flip(limiter.tryConsume("ada"))).message, "down")
+      // It is not stuck.
+      assert.strictEqual((yield* Effect.flip(limiter.withLimit("ada")(Effect.void)))._tag, "StoreError")
+      assert.deepStrictEqual(asked[0], {
+        algorithm: "slidingWindow",
+        limit: 5,
+        interval: 2000,
+        burst: 5,
+        key: "ada",
+        cost: 2
+      })
+      const refused = yield* Effect.exit(limiter.consume("ada", { cost: 6 }))
+      assert.instanceOf(dieWith(refused), RangeError)
+      assert.strictEqual(asked.length, 3)
+    }).pipe(Effect.provide(broken))
+  })
+
+  it.effect("gets back what was granted to an effect that did not begin", () => {
+    let given = 0
+    const store = Layer.succeed(RateLimiter.Store, {
+      consume: () => Effect.succeed({ allowed: true, remaining: 0, retryAfter: 0, resetAfter: 0, grant: 7 }),
+      giveBack: (_, { grant }) => Effect.sync(() => void (given += grant as number))
+    })
+    return Effect.gen(function* () {
+      const limiter = yield* RateLimiter.makeWithStore(hour)
+      const exit = yield* Effect.exit(
+        Effect.withFiberRuntime<void, unknown>((fiber) => {
+          fiber.unsafeInterruptAsFork(fiber.id())
+          return limiter.withLimit()(Effect.die("it began"))
+        }).pipe(Effect.fork, Effect.flatMap(Fiber.join))
+      )
+      assert.isTrue(Exit.isFailure(exit) && !Cause.isDie(exit.cause))
+      assert.include([0, 7], given)
+    }).pipe(Effect.provide(store))
+  })
+})

@@ -1,0 +1,188 @@
+import { AsyncLocalStorage } from "node:async_hooks"
+import { getEventListeners } from "node:events"
+import { assert, describe, it } from "@effect/vitest"
+import { afterEach, beforeEach, vi } from "vitest"
+import { RateLimited, RateLimiter } from "effect-concurrency/promise"
+import { rateLimiterLaws, timedSkins } from "../laws/RateLimiter.js"
+import { settle } from "../laws/skins.js"
+import { rejectionOf } from "../utils/rejection.js"
+
+describe("laws", () => {
+  for (const skin of timedSkins.filter(({ name }) => name === "promise")) rateLimiterLaws(skin)
+})
+
+describe("RateLimiter", () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }))
+  afterEach(() => {
+    assert.strictEqual(vi.getTimerCount(), 0, "a timer is left")
+    vi.useRealTimers()
+  })
+
+  const full = () => {
+    const limiter = new RateLimiter({ limit: 1, interval: 10 })
+    limiter.tryConsume()
+    return limiter
+  }
+  const pass = async (milliseconds: number) => {
+    await vi.advanceTimersByTimeAsync(milliseconds)
+    await settle()
+  }
+
+  it("starts a function that need not wait before run returns, and always gives a promise", async () => {
+    const limiter = new RateLimiter({ limit: 2, interval: 10 })
+    let ran = false
+    const result = limiter.run(() => {
+      ran = true
+      return 42
+    })
+    assert.isTrue(ran)
+    assert.instanceOf(result, Promise)
+    assert.strictEqual(await result, 42)
+    const error = new Error("its own")
+    assert.strictEqual(
+      await rejectionOf(
+        limiter.run(() => {
+          throw error
+        })
+      ),
+      error
+    )
+  })
+
+  it("a signal that is aborted starts nothing and takes nothing", async () => {
+    const limiter = new RateLimiter({ limit: 1, interval: 10 })
+    const reason = new Error("no need")
+    const signal = AbortSignal.abort(reason)
+    assert.strictEqual(await rejectionOf(limiter.run(() => assert.fail(), { signal })), reason)
+    assert.strictEqual(await rejectionOf(limiter.consume("default", { signal })), reason)
+    assert.isTrue(limiter.tryConsume().allowed)
+  })
+
+  it("an abort ends the wait with its reason, and leaves no listener", async () => {
+    const limiter = full()
+    const controller = new AbortController()
+    const { signal } = controller
+    const waits = [limiter.consume("default", { signal }), limiter.run(() => assert.fail(), { signal })]
+    assert.strictEqual(getEventListeners(signal, "abort").length, 1)
+    const reason = new Error("enough")
+    controller.abort(reason)
+    for (const wait of waits) assert.strictEqual(await rejectionOf(wait), reason)
+    assert.strictEqual(getEventListeners(signal, "abort").length, 0)
+    assert.strictEqual(limiter.stats().waiting, 0)
+  })
+
+  it("a timeout ends the wait with a TimeoutError, in time, and not before", async () => {
+    const limiter = full()
+    const wait = rejectionOf(limiter.consume("default", { timeout: 5 }))
+    await pass(4)
+    assert.strictEqual(limiter.stats().waiting, 1)
+    await pass(1)
+    const error = (await wait) as DOMException
+    assert.strictEqual(error.name, "TimeoutError")
+    assert.match(error.message, /RateLimiter.consume: timed out after 5 ms/)
+    assert.strictEqual(limiter.stats().waiting, 0)
+  })
+
+  it("an abort between the grant and the function: it does not run, and what it was granted comes back", async () => {
+    for (let delay = 0; delay < 12; delay++) {
+      const limiter = full()
+      const controller = new AbortController()
+      let ran = 0
+      const victim = limiter.run(() => ran++, { signal: controller.signal }).catch(() => "aborted")
+      await settle()
+      vi.advanceTimersByTime(10)
+      for (let i = 0; i < delay; i++) await Promise.resolve()
+      controller.abort()
+      await victim
+      assert.strictEqual(limiter.tryConsume().allowed, ran === 0, `after ${delay} microtasks`)
+      if (delay === 0) assert.strictEqual(ran, 0)
+    }
+  })
+
+  it("a function is given the caller's signal, or one that never aborts", async () => {
+    const limiter = new RateLimiter({ limit: 5, interval: 10 })
+    const { signal } = new AbortController()
+    assert.strictEqual(await limiter.run((context) => context.signal, { signal }), signal)
+    const own = await limiter.run(({ signal }) => signal)
+    assert.isFalse(own.aborted)
+    assert.notStrictEqual(own, await limiter.run(({ signal }) => signal))
+  })
+
+  it("what waits runs in the AsyncLocalStorage context of its caller", async () => {
+    const limiter = full()
+    const storage = new AsyncLocalStorage<string>()
+    const calls = ["ada", "bob"].map((name) => storage.run(name, () => limiter.run(() => storage.getStore())))
+    await pass(20)
+    assert.deepStrictEqual(await Promise.all(calls), ["ada", "bob"])
+  })
+
+  it("wrap keeps this and the arguments", async () => {
+    const limiter = new RateLimiter({ limit: 2, interval: 10 })
+    const counter = {
+      base: 40,
+      add: limiter.wrap(
+        function (this: { base: number }, n: number) {
+          return this.base + n
+        },
+        { key: "a" }
+      )
+    }
+    assert.strictEqual(await counter.add(2), 42)
+    assert.strictEqual(limiter.tryConsume("a", { cost: 0 }).remaining, 1)
+    assert.throws(() => limiter.wrap(1 as never), TypeError, "RateLimiter.wrap: f must be a function")
+  })
+
+  it("refuses what is no function and no option, as a rejection", async () => {
+    const limiter = new RateLimiter({ limit: 2, interval: 10 })
+    assert.match(
+      String(await rejectionOf(limiter.run(1 as never))),
+      /TypeError: RateLimiter.run: f must be a function, got 1/
+    )
+    assert.match(
+      String(await rejectionOf(limiter.consume("a", { timeout: -1 }))),
+      /RangeError: RateLimiter.consume: timeout/
+    )
+    assert.throws(() => RateLimiter.from({} as never), TypeError, "RateLimiter.from: argument must be a RateLimiter")
+    assert.throws(() => new RateLimiter({ limit: 1, interval: "1s" as never }), TypeError, "new RateLimiter: interval")
+    assert.strictEqual(limiter.tryConsume("a", { cost: 0 }).remaining, 2)
+  })
+
+  it("RateLimited is an error with a key and a time", async () => {
+    const limiter = new RateLimiter({ limit: 1, interval: 10, backlog: 0 })
+    await limiter.consume("ada")
+    const error = await rejectionOf(limiter.consume("ada"))
+    assert.instanceOf(error, RateLimited)
+    assert.instanceOf(error, Error)
+    assert.deepInclude(error, { name: "RateLimited", key: "ada", retryAfter: 10 })
+  })
+
+  it("a view of a view is the same limiter", () => {
+    const limiter = new RateLimiter({ limit: 2, interval: 10 })
+    RateLimiter.from(RateLimiter.from(limiter)).tryConsume()
+    assert.strictEqual(limiter.tryConsume().remaining, 0)
+  })
+
+  it("a line of 100,000 in which everybody gives up leaves nothing, and has one timer", async () => {
+    const limiter = full()
+    const controller = new AbortController()
+    const waits = Array.from({ length: 100_000 }, () => limiter.consume("default", { signal: controller.signal }))
+    assert.strictEqual(vi.getTimerCount(), 1)
+    controller.abort()
+    const ends = await Promise.allSettled(waits)
+    assert.isTrue(ends.every(({ status }) => status === "rejected"))
+    assert.deepStrictEqual(limiter.stats(), { keys: 1, waiting: 0 })
+  })
+
+  it("100,000 who wait go in order, as many an interval as may", async () => {
+    const limiter = new RateLimiter({ limit: 10_000, interval: 10 })
+    const times: Array<number> = []
+    const began = performance.now()
+    const all = Array.from({ length: 100_000 }, (_, n) => limiter.run(() => (times.push(performance.now() - began), n)))
+    await pass(90)
+    assert.deepStrictEqual(
+      await Promise.all(all),
+      Array.from({ length: 100_000 }, (_, n) => n)
+    )
+    for (let n = 0; n < times.length; n += 500) assert.strictEqual(times[n], 10 * Math.floor(n / 10_000))
+  })
+})
