@@ -78,6 +78,13 @@ try {
   console.log("installed")
   const { devDependencies } = JSON.parse(read("package.json")) as { devDependencies: Record<string, string> }
   const withEffect = await project("with-effect", tarball, `effect@${devDependencies["effect"]}`)
+  const withPlatform = await project(
+    "with-platform",
+    tarball,
+    `effect@${devDependencies["effect"]}`,
+    `@effect/platform@${devDependencies["@effect/platform"]}`
+  )
+  await step("effect-concurrency/HttpLimits, with its peer", () => consume(withPlatform, process.execPath, "http.js"))
   const alone = await project("without-effect", tarball, "--omit=peer")
   await step("the second project is without Effect", async () => {
     const effect = join(alone, "node_modules/effect")
