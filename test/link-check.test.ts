@@ -1,6 +1,7 @@
 /** The example program as its users meet it: a process with arguments, output, exit codes and Ctrl-C. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer } from "effect"
+import { Debounce } from "effect-concurrency"
 import { execFileSync, spawn } from "node:child_process"
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -11,7 +12,16 @@ import { askOnce } from "../scratchpad/link-check/mirrors.js"
 import { Options, parse, UserError } from "../scratchpad/link-check/options.js"
 import { emptyResults, writeJson } from "../scratchpad/link-check/report.js"
 import { MirrorsLive } from "../scratchpad/link-check/server.js"
-import { Mirrors, Pages, Progress, RequestSlots } from "../scratchpad/link-check/services.js"
+import {
+  Mirrors,
+  Pages,
+  Progress,
+  RequestRate,
+  RequestRetry,
+  RequestSlots,
+  RequestTime
+} from "../scratchpad/link-check/services.js"
+import { ProgressLine } from "../scratchpad/link-check/terminal.js"
 
 const repository = fileURLToPath(new URL("..", import.meta.url))
 
@@ -217,6 +227,29 @@ describe.concurrent("link-check", { timeout: 60_000 }, () => {
     expect(Number(/time +([\d.]+) s/.exec(summary)![1])).toBeLessThan(60)
   })
 
+  it("finds the same although requests get no answer, a 503, or a connection that breaks, with --faults", async ({
+    expect
+  }) => {
+    const json = join(folder, "faults.json")
+    const args = ["--faults", "--seed", "7", "--mirrors", "1", "--timeout", "300", "--requests", "32", "--json", json]
+    const run = await linkCheck([join(folder, "site"), ...args])
+    expect(run).toMatchObject({ code: 0, stderr: "" })
+    expect(run.stdout).toMatch(/^ {2}broken +10$/m)
+    const report = JSON.parse(await readFile(json, "utf8"))
+    expect(report.retries).toBeGreaterThan(0)
+    expect(report.broken.map(({ reason }: any) => reason)).not.toContainEqual(expect.stringContaining("answered"))
+    expect(report.answers).toEqual([report.requests])
+  })
+
+  it("ends with what it had when the whole run has taken too long, and exits 2", async ({ expect }) => {
+    const args = ["--mirrors", "1", "--slow", "60000", "--timeout", "60000", "--deadline", "1"]
+    const run = await linkCheck([join(folder, "site"), ...args])
+    expect(run.code).toBe(2)
+    expect(run.stdout).toMatch(/^Interrupted\. So far, in /m)
+    expect(run.stderr).toBe('link-check: the deadline "the whole run" of 1000 ms has passed\n')
+    await gone(run.group)
+  })
+
   it("leaves a whole report of what it had when it is killed", async ({ expect }) => {
     const json = join(folder, "killed.json")
     const report = async () => JSON.parse(await readFile(json, "utf8"))
@@ -254,6 +287,10 @@ describe.concurrent("link-check", { timeout: 60_000 }, () => {
 
   describe("of several mirrors", () => {
     /** Asks with some of the mirrors out of order. */
+    const silent = Layer.scoped(
+      ProgressLine,
+      Debounce.make(() => Effect.void, { wait: 0 })
+    )
     const ask = (isDown: (index: number) => boolean) =>
       Effect.gen(function* () {
         const options = yield* parse([join(folder, "site")])
@@ -267,7 +304,17 @@ describe.concurrent("link-check", { timeout: 60_000 }, () => {
         }).pipe(
           Effect.provide(
             Layer.merge(mirrors, NodeHttpClient.layerUndici).pipe(
-              Layer.provideMerge(Layer.mergeAll(Pages.layer, Progress.layer, RequestSlots.layer)),
+              Layer.provideMerge(
+                Layer.mergeAll(
+                  silent,
+                  Pages.layer,
+                  Progress.layer,
+                  RequestSlots.layer,
+                  RequestRate.layer,
+                  RequestTime.layer,
+                  RequestRetry.layer
+                )
+              ),
               Layer.provide(Layer.succeed(Options, options))
             )
           )
@@ -298,6 +345,10 @@ describe.concurrent("link-check", { timeout: 60_000 }, () => {
     [["--mirrors", "11"], '--mirrors must be a whole number from 1 to 10, got "11"'],
     [["--slow", "soon"], '--slow must be a whole number from 0 to 60000, got "soon"'],
     [["--capacity", "1.5"], '--capacity must be a whole number from 1 to 10000, got "1.5"'],
+    [["--faults", "--seed", "x"], '--seed must be a whole number from 0 to 10000, got "x"'],
+    [["--rate", "0"], '--rate must be a whole number from 1 to 10000, got "0"'],
+    [["--timeout", "0"], '--timeout must be a whole number from 1 to 60000, got "0"'],
+    [["--deadline", "0"], '--deadline must be a whole number from 1 to 86400, got "0"'],
     [["src", "test"], "one folder at a time, got 2: src, test"],
     [["--colour"], "Unknown option '--colour'"]
   ])("refuses %j and says why", async (args, message) => {

@@ -12,33 +12,33 @@ import { hasAnchor, isExternal, type Link, parseMarkdown } from "./markdown.js"
 import { type Ask, askOnce } from "./mirrors.js"
 import { Options } from "./options.js"
 import { brokenLine } from "./report.js"
-import { AllRead, Files, type LocalLink, LocalLinks, Pages, Progress, Start } from "./services.js"
-import { print } from "./terminal.js"
+import { AllRead, Files, type LocalLink, LocalLinks, Pages, Start } from "./services.js"
+import { note, print } from "./terminal.js"
 import { markdownFiles, type Unreadable } from "./walk.js"
 
 /** Runs both phases. It waits for `Start`. */
 export const check = Effect.gen(function* () {
   const ask = yield* askOnce
   yield* Effect.all([producer, readers, checkers(ask)], { concurrency: "unbounded", discard: true })
-  yield* Progress.update((results) => ({ ...results, phase: "done" }))
+  yield* note((results) => ({ ...results, phase: "done" }))
 })
 
 const producer = Effect.gen(function* () {
   const { root } = yield* Options
   yield* Start.wait
 
-  yield* Progress.update((results) => ({ ...results, phase: "reading" }))
+  yield* note((results) => ({ ...results, phase: "reading" }))
   const unreadable: Array<Unreadable> = []
   yield* Stream.runForEach(
     markdownFiles(root, (problem) => unreadable.push(problem)),
     (file) => Effect.zipRight(Files.offer(file), Effect.flatMap(Files.size, notePeakQueue))
   )
   yield* Files.end
-  yield* Progress.update((results) => ({ ...results, unreadable: [...results.unreadable, ...unreadable] }))
+  yield* note((results) => ({ ...results, unreadable: [...results.unreadable, ...unreadable] }))
 
   yield* AllRead.await
 
-  yield* Progress.update((results) => ({ ...results, phase: "checking" }))
+  yield* note((results) => ({ ...results, phase: "checking" }))
   for (const [file, { links }] of yield* Pages.get) {
     for (const link of links) {
       if (isExternal(link)) continue
@@ -63,7 +63,7 @@ const checkers = (ask: Ask) =>
     yield* AllRead.await
     yield* LocalLinks.stream.pipe(
       Streaming.map((link) => checkLink(ask, link), { concurrency, ordered: false }),
-      Stream.runForEach(note)
+      Stream.runForEach(noteChecked)
     )
   })
 
@@ -77,7 +77,7 @@ const read = (root: string, file: string) =>
     const page = parseMarkdown(text)
     const external = page.links.filter(isExternal).length
     yield* Pages.update(HashMap.set(file, page))
-    yield* Progress.update((results) => ({
+    yield* note((results) => ({
       ...results,
       files: results.files + 1,
       links: results.links + page.links.length,
@@ -87,7 +87,7 @@ const read = (root: string, file: string) =>
   }).pipe(
     // One file that cannot be read is a line in the report, not the end of the run.
     Effect.catchAll(({ message }) =>
-      Progress.update((results) => ({ ...results, unreadable: [...results.unreadable, { file, reason: message }] }))
+      note((results) => ({ ...results, unreadable: [...results.unreadable, { file, reason: message }] }))
     )
   )
 
@@ -127,9 +127,9 @@ const checkLink = (ask: Ask, link: LocalLink) =>
     reason
   }))
 
-const note = ({ file, href, line, reason }: Checked) =>
+const noteChecked = ({ file, href, line, reason }: Checked) =>
   Effect.gen(function* () {
-    yield* Progress.update((results) => ({
+    yield* note((results) => ({
       ...results,
       checked: results.checked + 1,
       broken: reason === undefined ? results.broken : [...results.broken, { file, line, href, reason }]
@@ -149,4 +149,4 @@ const problemOf = (ask: Ask, { anchor, target }: LocalLink) =>
   })
 
 const notePeakQueue = (size: number) =>
-  Progress.update((results) => (size > results.peakQueue ? { ...results, peakQueue: size } : results))
+  note((results) => (size > results.peakQueue ? { ...results, peakQueue: size } : results))

@@ -5,11 +5,25 @@ import { Cause, Clock, Console, Effect, Exit, type HashMap, Layer, Schedule } fr
 import { Event, Wait } from "effect-concurrency"
 import { check } from "./check.js"
 import { isExternal, type Page } from "./markdown.js"
-import { Options, parse, usage, type UserError } from "./options.js"
+import { Options, parse, usage, UserError } from "./options.js"
 import { isReplaceable, type Outcome, type Place, summary, writeJson } from "./report.js"
 import { MirrorsLive } from "./server.js"
-import { AllRead, Drafts, Files, LastWords, LocalLinks, Pages, Progress, RequestSlots, Start } from "./services.js"
-import { showProgress } from "./terminal.js"
+import {
+  AllRead,
+  Drafts,
+  Files,
+  LastWords,
+  LocalLinks,
+  Pages,
+  Progress,
+  RequestRate,
+  RequestRetry,
+  RequestSlots,
+  RequestTime,
+  RunTime,
+  Start
+} from "./services.js"
+import { ProgressLine, showProgress } from "./terminal.js"
 
 /** Does the work and tells what came out, also when it is interrupted. Returns the exit code. */
 const run = Effect.gen(function* () {
@@ -18,11 +32,15 @@ const run = Effect.gen(function* () {
   const interruption = yield* Event.make()
 
   const job = Effect.gen(function* () {
-    const interrupted = yield* Wait.firstCompleted([
-      Effect.as(work(outcome(started, true)), false),
-      Effect.as(interruption.wait, true)
+    const end = yield* Wait.firstCompleted([
+      Effect.as(work(outcome(started, true)), "done" as const).pipe(
+        RunTime.timeout,
+        Effect.catchTag("DeadlineExceeded", Effect.succeed)
+      ),
+      Effect.as(interruption.wait, "interrupted" as const)
     ])
-    yield* tell(yield* outcome(started, interrupted))
+    yield* tell(yield* outcome(started, end !== "done"))
+    if (typeof end !== "string") return yield* Effect.fail(new UserError(end.message))
   }).pipe(Effect.ensuring(Effect.zip(Files.shutdown, LocalLinks.shutdown)))
 
   // Ctrl-C ends the waiting here and, by the event, the work; but not the telling, which closing the shield waits for.
@@ -85,12 +103,16 @@ const Coordination = Layer.mergeAll(
   Files.layer,
   LocalLinks.layer,
   RequestSlots.layer,
+  RequestRate.layer,
+  RequestTime.layer,
+  RequestRetry.layer,
+  RunTime.layer,
   Pages.layer,
   Progress.layer,
   Start.layer,
   AllRead.layer,
   Drafts.layer
-)
+).pipe((coordination) => Layer.provideMerge(ProgressLine.layer, coordination))
 
 /** Layers close in the opposite order: what must be completed first, while all that it needs is there. */
 const Live = LastWords.layer.pipe(

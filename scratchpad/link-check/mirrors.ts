@@ -1,11 +1,16 @@
-/** Asks the mirrors, which all serve the same: the first one, and the next one as well when an answer takes its time or does not come. */
+/**
+ * Asks the mirrors, which all serve the same: the first one, and the next one as well when an answer takes its time or does not come. When none
+ * of them has answered, they are asked again, after a pause.
+ */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Cache, Effect } from "effect"
 import { Wait } from "effect-concurrency"
+import * as HttpLimits from "effect-concurrency/HttpLimits"
 import { UserError } from "./options.js"
 import { Anchors } from "./server.js"
-import { Mirrors, Progress, RequestSlots } from "./services.js"
+import { Mirrors, RequestRate, RequestRetry, RequestSlots, RequestTime } from "./services.js"
+import { note } from "./terminal.js"
 
 export interface Answer {
   readonly status: number
@@ -21,8 +26,12 @@ const patience = "100 millis"
 
 /** What was asked before, or is being asked, is not asked again. */
 export const askOnce = Effect.gen(function* () {
-  const client = yield* HttpClient.HttpClient
   const mirrors = yield* Mirrors
+  const { timeout } = yield* RequestTime
+  const client = (yield* HttpClient.HttpClient).pipe(
+    HttpClient.filterStatus((status) => !HttpLimits.isTransient({ status })),
+    HttpLimits.rateLimit(yield* RequestRate)
+  )
 
   const askMirror = (mirror: number, url: string) =>
     Effect.gen(function* () {
@@ -32,27 +41,30 @@ export const askOnce = Effect.gen(function* () {
       const response = yield* client.get(mirrors[mirror] + url)
       if (response.status !== 200) return { status: response.status, anchors: null, mirror }
       return { status: 200, ...(yield* HttpClientResponse.schemaBodyJson(Anchors)(response)), mirror }
-    })
+    }).pipe(timeout)
+
+  const attempt = (url: string) =>
+    Effect.gen(function* () {
+      const { inUse } = yield* RequestSlots.stats
+      yield* note((results) => ({ ...results, peakInFlight: Math.max(results.peakInFlight, inUse) }))
+      return yield* Wait.staggered(
+        mirrors.map((_, mirror) => askMirror(mirror, url)),
+        patience
+      )
+    }).pipe(RequestSlots.withPermit)
 
   const askMirrors = (url: string) =>
     Effect.gen(function* () {
-      const { inUse } = yield* RequestSlots.stats
-      yield* Progress.update((results) => ({
+      yield* note((results) => ({ ...results, requests: results.requests + 1 }))
+      let attempts = 0
+      const answer = yield* Effect.suspend(() => (attempts++, attempt(url))).pipe(RequestRetry.retry)
+      yield* note((results) => ({
         ...results,
-        requests: results.requests + 1,
-        peakInFlight: Math.max(results.peakInFlight, inUse)
-      }))
-      const attempts = mirrors.map((_, mirror) => askMirror(mirror, url))
-      const answer = yield* Wait.staggered(attempts, patience)
-      yield* Progress.update((results) => ({
-        ...results,
+        retries: results.retries + attempts - 1,
         answers: results.answers.map((count, mirror) => (mirror === answer.mirror ? count + 1 : count))
       }))
       return answer
-    }).pipe(
-      RequestSlots.withPermit,
-      Effect.mapError(({ errors }) => new UserError(`no mirror answers: ${errors.map(String).join("; ")}`))
-    )
+    }).pipe(Effect.mapError(({ errors }) => new UserError(`no mirror answers: ${errors.map(String).join("; ")}`)))
 
   const cache = yield* Cache.make({ capacity: Infinity, timeToLive: Infinity, lookup: askMirrors })
   const ask: Ask = (what, path) => cache.get(`/${what}?path=${encodeURIComponent(path)}`)

@@ -14,12 +14,17 @@ Options:
   --capacity N      how many items a queue holds before its producer waits (default 64)
   --mirrors N       how many servers serve the folder (default 2); one that does not answer in time has the next asked beside it
   --slow MS         have the first mirror take MS milliseconds for each answer, to see the next one step in (default 0)
+  --faults          have the mirrors fail now and then: no answer, 503 with Retry-After, or a dropped connection
+  --seed N          which of the requests those are (default 1)
+  --rate N          how many requests each mirror gets in a second (default 1000)
+  --timeout MS      how long a mirror has for an answer; after that it is asked again, as after a fault (default 2000)
+  --deadline S      how many seconds the whole run may take (default 3600)
   --follow          print each broken link when it is found, rather than all of them in the end
   --json FILE       write the whole report to FILE, external links included; and what there is of it every second until then
   --strict          exit with 1 if a link is broken
   --help            print this
 
-Exit codes: 0 it did its work, 1 --strict and a link is broken, 2 it could not do its work, 130 interrupted.`
+Exit codes: 0 it did its work, 1 --strict and a link is broken, 2 it could not do its work (in time), 130 interrupted.`
 
 /** The settings as a service: whoever needs one asks for it, and no function passes them along. */
 export class Options extends Context.Tag("link-check/Options")<
@@ -35,6 +40,14 @@ export class Options extends Context.Tag("link-check/Options")<
     readonly mirrors: number
     /** Milliseconds. */
     readonly slow: number
+    /** The seed of the mirrors' faults; none, if they have none. */
+    readonly faults: number | undefined
+    /** A second. */
+    readonly rate: number
+    /** Milliseconds. */
+    readonly timeout: number
+    /** Seconds. */
+    readonly deadline: number
     readonly follow: boolean
     readonly json: string | undefined
     readonly strict: boolean
@@ -61,6 +74,11 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
             capacity: { type: "string", default: "64" },
             mirrors: { type: "string", default: "2" },
             slow: { type: "string", default: "0" },
+            faults: { type: "boolean", default: false },
+            seed: { type: "string", default: "1" },
+            rate: { type: "string", default: "1000" },
+            timeout: { type: "string", default: "2000" },
+            deadline: { type: "string", default: "3600" },
             follow: { type: "boolean", default: false },
             json: { type: "string" },
             strict: { type: "boolean", default: false },
@@ -76,6 +94,7 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
       )
     }
     const folder = positionals[0] ?? "node_modules"
+    const seed = yield* integer("--seed", values.seed, 0)
     return {
       folder,
       root: yield* existingFolder(folder),
@@ -84,6 +103,10 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
       capacity: yield* integer("--capacity", values.capacity),
       mirrors: yield* integer("--mirrors", values.mirrors, 1, 10),
       slow: yield* integer("--slow", values.slow, 0, 60_000),
+      faults: values.faults ? seed : undefined,
+      rate: yield* integer("--rate", values.rate),
+      timeout: yield* integer("--timeout", values.timeout, 1, 60_000),
+      deadline: yield* integer("--deadline", values.deadline, 1, 86_400),
       follow: values.follow,
       json: values.json,
       strict: values.strict

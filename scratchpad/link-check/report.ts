@@ -28,6 +28,8 @@ export interface Results {
   readonly checked: number
   /** Fewer than links, since what two links ask for is asked for once. */
   readonly requests: number
+  /** How many times the mirrors were asked once more, since none had answered. */
+  readonly retries: number
   /** How many of the answers came from which mirror. */
   readonly answers: ReadonlyArray<number>
   readonly broken: ReadonlyArray<Broken>
@@ -44,6 +46,7 @@ export const emptyResults: Results = {
   local: 0,
   checked: 0,
   requests: 0,
+  retries: 0,
   answers: [],
   broken: [],
   unreadable: [],
@@ -86,6 +89,7 @@ export const summary = (
     `  broken         ${results.broken.length}${unchecked > 0 ? `, with ${unchecked} links not yet checked` : ""}`,
     `  external       ${results.external}, listed by --json, not fetched`,
     `  requests       ${results.requests} for ${results.checked} local links (a target is asked for once)`,
+    ...(results.retries > 0 ? [`  retries        ${results.retries}`] : []),
     `  answers        ${results.answers.map((count, mirror) => `${count} from mirror ${mirror + 1}`).join(", ")}`,
     `  peak in flight ${results.peakInFlight} requests`,
     `  peak queue     ${results.peakQueue} items`,

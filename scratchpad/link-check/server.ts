@@ -6,12 +6,15 @@
  *
  * 404 says that there is no such thing, 403 that the path leads outside the folder. The path is a parameter because a URL would not keep
  * it: every client turns `/files/../../etc/passwd` into `/etc/passwd` before it asks.
+ *
+ * With `--faults` they fail now and then.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Effect, HashMap, Layer, Option, Schema } from "effect"
+import { Effect, HashMap, Layer, Option, Random, Schema } from "effect"
 import { readdir, readFile, realpath, stat } from "node:fs/promises"
 import { createServer } from "node:http"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
@@ -87,15 +90,37 @@ const router = HttpRouter.empty.pipe(
   })
 )
 
+/**
+ * Three in ten requests fail: they get no answer for as long as anybody waits, a 503, or a connection that breaks. Which ones, the seed says, and
+ * not the order in which they come. Whoever asks for the same thing three times in vain has an answer the fourth time.
+ */
+const faulty = (seed: number, mirror: number) => {
+  const asked = new Map<string, number>()
+  return Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const times = asked.get(request.url) ?? 0
+    asked.set(request.url, times + 1)
+    const dice = Random.make(`${seed} ${mirror} ${times} ${request.url}`)
+    const fault = times < 3 ? yield* dice.nextIntBetween(0, 10) : undefined
+    if (fault === 0) return yield* Effect.interruptible(Effect.never)
+    if (fault === 1)
+      return HttpServerResponse.empty({ status: 503, headers: { "retry-after": times === 0 ? "0" : "1" } })
+    if (fault === 2) NodeHttpServerRequest.toIncomingMessage(request).socket.destroy()
+    return yield* router
+  })
+}
+
 /** Listens on a free port until its scope closes. Each answer takes some milliseconds more, for those who want to see a slow one. */
-const mirror = (slow: number) =>
+const mirror = (slow: number, index: number) =>
   Effect.gen(function* () {
+    const { faults } = yield* Options
+    const app = faults === undefined ? router : faulty(faults, index)
     const node = createServer()
     const server = yield* NodeHttpServer.make(() => node, { host: "127.0.0.1", port: 0 })
     // It closes when its last connection does. An interrupted run does not wait for what is still under way.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
     // Around the router nothing can be interrupted, and a client that has gone would be waited for.
-    yield* server.serve(slow === 0 ? router : Effect.zipRight(Effect.interruptible(Effect.sleep(slow)), router))
+    yield* server.serve(slow === 0 ? app : Effect.zipRight(Effect.interruptible(Effect.sleep(slow)), app))
     if (server.address._tag !== "TcpAddress") return yield* Effect.dieMessage("a mirror listens on a port")
     return `http://127.0.0.1:${server.address.port}`
   })
@@ -105,6 +130,8 @@ export const MirrorsLive = Layer.scoped(
   Mirrors,
   Effect.gen(function* () {
     const { mirrors, slow } = yield* Options
-    return yield* Effect.forEach(Array.from({ length: mirrors }).keys(), (index) => mirror(index === 0 ? slow : 0))
+    return yield* Effect.forEach(Array.from({ length: mirrors }).keys(), (index) =>
+      mirror(index === 0 ? slow : 0, index)
+    )
   })
 ).pipe(Layer.provide(NodeHttpServer.layerContext))

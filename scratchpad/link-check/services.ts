@@ -1,5 +1,18 @@
 /** What the parts of the program share. Each is a service with a layer, so that no part is handed another's queue or lock. */
-import { Background, Barrier, Event, Guarded, Semaphore, Shield, WorkQueue } from "effect-concurrency"
+import {
+  Background,
+  Barrier,
+  Event,
+  Guarded,
+  RateLimiter,
+  Retry,
+  Semaphore,
+  Shield,
+  Timeout,
+  type Wait,
+  WorkQueue
+} from "effect-concurrency"
+import * as HttpLimits from "effect-concurrency/HttpLimits"
 import { Context, Effect, HashMap } from "effect"
 import type { Page } from "./markdown.js"
 import { Options } from "./options.js"
@@ -31,6 +44,39 @@ export class RequestSlots extends Semaphore.Service<RequestSlots>()(
   "link-check/RequestSlots",
   Effect.map(Options, ({ requests }) => ({ permits: requests }))
 ) {}
+
+/** How often a mirror is asked. It has a line of its own for each of them. */
+export class RequestRate extends RateLimiter.Service<RequestRate>()(
+  "link-check/RequestRate",
+  Effect.map(Options, ({ rate }) => ({ limit: rate, interval: "1 second" }))
+) {}
+
+/** How long a mirror has for an answer. */
+export class RequestTime extends Timeout.Service<RequestTime>()(
+  "link-check/RequestTime",
+  Effect.map(Options, ({ timeout }) => ({ duration: timeout, name: "a request" }))
+) {}
+
+/** How long everything may take. */
+export class RunTime extends Timeout.Service<RunTime>()(
+  "link-check/RunTime",
+  Effect.map(Options, ({ deadline }) => ({ duration: deadline * 1000, name: "the whole run" }))
+) {}
+
+/** No mirror has given an answer: they are asked again, not all requests at the same moment, and not before one of them wants it. */
+export class RequestRetry extends Retry.Service<RequestRetry>()("link-check/RequestRetry", {
+  attempts: 6,
+  base: "20 millis",
+  cap: "1 second",
+  jitter: "full",
+  while: ({ errors }: Wait.TooManyFailed) => errors.some((error) => isLate(error) || HttpLimits.isTransient(error)),
+  retryAfter: ({ errors }: Wait.TooManyFailed) => {
+    const seconds = errors.map(HttpLimits.retryAfter).filter((hint) => typeof hint === "number")
+    return seconds.length === errors.length ? Math.min(...seconds) : undefined
+  }
+}) {}
+
+const isLate = (error: unknown): boolean => error instanceof Timeout.DeadlineExceeded
 
 /** Every Markdown file that was read, by path. The readers write it, and the server answers from it, so that no file is parsed twice. */
 export class Pages extends Guarded.Service<Pages, HashMap.HashMap<string, Page>>()("link-check/Pages", {
