@@ -20,7 +20,8 @@ describe("explored", () => {
   it("all primitives are, under all models, in promises alone and mixed with fibers", () => {
     const waits = ["Semaphore", "Mutex", "Guarded", "Event", "Condition", "Barrier", "WorkQueue"]
     const tasks = ["Task", "Background", "TaskGroup", "Shield", "Wait", "Streaming"]
-    const primitives = [...waits, ...tasks]
+    const times = ["Timeout", "Retry", "Debounce", "Throttle", "RateLimiter", "CircuitBreaker", "Bulkhead", "Policy"]
+    const primitives = [...waits, ...tasks, ...times]
     expect(new Set(scenarios.map(({ primitive }) => primitive))).toEqual(new Set(primitives))
     for (const primitive of primitives) {
       const own = scenarios.filter((explored) => explored.primitive === primitive)

@@ -1,16 +1,24 @@
 /** All that the explorer is set on. */
 import * as Background from "./Background.js"
 import * as Barrier from "./Barrier.js"
+import * as Bulkhead from "./Bulkhead.js"
+import * as CircuitBreaker from "./CircuitBreaker.js"
 import * as Condition from "./Condition.js"
+import * as Debounce from "./Debounce.js"
 import * as Event from "./Event.js"
 import * as Guarded from "./Guarded.js"
 import * as Mutex from "./Mutex.js"
+import * as Policy from "./Policy.js"
+import * as RateLimiter from "./RateLimiter.js"
+import * as Retry from "./Retry.js"
 import type { Explored } from "./scenario.js"
 import * as Semaphore from "./Semaphore.js"
 import * as Shield from "./Shield.js"
 import * as Streaming from "./Streaming.js"
 import * as Task from "./Task.js"
 import * as TaskGroup from "./TaskGroup.js"
+import * as Throttle from "./Throttle.js"
+import * as Timeout from "./Timeout.js"
 import * as Wait from "./Wait.js"
 import * as WorkQueue from "./WorkQueue.js"
 
@@ -27,5 +35,13 @@ export const scenarios: ReadonlyArray<Explored> = [
   TaskGroup,
   Shield,
   Wait,
-  Streaming
+  Streaming,
+  Timeout,
+  RateLimiter,
+  Retry,
+  Debounce,
+  Throttle,
+  CircuitBreaker,
+  Bulkhead,
+  Policy
 ].flatMap((module) => module.scenarios)

@@ -13,6 +13,7 @@
  */
 import type { Explore } from "effect-concurrency/testing"
 import type { Patch } from "./load.js"
+import * as time from "./time.js"
 
 export interface Mutant extends Patch {
   /** Who has the bug, and what it does: "a semaphore that ...". */
@@ -1226,5 +1227,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...task,
   ...background,
   ...taskGroup,
-  ...shield
+  ...shield,
+  ...time.mutants
 ]
