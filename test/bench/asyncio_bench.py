@@ -184,6 +184,20 @@ async def shield(one, n):
     await asyncio.gather(*(asyncio.shield(one()) for _ in range(n)))
 
 
+async def timeout(one, n):
+    async def limited():
+        async with asyncio.timeout(60):
+            await one()
+
+    await asyncio.gather(*(limited() for _ in range(n)))
+
+
+async def timeout_in_turn(one, n):
+    for _ in range(n):
+        async with asyncio.timeout(60):
+            await one()
+
+
 def raced(race, *, others_fail):
     """All but the last fail; or they wait until they are cancelled, and count then."""
 
@@ -271,6 +285,8 @@ WORKLOADS = {
     "wait": started(wait),
     "task-group": started(task_group),
     "shield": started(shield),
+    "timeout": started(timeout),
+    "timeout_in_turn": started(timeout_in_turn),
     "first-success": raced(first_success, others_fail=True),
     "first-completed": raced(first_completed, others_fail=False),
 }

@@ -16,6 +16,8 @@ import type { Contender, Workload } from "./workload.js"
 const groups = [
   "lock",
   "limit",
+  "rates",
+  "pacing",
   "queue",
   "streaming",
   "waiters",
@@ -24,6 +26,9 @@ const groups = [
   "groups",
   "waits",
   "shields",
+  "timeouts",
+  "retries",
+  "breakers",
   "memory"
 ]
 
