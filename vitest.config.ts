@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
@@ -18,7 +19,10 @@ export default defineConfig({
     slowTestThreshold: 250,
     testTimeout: 30_000,
     // Leak tests collect garbage before they measure.
-    poolOptions: { forks: { execArgv: ["--expose-gc"] } },
+    // Two at a time also where there are two processors: by default it would be one.
+    poolOptions: {
+      forks: { execArgv: ["--expose-gc"], minForks: 1, maxForks: Math.max(2, availableParallelism() - 1) }
+    },
     // The examples that test/docs.test.ts extracts import the package by its public names.
     server: { deps: { inline: [/\/\.cache\/docs-/] } }
   }

@@ -10,6 +10,7 @@ import type { HttpBody } from "@effect/platform/HttpBody"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type * as Bulkhead from "./Bulkhead.js"
 import { callable, expect, integer } from "./core/arguments.js"
@@ -161,9 +162,14 @@ export const retry: {
   return HttpClient.transform((effect, request) => (repeatable(request) ? policy : once).retry(effect))
 }
 
-/** Reads what is left of a response, if it is not much. A connection that is not read to its end cannot be used again. */
-const discard = (response: HttpClientResponse | undefined): Effect.Effect<void> =>
-  response === undefined ? Effect.void : Effect.ignore(timeout(100)(Stream.runDrain(response.stream)))
+/**
+ * Reads what is left of a response, if it is not much. A connection that is not read to its end cannot be used again. (An error of the user's may
+ * have a `response` that is no response of the platform's.)
+ */
+const discard = (response: unknown): Effect.Effect<void> =>
+  Predicate.hasProperty(response, "stream") && Predicate.hasProperty(response.stream, Stream.StreamTypeId)
+    ? Effect.ignore(timeout(100)(Stream.runDrain(response.stream as Stream.Stream<unknown, unknown>)))
+    : Effect.void
 
 /**
  * How requests are limited in their rate.

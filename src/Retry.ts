@@ -277,10 +277,13 @@ const run = <A, E, R>(policy: PolicyImpl, effect: Effect.Effect<A, E, R>): Effec
     const after = (ended: Attempt, wanted: boolean, result: Effect.Effect<A, E>): Effect.Effect<A, any, any> =>
       Effect.flatMap(decide(policy, fiber, ended, wanted), (decision) => {
         const { delay, next } = decision
-        if (next !== undefined)
+        if (next !== undefined) {
+          // The pause is from the decision on: whoever is told must not make it longer than was decided.
+          const at = time.now() + delay
           return Effect.flatMap(tell(policy, ended, decision), () =>
-            Effect.flatMap(pause(time, delay), () => attempt(next))
+            Effect.flatMap(pause(time, Math.max(0, at - time.now())), () => attempt(next))
           )
+        }
         return core.wraps(policy, decision) ? Effect.fail(core.exhausted(ended.state, decision, ended.last)) : result
       })
 

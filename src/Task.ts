@@ -353,7 +353,7 @@ export interface SharedDeferred<in out A> {
  * **When to use**: for a result that either side may settle. A plain function that only waits for it can use `Effect.runPromise`.
  *
  * **Details**: it settles once, whichever side is first. Plain code that waits for one that was failed is rejected with the original
- * error, and for one that was interrupted with `TaskCancelled`.
+ * error, and for one that was interrupted with an `AbortError`.
  *
  * @example
  * import { Task } from "effect-concurrency"

@@ -151,7 +151,7 @@ describe("Retry.retry", () => {
     })
   )
 
-  it.effect("onRetry is waited for, has its services, and can be interrupted", () =>
+  it.effect("onRetry is waited for, in the time of the pause, has its services, and can be interrupted", () =>
     Effect.gen(function* () {
       class Log extends Context.Tag("Log")<Log, Array<string>>() {}
       const log: Array<string> = []
@@ -161,7 +161,7 @@ describe("Retry.retry", () => {
           Effect.sleep(50),
           Effect.map(Log, (log) => log.push(`after ${attempt}`))
         )
-      const retried = Effect.provideService(Retry.retry(effect, { base: 10, jitter: "none", onRetry }), Log, log)
+      const retried = Effect.provideService(Retry.retry(effect, { base: 60, jitter: "none", onRetry }), Log, log)
       const fiber = yield* Effect.fork(retried)
       yield* TestClock.adjust(59)
       assert.deepStrictEqual([counted.attempts, log], [1, ["after 1"]])

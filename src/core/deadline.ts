@@ -198,6 +198,9 @@ export const left = (state: State): string =>
 /** What a report says of work that fails after that. */
 export const failedLate = "the work failed after it was left behind"
 
+/** What a report says of work whose failure its caller cannot be told, for it is gone. */
+export const failedGone = "the work failed after its caller had gone"
+
 /** Throws when an invariant does not hold. For tests. */
 export const check = (state: State, workers: Iterable<Worker> = []): void => {
   const { expired, waited, works } = state

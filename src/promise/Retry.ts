@@ -260,10 +260,12 @@ const prepare = async (
     if (core.wraps(policy, decision)) throw core.exhausted(state, decision, last)
     return undefined
   }
+  // The pause is from the decision on: whoever is told must not make it longer than was decided.
+  const at = now() + delay
   const told: any = policy.onRetry?.(core.retried(state, decision, last))
   if (typeof told?.then === "function") await told
   signal?.throwIfAborted()
-  await pause(delay, signal)
+  await pause(delay === 0 ? 0 : at - now(), signal)
   signal?.throwIfAborted()
   return next
 }

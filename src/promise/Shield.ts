@@ -156,6 +156,8 @@ export class Shield {
     const shielded = this.begin(where, work, options)
     const ticket = new PromiseTicket<undefined, core.End<Account<A>>>(undefined, 0)
     let gone: { readonly reason: unknown } | undefined
+    // The work has begun, and may have aborted it by now: then no event will come.
+    if (options.signal?.aborted) gone = { reason: options.signal.reason }
     const unwatch = watch(where, options, (reason) => (gone ??= { reason }))
     const { account } = await park<core.End<Account<A>>, core.Work, typeof ticket>(
       where,

@@ -55,7 +55,7 @@ export interface TaskCancelOptions {
    * it fail later, that is reported too. Default: as long as it takes.
    */
   readonly grace?: number | undefined
-  /** Ends the wait. The task is cancelled all the same. */
+  /** Ends the wait. The task is cancelled all the same; but when the signal is aborted already, nothing is done. */
   readonly signal?: AbortSignal | undefined
 }
 

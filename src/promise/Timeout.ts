@@ -137,6 +137,8 @@ class Run<A> extends Told {
 
   override wake(): void {
     const { state, time } = this.deadline[core.TypeId]
+    // Nothing is left to be told: a deadline around this one need not stay awake for it.
+    this.deadline.follow()
     if (!this.asked) {
       this.abort() // for who overhears it
       return wake(core.leave(this))
@@ -160,10 +162,14 @@ class Run<A> extends Told {
     this.account = account
     deadline.end(this)
     if (once) core.close(state)
-    if (request!.result !== "left" || !isOwn || account.status === "fulfilled") return
+    const isLeft = request!.result === "left"
+    // A caller that waited for the cleanup and is gone hears its own reason.
+    if ((!isLeft && !this.gone) || !isOwn || account.status === "fulfilled") return
     const error: unknown = account.reason
-    if (!isStop(error, this.gone ? this.gone.reason : state.expired))
-      deadline.tell({ where, name: state.name, message: core.failedLate, error })
+    const message = isLeft ? core.failedLate : core.failedGone
+    const { expired } = state
+    if (error !== expired && !isStop(error, this.gone ? this.gone.reason : expired))
+      deadline.tell({ where, name: state.name, message, error })
   }
 }
 
@@ -470,11 +476,13 @@ const runUnder = <A>(
     if (state.closed) throw misuse(where, "the deadline is closed")
     const caller = new Caller<A>()
     const run = new Run<A>(deadline, caller)
+    const result = park<A, core.State, Caller<A>>(where, state, caller, undefined, nothing, nothing)
     if (!deadline.begin(run)) {
       // Nobody hears of what a promise has to say: its owner does.
       throw state.expired!
     }
-    const result = park<A, core.State, Caller<A>>(where, state, caller, undefined, nothing, nothing)
+    // A deadline around this one has passed since the clock was looked at.
+    if (run.settled) return result
     if (options) caller.unwatch = watch(where, options, (reason) => run.leave(reason))
     void attempt(() => (isFunction ? work(new Context(run)) : work)).then(
       (value) => run.end({ status: "fulfilled", value }, isFunction, once),

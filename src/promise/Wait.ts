@@ -689,7 +689,9 @@ export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
       return
     }
     this.running.start(0)
-    if (list.length > 0) this.unwatch = watch(where, limits, fail)
+    // What it has called may have aborted the signal: then no event will come.
+    if (limits.signal?.aborted) fail(limits.signal.reason)
+    else if (list.length > 0) this.unwatch = watch(where, limits, fail)
   }
 
   /** The next that settles, or has settled and was not taken. */

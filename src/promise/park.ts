@@ -129,6 +129,8 @@ export const park = <A, State, T extends PromiseTicket<any, any>>(
       // The caller runs a tick from now. An abort that comes before then still counts, and returns the grant.
       queueMicrotask(() => (signal?.aborted ? end(signal.reason) : resume(ticket.claim())))
     }
+    // Since the options were checked a function of the caller's has run, perhaps, and has aborted it: no event will come.
+    if (signal?.aborted) end(signal.reason)
   }
   return promise
 }

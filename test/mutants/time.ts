@@ -333,6 +333,18 @@ const pacing: ReadonlyArray<Mutant> = [
   }
 ]
 
+const policy: ReadonlyArray<Mutant> = [
+  {
+    name: "a policy that leaves out the innermost of its parts",
+    primitive: "Policy",
+    why: "A fencepost.",
+    file: "src/Policy.ts",
+    find: "policies.reduceRight((inner, policy)",
+    replace: "policies.slice(0, -1).reduceRight((inner, policy)",
+    caughtBy: "timeout, retry and bulkhead together: places come back, and no work goes on that was not let in"
+  }
+]
+
 const timeout: ReadonlyArray<Mutant> = [
   {
     name: "a timeout that leaves its work when its caller is interrupted",
@@ -361,5 +373,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...rateLimiter,
   ...timeout,
   ...retry,
-  ...pacing
+  ...pacing,
+  ...policy
 ]

@@ -67,6 +67,29 @@ describe("shield", () => {
     assert.strictEqual(await rejectionOf(call), "enough")
   })
 
+  it("work that aborts its caller's signal as it is called lets the caller go, who is told, by critical at its end", async () => {
+    const { reports, shield } = make()
+    for (const how of ["shield", "critical"] as const) {
+      const { abort, left, signal } = counted()
+      const { end, work } = working()
+      const call = watch(
+        shield[how](
+          () => {
+            abort("enough")
+            return work()
+          },
+          { signal }
+        )
+      )
+      await settle()
+      assert.strictEqual(call.state, how === "shield" ? "failed" : "waiting")
+      end()
+      await settle()
+      assert.deepStrictEqual([call.error, left()], ["enough", 0])
+    }
+    assert.deepStrictEqual(reports, [])
+  })
+
   it("an abort or a timeout lets the caller go at once, and the work goes on", () =>
     withFakeTimers(async () => {
       const { reports, shield } = make()

@@ -302,6 +302,20 @@ describe("timeout: aborted", () => {
     assert.deepStrictEqual([tick.error, cleanup.error], ["enough", "enough"])
   })
 
+  it("a cleanup that fails then is reported, for its caller hears the reason", async () => {
+    const told = vi.fn()
+    const controller = new AbortController()
+    const failing = heeding(() => Promise.reject(new Error("rollback failed")))
+    const seen = watching(timeout(failing, 1000, { signal: controller.signal, name: "save", onError: told }))
+    controller.abort("gone")
+    await go(0)
+    assert.strictEqual(seen.error, "gone")
+    const message = "the work failed after its caller had gone"
+    expect(told.mock.calls).toEqual([
+      [{ where: "Timeout", name: "save", message, error: new Error("rollback failed") }]
+    ])
+  })
+
   it("no listener stays on the signal", async () => {
     const controller = new AbortController()
     const { signal } = controller
@@ -478,6 +492,34 @@ describe("Deadline: within another", () => {
     assert.strictEqual(error.deadline, "outer")
     await go(0)
     assert.strictEqual(running.error, error)
+  })
+
+  it("work that an inner one left behind, or told to stop, keeps no timer of the outer one, nor is it kept there", async () => {
+    for (const work of [never, heeding(never)]) {
+      const outer = new Deadline(60_000)
+      const seen = watching(timeout(work, 10, { deadline: outer, grace: 5, onError: () => {} }))
+      await go(15)
+      assert.instanceOf(seen.error, DeadlineExceeded)
+      assert.strictEqual(vi.getTimerCount(), 0)
+      outer[Symbol.dispose]()
+    }
+  })
+
+  it("when the outer one passes while the clock is looked at, nothing is called", async () => {
+    for (let reads = 1; reads <= 8; reads++) {
+      const called = vi.fn()
+      const outer = new Deadline(10, { name: "outer" })
+      const now = vi.spyOn(performance, "now")
+      const start = performance.now()
+      let left = reads
+      now.mockImplementation(() => (left-- > 0 ? start : start + 20))
+      const seen = watching(timeout(called, 1000, { deadline: outer }))
+      now.mockRestore()
+      await go(30)
+      if (called.mock.calls.length > 0) assert.strictEqual(seen.state, "value")
+      else assert.instanceOf(seen.error, DeadlineExceeded, `after ${reads} looks`)
+      outer[Symbol.dispose]()
+    }
   })
 
   it("follows the outer one where it is moved, both ways", async () => {

@@ -64,6 +64,22 @@ describe("Wait for async functions", () => {
         assert.strictEqual(left(), 0)
       }))
 
+    it(`${name}: a function that aborts the signal as it is called ends the wait, which leaves no listener and no timer`, () =>
+      withFakeTimers(async () => {
+        for (const timeout of [undefined, 1000]) {
+          const reason = { why: "from inside" }
+          const { abort, left, signal } = counted()
+          const aborts = () => {
+            abort(reason)
+            return never
+          }
+          const attempt = watch(race([aborts, aborts], { signal, timeout, losers: "interrupt" }))
+          await settle()
+          assert.deepStrictEqual([attempt.state, attempt.error], ["failed", reason])
+          assert.strictEqual(left(), 0)
+        }
+      }))
+
     it(`${name}: a timeout aborts the functions and rejects with a TimeoutError`, () =>
       withFakeTimers(async () => {
         const { left, signal } = counted()
