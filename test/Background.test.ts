@@ -624,8 +624,10 @@ describe("leaks", () => {
     let failures = 0
     const background = Background.makeUnsafe({ onError: () => Effect.sync(() => failures++) })
     const heap = async () => {
-      await settle()
-      globalThis.gc!()
+      for (let i = 0; i < 3; i++) {
+        await settle()
+        globalThis.gc!()
+      }
       return process.memoryUsage().heapUsed / 1e6
     }
     const n = 10_000
@@ -639,7 +641,8 @@ describe("leaks", () => {
     await Effect.runPromise(chunk)
     const before = await heap()
     for (let i = 0; i < 20; i++) await Effect.runPromise(chunk)
-    assert.isBelow((await heap()) - before, 4)
+    // A task is some hundred bytes, which would be 60 MB and more. What the engine keeps of its own differs, by up to 4 MB in Node 24.
+    assert.isBelow((await heap()) - before, 8)
     assert.deepStrictEqual(stats(background), {
       size: 0,
       queued: 0,
