@@ -16,9 +16,10 @@ import {
 } from "effect"
 import { Background } from "effect-concurrency"
 import * as Promises from "effect-concurrency/promise"
+import { heap } from "./utils/heap.js"
 import { Reporter } from "../src/internal/report.js"
 import { backgroundLaws, backgroundSkins } from "./laws/Background.js"
-import { fork, settle } from "./laws/skins.js"
+import { fork } from "./laws/skins.js"
 import { dieWith } from "./utils/defects.js"
 import { sweep, sweepIsClean } from "./utils/sweep.js"
 
@@ -623,13 +624,6 @@ describe("leaks", () => {
   it("200,000 tasks that are forgotten leave nothing behind, nor do others (a million: test/promise/Background.test.ts)", async () => {
     let failures = 0
     const background = Background.makeUnsafe({ onError: () => Effect.sync(() => failures++) })
-    const heap = async () => {
-      for (let i = 0; i < 3; i++) {
-        await settle()
-        globalThis.gc!()
-      }
-      return process.memoryUsage().heapUsed / 1e6
-    }
     const n = 10_000
     const chunk = Effect.gen(function* () {
       for (let i = 0; i < n; i++) yield* background.fireAndForget(i % 100 === 0 ? Effect.fail("oops") : Effect.void)

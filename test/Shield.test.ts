@@ -15,6 +15,7 @@ import {
   TestClock
 } from "effect"
 import { Shield } from "effect-concurrency"
+import { heap } from "./utils/heap.js"
 import { fork, settle } from "./laws/skins.js"
 import { dieWith } from "./utils/defects.js"
 import { sweep } from "./utils/sweep.js"
@@ -414,13 +415,6 @@ describe("Shield: what it retains", () => {
         await Effect.runPromise(Deferred.await(work))
         await settle()
       }
-    }
-    const heap = async () => {
-      for (let i = 0; i < 3; i++) {
-        await settle()
-        globalThis.gc!()
-      }
-      return process.memoryUsage().heapUsed / 1e6
     }
     await round(2_000)
     const before = await heap()

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, FiberRef, Stream, TestClock } from "effect"
 import { Task, Wait } from "effect-concurrency"
+import { heap } from "./utils/heap.js"
 import { Reporter } from "../src/internal/report.js"
 import { effectDriver, waitingLaws } from "./laws/Wait.js"
-import { settle } from "./laws/skins.js"
 import { sweepIsClean } from "./utils/sweep.js"
 
 waitingLaws(effectDriver)
@@ -251,13 +251,6 @@ describe("Wait for effects", () => {
     const retained = async (once: Effect.Effect<unknown, unknown>, n: number): Promise<number> => {
       const work = async (n: number) => {
         for (let i = 0; i < n; i += 1000) await Effect.runPromise(Effect.repeatN(once, 999))
-      }
-      const heap = async () => {
-        for (let i = 0; i < 3; i++) {
-          await settle()
-          globalThis.gc!()
-        }
-        return process.memoryUsage().heapUsed / 1e6
       }
       await work(2000)
       const before = await heap()

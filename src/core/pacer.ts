@@ -41,8 +41,8 @@ export class Pacer {
     const now = this.time.now()
     const before = line.pending
     const run = core.call(state, line, args, now)
-    // What joins a pending run makes it due later, if anything: the timer rings in vain then.
-    if (run !== before) this.proceed(line, now, true)
+    // What joins a pending run makes it due later, if anything: the timer rings in vain then. What an earlier run covers has nothing to wait for.
+    if (run !== before && run === line.pending) this.proceed(line, now, true)
     return run
   }
 

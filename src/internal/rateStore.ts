@@ -65,7 +65,7 @@ export class StoreLimits {
       const request = this.request("RateLimiter.tryConsume", name, options)
       const refused = this.lines.get(name)?.refused
       // Nobody is overtaken of whom it is known that he waits.
-      if (refused === undefined) return Effect.map(Effect.uninterruptible(this.store.consume(request)), plain)
+      if (refused === undefined) return Effect.map(Effect.uninterruptible(this.consumeNow(request)), plain)
       const passed = this.time.now() - refused.until
       const { resetAfter, retryAfter } = refused.decision
       return Effect.succeed({
@@ -75,6 +75,11 @@ export class StoreLimits {
         resetAfter: Math.max(0, resetAfter - retryAfter - passed)
       })
     })
+
+  /** A store may look at its clock, or throw, as soon as its function is called: not before its turn. */
+  private consumeNow(request: StoreRequest): Effect.Effect<StoreDecision, core.StoreError> {
+    return Effect.suspend(() => this.store.consume(request))
+  }
 
   private request(where: string, key: string, options: core.RequestOptions | undefined): StoreRequest {
     const { rate } = this.options
@@ -103,7 +108,7 @@ export class StoreLimits {
             if (--line.users === 0) this.lines.delete(name)
           })
         ),
-        (decision) => begun(restore, self, Effect.ignore(this.store.giveBack(request, decision)))
+        (decision) => begun(restore, self, Effect.ignore(Effect.suspend(() => this.store.giveBack(request, decision))))
       )
     })
   }
@@ -129,7 +134,7 @@ export class StoreLimits {
 
   /** The store is asked to the end, since what it grants has to be known; the pause in between can be interrupted. */
   private ask(restore: Restore, line: Line, request: StoreRequest): Effect.Effect<StoreDecision, Failure> {
-    return Effect.flatMap(this.store.consume(request), (decision): Effect.Effect<StoreDecision, Failure> => {
+    return Effect.flatMap(this.consumeNow(request), (decision): Effect.Effect<StoreDecision, Failure> => {
       if (decision.allowed) return Effect.succeed(decision)
       if (this.options.backlog === 0) return Effect.fail(new core.RateLimited(request.key, decision.retryAfter))
       line.refused = { decision, until: this.time.now() + decision.retryAfter }

@@ -10,6 +10,7 @@ import type { Decision, Grant } from "../core/rate.js"
 import * as core from "../core/rateLimiter.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../RateLimiter.js"
+import { Context } from "./context.js"
 import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions } from "./park.js"
 import { platformTime } from "./timer.js"
 import { view } from "./view.js"
@@ -203,15 +204,6 @@ export class RateLimiter {
   /** A frozen snapshot. */
   stats(): core.Stats {
     return core.stats(this[core.TypeId].state)
-  }
-}
-
-/** Made for each call, and only if it is looked at: listeners on a signal that all calls share would never go. */
-class Context implements RateLimiterContext {
-  constructor(private given: AbortSignal | undefined) {}
-
-  get signal(): AbortSignal {
-    return (this.given ??= new AbortController().signal)
   }
 }
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Background, BackgroundClosed, Mutex } from "effect-concurrency/promise"
+import { heap } from "../utils/heap.js"
 import { settle } from "../laws/skins.js"
 import { timers } from "../laws/Task.js"
 import { gate } from "../utils/gate.js"
@@ -378,11 +379,6 @@ describe("Background for async functions", () => {
       await settle()
       await background.cancelAll()
       await background.awaitEmpty()
-    }
-    const heap = async () => {
-      await settle()
-      globalThis.gc!()
-      return process.memoryUsage().heapUsed / 1e6
     }
     await chunk(20_000)
     const before = await heap()

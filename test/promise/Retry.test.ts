@@ -3,6 +3,7 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { Retry } from "effect-concurrency"
 import { retry, RetryBudget, retryPolicy, timeout, type Unhandled } from "effect-concurrency/promise"
+import { heap } from "../utils/heap.js"
 import { plainDriver, promiseDriver, retryLaws } from "../laws/Retry.js"
 import { settle } from "../laws/skins.js"
 import { rejectionOf } from "../utils/rejection.js"
@@ -153,13 +154,6 @@ describe("retry", () => {
     const { signal } = new AbortController()
     const work = async (n: number) => {
       for (let i = 0; i < n; i++) await retry(({ attempt }) => (attempt < 2 ? fails() : 1), { base: 0 }, { signal })
-    }
-    const heap = async () => {
-      for (let i = 0; i < 3; i++) {
-        await settle()
-        globalThis.gc!()
-      }
-      return process.memoryUsage().heapUsed / 1e6
     }
     await work(1000)
     const before = await heap()

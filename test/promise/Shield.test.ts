@@ -3,6 +3,7 @@ import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { Shield as EffectShield } from "effect-concurrency"
 import { critical, Event, shield as shieldAlone, Shield, ShieldClosed } from "effect-concurrency/promise"
+import { heap } from "../utils/heap.js"
 import { settle } from "../laws/skins.js"
 import { rejectionOf } from "../utils/rejection.js"
 import { counted, watch, withFakeTimers } from "./waits.js"
@@ -291,13 +292,6 @@ describe("Shield", () => {
         controller.abort()
         await Promise.all(calls)
       }
-    }
-    const heap = async () => {
-      for (let i = 0; i < 3; i++) {
-        await settle()
-        globalThis.gc!()
-      }
-      return process.memoryUsage().heapUsed / 1e6
     }
     await round(2_000)
     const before = await heap()

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Task, Wait } from "effect-concurrency/promise"
+import { heap } from "../utils/heap.js"
 import { promiseDriver, waitingLaws } from "../laws/Wait.js"
 import { settle } from "../laws/skins.js"
 import { rejectionOf } from "../utils/rejection.js"
@@ -394,13 +395,6 @@ describe("Wait for async functions", () => {
 
   describe("leaks", () => {
     const many = 200_000
-    const heap = async (): Promise<number> => {
-      for (let i = 0; i < 3; i++) {
-        await settle()
-        globalThis.gc!()
-      }
-      return process.memoryUsage().heapUsed / 1e6
-    }
     const retained = async (work: (n: number) => Promise<void>, n = many): Promise<number> => {
       await work(2000)
       const before = await heap()

@@ -3,18 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { getEventListeners } from "node:events"
 import { afterEach, vi } from "vitest"
 import { Mutex, Semaphore } from "effect-concurrency/promise"
+import { heap } from "../utils/heap.js"
 import { settle } from "../laws/skins.js"
 
 const many = 200_000
-
-/** The heap after a thorough collection, in megabytes. */
-const heap = async (): Promise<number> => {
-  for (let i = 0; i < 3; i++) {
-    await settle()
-    globalThis.gc!()
-  }
-  return process.memoryUsage().heapUsed / 1e6
-}
 
 /** How many megabytes are still there after the work was done, once it has been done before (code and caches are no leak). */
 const retained = async (work: (n: number) => Promise<void>): Promise<number> => {

@@ -2,7 +2,7 @@
 import { settle } from "../laws/skins.js"
 
 /** The heap after a thorough collection, in megabytes. */
-const heap = async (): Promise<number> => {
+export const heap = async (): Promise<number> => {
   for (let i = 0; i < 3; i++) {
     await settle()
     globalThis.gc!()
