@@ -13,20 +13,22 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { callable, record } from "./core/arguments.js"
+import { callable, misuse, record } from "./core/arguments.js"
 import * as core from "./core/background.js"
 import { BackgroundClosed, BackgroundFull } from "./core/background.js"
 import * as running from "./core/running.js"
 import type { TaskCancelled } from "./core/task.js"
 import * as tasks from "./core/task.js"
-import { concat, wake } from "./core/ticket.js"
+import { type Chain, concat, wake } from "./core/ticket.js"
 import { milliseconds, within } from "./internal/duration.js"
-import { runner, runPlain } from "./internal/effect.js"
+import { forkDetached, type RunningFiber, runner, runPlain, withFiber } from "./internal/effect.js"
+import { type Insiders, isInside } from "./internal/insiders.js"
 import { FiberTicket, park, type Restore } from "./internal/park.js"
 import { hold } from "./internal/permits.js"
-import { describe as lineOf, reporter, type Unhandled } from "./internal/report.js"
+import { describe as lineOf, log, overdue, reporter, reportWithin, type Unhandled } from "./internal/report.js"
 import * as service from "./internal/service.js"
-import { ended, launch, prepare } from "./internal/task.js"
+import { ended, type Hooks, launch, outcomeOf, prepare } from "./internal/task.js"
+import { forget, work, Worker } from "./internal/worker.js"
 import type * as Task from "./Task.js"
 
 export {
@@ -84,7 +86,8 @@ export interface Options<R = never> {
   readonly backlog?: number | undefined
   /**
    * Where failures go that nobody waits for, once each. What it does is not waited for by whoever started the task, but `awaitEmpty` and
-   * `close` wait for it. Should it fail itself, that is logged. Default: logs at error level, with the name of the task.
+   * `close` wait for it: `close` no longer than `deadline` and `grace` say, and then logs the failure. Should it fail itself, that is
+   * logged. It must not wait for the registry, which waits for it. Default: logs at error level, with the name of the task.
    */
   readonly onError?: ((failure: Unhandled) => Effect.Effect<unknown, unknown, R>) | undefined
   /** What closing does to the tasks: `"interrupt"`, the default, cancels them all at once; `"drain"` lets them end first. */
@@ -186,22 +189,66 @@ export interface Background<out Full = never> {
   /** How many tasks have not ended. */
   readonly size: Effect.Effect<number>
 
-  /** Waits until every task has ended and every failure is reported. */
+  /**
+   * Waits until every task has ended and every failure is reported. From within one of the tasks it is a defect, since it would never end.
+   * (A fiber that a task has forked may wait.)
+   */
   readonly awaitEmpty: Effect.Effect<void>
 
-  /** Cancels the tasks that there are, all at once, and waits until they have cleaned up. Gives how many there were. */
+  /**
+   * Cancels the tasks that there are, all at once, and waits until they have cleaned up. Gives how many there were. From within one of the
+   * tasks it does not wait, as that one is cancelled, too.
+   */
   readonly cancelAll: Effect.Effect<number>
 
   /**
-   * Closes the registry, as its options say, and gives the names of the tasks that it gave up: those that a draining had to cancel, and
-   * those whose cleanup it did not wait for. From here on `start` fails with `BackgroundClosed`. Several may close it: each waits as long as
-   * the options say, and what is given up is reported once.
+   * Closes the registry, as its options say, and gives the names of the tasks that it gave up: those that a draining had to cancel, those
+   * whose cleanup it did not wait for, and those whose failure `onError` has not dealt with in time, which is logged instead. From here on
+   * `start` fails with `BackgroundClosed`. Several may close it: each waits as long as the options say, and what is given up is reported
+   * once. From within one of the tasks it is a defect: that task cannot wait for its own end. The registry is closed all the same.
+   *
+   * Reports do not keep it open: while they are all that is left they have the shorter of `deadline` and `grace`, and what was to be told
+   * while it drained has had its time at the deadline. An `onError` that never ends is left alone, and what it should have told is logged.
    */
   readonly close: Effect.Effect<ReadonlyArray<string>>
 
   /** A frozen snapshot. */
   readonly stats: Effect.Effect<Stats>
 }
+
+/** A task in the registry, and what that has to know of it. */
+class Entry extends Worker<tasks.Stop> implements core.Entry, Hooks {
+  readonly limited = true
+
+  constructor(
+    private readonly registry: BackgroundImpl,
+    readonly task: tasks.State
+  ) {
+    super(task.name)
+  }
+
+  ended(failed: boolean): Chain {
+    if (!failed) this.registry.forget(this)
+    return core.remove(this.registry[TypeId], this, failed)
+  }
+
+  reported(): Chain {
+    this.registry.forget(this)
+    return core.reported(this.registry[TypeId], this)
+  }
+
+  report(failure: tasks.Failure): Effect.Effect<void> {
+    return this.registry.report(unheard(this.task, failure))
+  }
+}
+
+const unheard = ({ name }: tasks.State, { cause, error }: tasks.Failure): Unhandled => ({
+  where: "Background",
+  name,
+  message: core.unheard,
+  // The task of a function has none.
+  cause: (cause as Cause.Cause<unknown> | undefined) ?? Cause.fail(error)
+})
 
 class BackgroundImpl implements Background<BackgroundFull> {
   readonly [TypeId]: core.State
@@ -211,36 +258,39 @@ class BackgroundImpl implements Background<BackgroundFull> {
   readonly close: Background["close"]
   readonly stats: Background["stats"]
   readonly reportPlain: Background["reportPlain"]
+  private readonly insiders: Insiders = new Map()
 
   constructor(
     state: core.State,
-    private readonly report: (failure: Unhandled) => Effect.Effect<void>,
+    readonly report: (failure: Unhandled) => Effect.Effect<void>,
     run: (effect: Effect.Effect<unknown>) => Promise<unknown>
   ) {
     this[TypeId] = state
     this.reportPlain = ({ error, ...rest }) =>
       run(report({ ...rest, cause: error === undefined ? Cause.empty : Cause.fail(error) }))
     this.size = Effect.sync(() => core.size(state))
-    this.awaitEmpty = Effect.uninterruptibleMask((restore) => {
-      if (core.isEmpty(state)) return Effect.void
-      const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "background tasks to end")
-      wake(running.enqueue(state.works, ticket))
-      return park(
-        restore,
-        ticket,
-        () => running.cancel(state.works, ticket),
-        () => Effect.void
-      )
-    })
-    this.cancelAll = Effect.suspend(() => {
+    this.awaitEmpty = withFiber((fiber) =>
+      isInside(this.insiders, fiber, state.works, state.reports)
+        ? Effect.die(misuse("Background.awaitEmpty", core.itself))
+        : this.wait("empty")
+    )
+    this.cancelAll = withFiber((fiber) => {
       const all = core.tasks(state)
+      const isOne = isInside(this.insiders, fiber, state.works)
       wake(core.stopAll(state, undefined))
-      return Effect.as(
-        Effect.forEach(all, (task) => ended(task, false, () => Effect.void), { discard: true }),
-        all.length
-      )
+      return isOne
+        ? Effect.succeed(all.length)
+        : Effect.as(
+            Effect.forEach(all, (task) => ended(task, false, () => Effect.void), { discard: true }),
+            all.length
+          )
     })
-    this.close = Effect.suspend(() => this.perform(core.close(state, undefined)))
+    const closing = Effect.suspend(() => this.perform(core.close(state, undefined)))
+    this.close = withFiber((fiber) =>
+      isInside(this.insiders, fiber, state.works, state.reports)
+        ? Effect.zipRight(forkDetached(closing), Effect.die(misuse("Background.close", core.itself)))
+        : closing
+    )
     this.stats = Effect.sync(() => core.stats(state))
   }
 
@@ -258,8 +308,8 @@ class BackgroundImpl implements Background<BackgroundFull> {
     const where = "Background.tryStart"
     return Effect.uninterruptible(
       Effect.suspend((): Effect.Effect<Option.Option<Task.Task<A, E>>, never, R> => {
-        const task = prepare(where, effect, options)
-        return core.tryAdd(this[TypeId], task) ? Effect.asSome(this.launch(where, task, effect)) : Effect.succeedNone
+        const entry = new Entry(this, prepare(where, effect, options))
+        return core.tryAdd(this[TypeId], entry) ? Effect.asSome(this.launch(where, entry, effect)) : Effect.succeedNone
       })
     )
   }
@@ -268,7 +318,33 @@ class BackgroundImpl implements Background<BackgroundFull> {
     effect: Effect.Effect<A, E, R>,
     options: Task.Options = {}
   ): Effect.Effect<void, BackgroundClosed | BackgroundFull, R> => {
-    return Effect.uninterruptible(Effect.asVoid(this.begin("Background.fireAndForget", effect, options)))
+    const where = "Background.fireAndForget"
+    return Effect.uninterruptible(
+      Effect.suspend((): Effect.Effect<void, BackgroundClosed | BackgroundFull, R> => {
+        const entry = new Entry(this, prepare(where, effect, options))
+        const refused = core.add(this[TypeId], entry)
+        if (refused !== undefined) return Effect.fail(refused)
+        wake(tasks.onStop(entry.task, entry))
+        const end = (outcome: tasks.Outcome) =>
+          wake(concat(tasks.end(entry.task, outcome), entry.ended(outcome._tag === "Failure")))
+        return Effect.asVoid(
+          work(entry, this.insiders, this.inTurn(where, effect), {
+            onFailure: (cause) => {
+              const outcome = outcomeOf(entry.task, cause)
+              end(outcome)
+              // Nobody else can ask for it.
+              return outcome._tag === "Failure"
+                ? Effect.map(entry.report(outcome), () => wake(entry.reported()))
+                : Effect.void
+            },
+            onSuccess: (value) => {
+              end({ _tag: "Success", value })
+              return Effect.void
+            }
+          })
+        )
+      })
+    )
   }
 
   readonly run = <A, E, R>(
@@ -283,44 +359,64 @@ class BackgroundImpl implements Background<BackgroundFull> {
   /** For uninterruptible regions, since what is in the registry has to be started: it would be waited for. */
   private begin<A, E, R>(where: string, effect: Effect.Effect<A, E, R>, options: Task.Options) {
     return Effect.suspend((): Effect.Effect<Task.Task<A, E>, BackgroundClosed | BackgroundFull, R> => {
-      const task = prepare(where, effect, options)
-      const refused = core.add(this[TypeId], task)
-      return refused === undefined ? this.launch(where, task, effect) : Effect.fail(refused)
+      const entry = new Entry(this, prepare(where, effect, options))
+      const refused = core.add(this[TypeId], entry)
+      return refused === undefined ? this.launch(where, entry, effect) : Effect.fail(refused)
     })
   }
 
-  private launch<A, E, R>(where: string, task: tasks.State<A>, effect: Effect.Effect<A, E, R>) {
-    const state = this[TypeId]
-    const { semaphore } = state
-    return launch<Task.Task<A, E>, A, E, R>(
-      task,
-      semaphore === undefined ? effect : hold(where, semaphore, 1, undefined, effect),
-      {
-        ended: (failed) => core.remove(state, task, failed),
-        reported: () => core.reported(state, task),
-        report: ({ cause }) =>
-          this.report({
-            where: "Background",
-            name: task.name,
-            message: core.unheard,
-            cause: cause as Cause.Cause<E>
-          })
-      }
-    )
+  private launch<A, E, R>(where: string, entry: Entry, effect: Effect.Effect<A, E, R>) {
+    const work = this.inTurn(where, effect)
+    const known = withFiber((fiber: RunningFiber<A, E>) => {
+      entry.fiber = fiber
+      this.insiders.set(fiber, entry)
+      return work
+    })
+    return launch<Task.Task<A, E>, A, E, R>(entry.task, known, entry)
+  }
+
+  /** Work that begins when its turn has come. */
+  private inTurn<A, E, R>(where: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    const { semaphore } = this[TypeId]
+    return semaphore === undefined ? effect : hold(where, semaphore, 1, undefined, effect)
+  }
+
+  forget(entry: Entry): void {
+    forget(this.insiders, entry)
+  }
+
+  private wait(until: core.Until): Effect.Effect<void> {
+    return Effect.uninterruptibleMask((restore) => {
+      const state = this[TypeId]
+      if (core.isEmpty(state)) return Effect.void
+      const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "background tasks to end")
+      wake(core.enqueue(state, until, ticket))
+      return park(
+        restore,
+        ticket,
+        () => running.cancel(state, ticket),
+        () => Effect.void
+      )
+    })
   }
 
   /** Takes a step of closing, and those that follow. */
   private perform(step: core.Step): Effect.Effect<ReadonlyArray<string>> {
-    const { chain, givenUp, message, wait } = step
+    const { chain, givenUp, message, until, wait } = step
     wake(chain)
+    const logged = Effect.forEach(step.overdue, (task) => overdue(unheard(task, task.outcome as tasks.Failure)), {
+      discard: true
+    })
+    if (wait === undefined) return Effect.as(logged, core.namesOf(givenUp))
+    const waited = within(wait, this.wait(until))
+    const next = Effect.suspend(() => this.perform(core.proceed(this[TypeId], step, undefined)))
+    if (message === undefined) return Effect.zipRight(Effect.zipRight(logged, waited), next)
+    const failure = { where: "Background.close", name: undefined, message, cause: Cause.empty }
     const told =
-      message === undefined
-        ? Effect.void
-        : this.report({ where: "Background.close", name: undefined, message, cause: Cause.empty })
-    if (wait === undefined) return Effect.as(told, givenUp)
-    return Effect.flatMap(Effect.zipRight(told, within(wait, this.awaitEmpty)), () =>
-      this.perform(core.proceed(this[TypeId], step, undefined))
-    )
+      step.overdue.length > 0 ? log(failure) : reportWithin(core.patience(this[TypeId]), this.report, failure)
+    // It is told while others clean up.
+    const both = Effect.flatMap(forkDetached(told), (fiber) => Effect.zipRight(waited, fiber.await))
+    return Effect.zipRight(Effect.zipRight(logged, both), next)
   }
 }
 

@@ -16,23 +16,26 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import { callable, expect, record, refusal } from "./core/arguments.js"
+import { callable, expect, misuse, record, refusal } from "./core/arguments.js"
 import * as running from "./core/running.js"
 import * as core from "./core/shield.js"
 import { ShieldClosed } from "./core/shield.js"
 import { wake } from "./core/ticket.js"
 import { milliseconds, within } from "./internal/duration.js"
 import {
+  type AnyFiber,
   type DurationInput,
   forkDetached,
   inheritFrom,
   isInterruptedOnly,
   type RunningFiber,
   runner,
-  runPlain
+  runPlain,
+  withFiber
 } from "./internal/effect.js"
-import { FiberTicket, type Restore } from "./internal/park.js"
-import { report, reporter, type Unhandled } from "./internal/report.js"
+import { type Insiders, isInside } from "./internal/insiders.js"
+import { FiberTicket, park, type Restore } from "./internal/park.js"
+import { log, overdue, report, reporter, reportWithin, type Unhandled } from "./internal/report.js"
 import * as service from "./internal/service.js"
 
 export {
@@ -87,10 +90,14 @@ export interface WorkOptions {
 export interface Options<R = never> {
   /**
    * How long closing waits for the work. What has not ended then is reported by name and left behind: it goes on for as long as the
-   * process does. Default: as long as it takes.
+   * process does. A report has the same time: a failure whose report has not ended by the deadline is logged, and the report of what is left
+   * behind may take as long again. Default: as long as it takes.
    */
   readonly deadline?: DurationInput | undefined
-  /** Where failures go whose caller has gone, once each. Default: logs at error level, with the name of the work. */
+  /**
+   * Where failures go whose caller has gone, once each. It must not wait for the shield, which waits for it. Default: logs at error level, with
+   * the name of the work.
+   */
   readonly onError?: ((failure: Unhandled) => Effect.Effect<unknown, unknown, R>) | undefined
 }
 
@@ -151,11 +158,16 @@ export interface Shield {
   /** Does the work also when the caller is interrupted, who then waits for its end. */
   critical<A, E, R>(effect: Effect.Effect<A, E, R>, options?: WorkOptions): Effect.Effect<A, E | ShieldClosed, R>
 
-  /** Waits until there is no shielded work. */
+  /**
+   * Waits until there is no shielded work, and every failure is reported. From within shielded work it is a defect, since it would never end.
+   * (A fiber that it has forked may wait.)
+   */
   readonly awaitEmpty: Effect.Effect<void>
 
   /**
-   * Waits for the work, until the deadline, and closes the shield. What has not ended is reported; its names are the result.
+   * Waits for the work, until the deadline, and closes the shield. What has not ended is reported, once; its names are the result, with
+   * those of failures that `onError` has not dealt with by then, which are logged. From within shielded work it is a defect: that cannot wait
+   * for its own end. The shield is closed all the same.
    */
   readonly close: Effect.Effect<ReadonlyArray<string>>
 
@@ -168,6 +180,7 @@ type Report = (failure: Unhandled) => Effect.Effect<void>
 class ShieldImpl implements Shield {
   readonly [TypeId]: core.State
   readonly reportPlain: Shield["reportPlain"]
+  private readonly insiders: Insiders = new Map()
 
   constructor(
     state: core.State,
@@ -223,55 +236,79 @@ class ShieldImpl implements Shield {
 
   /** The work, in a fiber that begins uninterruptible, so that its end is noted in any case. */
   private fork<A, E, R>(work: core.Work, effect: Effect.Effect<A, E, R>): Effect.Effect<RunningFiber<A, E>, never, R> {
-    const ended = (exit: Exit.Exit<A, E>, failed: boolean) => {
-      wake(core.end(this[TypeId], work, { failed, account: exit }))
-      return failed ? Effect.zipRight(this.reportLate(work), exit) : exit
-    }
     return forkDetached(
-      Effect.flatMap(Effect.exit(effect), (exit) =>
-        ended(exit, exit._tag === "Failure" && !isInterruptedOnly(exit.cause))
-      )
+      withFiber((fiber: RunningFiber<A, E>) => {
+        this.insiders.set(fiber, work)
+        return Effect.flatMap(Effect.exit(effect), (exit) => {
+          const failed = exit._tag === "Failure" && !isInterruptedOnly(exit.cause)
+          const error = failed ? Cause.squash(exit.cause) : undefined
+          wake(core.end(this[TypeId], work, { failed, error, account: exit }))
+          const over = (): Exit.Exit<A, E> => {
+            this.insiders.delete(fiber)
+            return exit
+          }
+          return failed ? Effect.flatMap(this.reportLate(work), over) : over()
+        })
+      })
     )
   }
 
   private reportLate(work: core.Work): Effect.Effect<void> {
     return Effect.suspend(() => {
       const state = this[TypeId]
-      const failure = core.late(state, work)
-      if (failure === undefined) return Effect.void
-      const { cause } = failure.account as Exit.Failure<never, unknown>
+      if (core.late(state, work) === undefined) return Effect.void
       return Effect.ensuring(
-        this.report({ where: "Shield", name: work.name, message: "it failed after its caller had gone", cause }),
+        this.report(unheard(work)),
         Effect.sync(() => wake(core.told(state, work)))
       )
     })
   }
 
   get awaitEmpty(): Effect.Effect<void> {
+    return withFiber((fiber) =>
+      this.isInside(fiber) ? Effect.die(misuse("Shield.awaitEmpty", core.itself)) : this.emptied
+    )
+  }
+
+  get close(): Effect.Effect<ReadonlyArray<string>> {
+    return withFiber((fiber) =>
+      this.isInside(fiber)
+        ? Effect.zipRight(forkDetached(this.closed), Effect.die(misuse("Shield.close", core.itself)))
+        : this.closed
+    )
+  }
+
+  private isInside(fiber: AnyFiber): boolean {
+    return isInside(this.insiders, fiber, this[TypeId].works)
+  }
+
+  private get emptied(): Effect.Effect<void> {
     return Effect.uninterruptibleMask((restore) => {
       const { works } = this[TypeId]
       const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "shielded work to end")
       wake(running.enqueue(works, ticket))
-      return Effect.matchCauseEffect(restore(ticket.settlement), {
-        onFailure: (cause) => {
-          wake(running.cancel(works, ticket))
-          return Effect.failCause(cause)
-        },
-        onSuccess: () => Effect.void
-      })
+      return park(
+        restore,
+        ticket,
+        () => running.cancel(works, ticket),
+        () => Effect.void
+      )
     })
   }
 
-  get close(): Effect.Effect<ReadonlyArray<string>> {
+  private get closed(): Effect.Effect<ReadonlyArray<string>> {
     return Effect.suspend(() => {
-      const { deadline } = this[TypeId]
-      core.beginClose(this[TypeId])
+      const state = this[TypeId]
+      core.beginClose(state)
       // In a finalizer, too, the wait can be given up.
-      return Effect.flatMap(within(deadline, this.awaitEmpty), () => {
-        const left = core.close(this[TypeId])
-        if (left.length === 0) return Effect.succeed(left)
-        const message = core.abandoned(left)
-        return Effect.as(this.report({ where: "Shield.close", name: undefined, message, cause: Cause.empty }), left)
+      return Effect.flatMap(within(state.deadline, this.emptied), () => {
+        const left = core.close(state)
+        wake(left.chain)
+        const logged = Effect.forEach(left.overdue, (work) => overdue(unheard(work)), { discard: true })
+        if (left.message === undefined) return Effect.as(logged, left.names)
+        const failure = { where: "Shield.close", name: undefined, message: left.message, cause: Cause.empty }
+        const told = left.overdue.length > 0 ? log(failure) : reportWithin(state.deadline, this.report, failure)
+        return Effect.as(Effect.zipRight(logged, told), left.names)
       })
     })
   }
@@ -280,6 +317,14 @@ class ShieldImpl implements Shield {
     return Effect.sync(() => core.stats(this[TypeId]))
   }
 }
+
+const unheard = ({ end, name }: core.Work): Unhandled => ({
+  where: "Shield",
+  name,
+  message: core.unheard,
+  // The work of a function has none.
+  cause: (end!.account as Partial<Exit.Failure<never, unknown>>).cause ?? Cause.fail(end!.error)
+})
 
 const checked = ({ deadline, onError }: Options<any>): core.State => {
   const where = "Shield.make"

@@ -19,6 +19,8 @@
  * As there: a task that is interrupted on its own does not end the group, a task that is interrupted before its first step does not run,
  * and a body that waits for a task that fails is interrupted rather than told.
  *
+ * A group has nothing to set, and belongs to a block. `TaskGroup.Service` is for a program that is that block as a whole.
+ *
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
@@ -26,23 +28,28 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { callable, expect, record, refusal } from "./core/arguments.js"
+import { callable, expect, misuse, record, refusal } from "./core/arguments.js"
 import * as running from "./core/running.js"
 import * as core from "./core/taskGroup.js"
 import { TaskGroupClosed, TaskGroupError } from "./core/taskGroup.js"
 import { wake } from "./core/ticket.js"
 import {
+  type AnyFiber,
+  catchCause,
   dieInterrupted,
   errorsOf,
   forkDetached,
   hasDefect,
   inheritFrom,
-  interruptNow,
   isInterruptedOnly,
   type RunningFiber,
   withFiber
 } from "./internal/effect.js"
+import { type Insiders, isInside } from "./internal/insiders.js"
 import { FiberTicket, type Restore } from "./internal/park.js"
+import { report } from "./internal/report.js"
+import * as service from "./internal/service.js"
+import { forget, work, Worker } from "./internal/worker.js"
 
 export {
   /**
@@ -163,32 +170,31 @@ export interface Scoped<in out E = never> extends TaskGroup<E, TaskGroupClosed> 
    * Waits until all tasks have ended, also those that are started meanwhile, and fails with what they failed with. After that the group has
    * ended. The errors are given to the first who joins.
    *
+   * From within one of the tasks it is a defect: the group would wait for that task, and so the task for itself. (A fiber that a task has
+   * forked may join.)
+   *
    * **Interruption**: interrupts all tasks, and waits for them.
    */
   readonly join: Effect.Effect<void, GroupError<E>>
 }
 
-/** One member, as long as it is not told to stop. */
-class Member extends FiberTicket<core.Membership, core.Stop> {
-  fiber: RunningFiber<any, any> | undefined = undefined
-
-  constructor(membership: core.Membership) {
-    super(membership, 0, "nothing: it works")
-  }
-
-  /** It is told to stop. Before its first step there is nothing to interrupt: it looks for itself. */
-  override wake(): void {
-    if (this.fiber !== undefined) interruptNow(this.fiber, this.fiber)
+class Member extends Worker<core.Stop> implements core.Member {
+  constructor(
+    name: string | undefined,
+    readonly order: number
+  ) {
+    super(name)
   }
 }
 
 class TaskGroupImpl<E> implements Scoped<E> {
   readonly [TypeId]: core.State
   readonly body: Member
+  private readonly insiders: Insiders = new Map()
 
   constructor(keeper: core.State["keeper"]) {
     let body: Member
-    this[TypeId] = core.make(keeper, (membership) => (body = new Member(membership)))
+    this[TypeId] = core.make(keeper, (name, order) => (body = new Member(name, order)))
     this.body = body!
   }
 
@@ -205,32 +211,30 @@ class TaskGroupImpl<E> implements Scoped<E> {
         const state = this[TypeId]
         const place = core.enter(state, name)
         if (place instanceof TaskGroupClosed) return state.keeper === "scope" ? Effect.fail(place) : Effect.die(place)
-        const member = new Member(place)
+        const member = new Member(name, place)
         core.start(state, member)
         return this.fork(member, effect)
       })
     )
   }
 
-  /** For uninterruptible regions, in which the fiber begins: its end is noted even when it is interrupted before its first step. */
+  /** For uninterruptible regions. */
   fork<A, E1, R>(member: Member, effect: Effect.Effect<A, E1, R>): Effect.Effect<RunningFiber<A, E1>, never, R> {
     const state = this[TypeId]
-    return forkDetached(
-      withFiber((fiber: RunningFiber<any, any>) => {
-        member.fiber = fiber
-        if (member.settled) interruptNow(fiber, fiber)
-        return Effect.matchCauseEffect(Effect.interruptible(effect), {
-          onFailure: (cause) => {
-            wake(core.end(state, member, endOf(state, cause)))
-            return Effect.failCause(cause)
-          },
-          onSuccess: (value) => {
-            wake(core.end(state, member, "done"))
-            return Effect.succeed(value)
-          }
-        })
-      })
-    )
+    const end = (how: core.End) => {
+      forget(this.insiders, member)
+      wake(core.end(state, member, how))
+    }
+    return work(member, this.insiders, effect, {
+      onFailure: (cause) => {
+        end(endOf(state, cause))
+        return Effect.failCause(cause)
+      },
+      onSuccess: (value) => {
+        end("done")
+        return Effect.succeed(value)
+      }
+    })
   }
 
   /** Waits until all have ended, however often it is interrupted. The first time is what the group is told. */
@@ -260,10 +264,32 @@ class TaskGroupImpl<E> implements Scoped<E> {
   }
 
   get join(): Effect.Effect<void, GroupError<E>> {
+    return withFiber((fiber) =>
+      this.isInside(fiber) ? Effect.die(misuse("TaskGroup.join", core.itself)) : this.joined
+    )
+  }
+
+  private get joined(): Effect.Effect<void, GroupError<E>> {
     return Effect.uninterruptibleMask((restore) => {
       wake(core.endScope(this[TypeId]))
       return this.ended(restore, () => Effect.void)
     })
+  }
+
+  /** The end of its scope. A task that closes that cannot wait for it; the group ends all the same, and its failures are reported. */
+  close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return withFiber((fiber) => {
+      if (exit._tag === "Failure") wake(core.outside(this[TypeId], undefined))
+      if (!this.isInside(fiber)) return Effect.orDie(this.joined)
+      const told = catchCause(this.joined, (cause) =>
+        report({ where: "TaskGroup", name: undefined, message: "it failed, and nobody waits for it", cause })
+      )
+      return Effect.zipRight(forkDetached(told), Effect.die(misuse("TaskGroup.make", core.itself)))
+    })
+  }
+
+  private isInside(fiber: AnyFiber): boolean {
+    return isInside(this.insiders, fiber, this[TypeId].members)
   }
 
   get stats(): Effect.Effect<Stats> {
@@ -374,10 +400,61 @@ export const run = <A, E, R, GE = never>(
  */
 export const make = <E = never>(): Effect.Effect<Scoped<E>, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync((): Scoped<E> => new TaskGroupImpl<E>("scope")),
-    (group, exit) =>
-      Effect.suspend(() => {
-        if (exit._tag === "Failure") wake(core.outside(group[TypeId], undefined))
-        return Effect.orDie(group.join)
-      })
+    Effect.sync(() => new TaskGroupImpl<E>("scope")),
+    (group, exit) => group.close(exit)
   )
+
+/**
+ * A service class: a tag, its layer, and the operations of a `TaskGroup` on whichever one is provided.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export interface ServiceClass<Self, Id extends string, E> extends service.ServiceClass<
+  Self,
+  Id,
+  Scoped<E>,
+  never,
+  never
+> {
+  readonly start: <A, E1 extends E, R>(
+    effect: Effect.Effect<A, E1, R>,
+    options?: Options
+  ) => Effect.Effect<Fiber.Fiber<A, E1>, TaskGroupClosed, R | Self>
+  readonly join: Effect.Effect<void, GroupError<E>, Self>
+  readonly cancel: Effect.Effect<void, never, Self>
+  readonly stats: Effect.Effect<Stats, never, Self>
+}
+
+/**
+ * A group as a service: it lives as long as its layer, and whoever has the layer may start tasks in it. `E` is what they may fail with.
+ *
+ * **When to use**: for pieces of one piece of work that are started in many places, when that work is the program itself: the connections
+ * of a server, the parts of an import. Where a task that fails should not end the others, use `Background.Service`.
+ *
+ * **Details**: the group is that of `make`. When a task fails, the others are interrupted, and no further one is taken; `join` hears of it,
+ * and when nobody has joined, the layer dies with it as it closes. A layer that closes because the program has ended well waits for the
+ * tasks, and one that closes because it failed or was interrupted interrupts them first. `cancel` ends tasks that would go on for ever.
+ *
+ * @example
+ * import { TaskGroup } from "effect-concurrency"
+ * import { Effect } from "effect"
+ *
+ * class Connections extends TaskGroup.Service<Connections, string>()("app/Connections") {}
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Connections.start(Effect.never, { name: "one" })
+ *   yield* Connections.start(Effect.fail("no route"), { name: "two" })
+ *   return yield* Effect.flip(Connections.join)
+ * })
+ *
+ * console.log(await Effect.runPromise(program.pipe(Effect.provide(Connections.layer)))) // => no route
+ *
+ * @see Background.Service for tasks that do not end together
+ * @since 0.1.0
+ * @category services
+ */
+export const Service =
+  <Self, E = never>() =>
+  <const Id extends string>(id: Id): ServiceClass<Self, Id, E> =>
+    service.make(id, make<E>(), { properties: ["join", "cancel", "stats"], methods: ["start"] })

@@ -19,7 +19,7 @@ import * as Promises from "effect-concurrency/promise"
 import { heap } from "./utils/heap.js"
 import { Reporter } from "../src/internal/report.js"
 import { backgroundLaws, backgroundSkins } from "./laws/Background.js"
-import { fork } from "./laws/skins.js"
+import { fork, settle } from "./laws/skins.js"
 import { dieWith } from "./utils/defects.js"
 import { sweep, sweepIsClean } from "./utils/sweep.js"
 
@@ -42,7 +42,7 @@ const noting = (options: Background.Options = {}) => {
 const stats = (background: Background.Background<any>) => Effect.runSync(background.stats)
 const idle = (background: Background.Background<any>, running = 0) => {
   const { size } = stats(background)
-  return size === running && background[Background.TypeId].works.waiting.size === 0
+  return size === running && background[Background.TypeId].waiting.size === 0
     ? undefined
     : JSON.stringify(stats(background))
 }
@@ -515,6 +515,265 @@ describe("Background for effects", () => {
           yield* Fiber.join(interrupted)
           assert.deepStrictEqual(log, ["cancelled"])
         }).pipe(Effect.provideService(Reporter, { report: () => Effect.void }))
+      ))
+
+    describe("with an onError that never ends", () => {
+      /** What is logged, and a program that runs with that. */
+      const logging = () => {
+        const lines: Array<string> = []
+        const logger = Logger.make(
+          ({ cause, message }) => void lines.push(`${String(message)} ${String(Cause.squash(cause))}`)
+        )
+        const log = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) =>
+          run(Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)))
+        return { lines, log }
+      }
+      const late = "(the report of this has not ended in time)"
+      const unheard = `it failed, and nobody waits for it ${late}`
+
+      for (const options of [
+        { onClose: "drain", deadline: 100 },
+        { onClose: "interrupt", grace: 100 },
+        { onClose: "interrupt", deadline: 100 }
+      ] as const) {
+        it(`is over when its time is, and the failure is named and logged: ${JSON.stringify(options)}`, async () => {
+          const { lines, log } = logging()
+          await log(
+            Effect.gen(function* () {
+              const background = Background.makeUnsafe({ ...options, onError: () => Effect.never })
+              yield* background.fireAndForget(Effect.fail("oops"), { name: "mail" })
+              yield* Effect.yieldNow()
+              const empty = yield* Effect.fork(background.awaitEmpty)
+              const closing = yield* Effect.fork(background.close)
+              yield* TestClock.adjust(99)
+              assert.deepStrictEqual([closing.unsafePoll(), lines], [null, []])
+              yield* TestClock.adjust(1)
+              assert.deepStrictEqual(yield* Fiber.join(closing), ["mail"])
+              yield* Fiber.join(empty)
+              assert.deepStrictEqual(lines, [`Background: mail: ${unheard} oops`])
+              assert.deepStrictEqual(yield* background.close, [], "once")
+            })
+          )
+        })
+      }
+
+      it("what does not clean up either is reported, and that has as long again", async () => {
+        const { lines, log } = logging()
+        const told: Array<string> = []
+        await log(
+          Effect.gen(function* () {
+            const background = Background.makeUnsafe({
+              grace: 100,
+              onError: ({ message }) =>
+                Effect.zipRight(
+                  Effect.sync(() => told.push(message)),
+                  Effect.never
+                )
+            })
+            yield* background.fireAndForget(Effect.uninterruptible(Effect.never), { name: "deaf" })
+            yield* Effect.yieldNow()
+            const closing = yield* Effect.fork(background.close)
+            yield* TestClock.adjust(100)
+            yield* TestClock.adjust(99)
+            const message = "1 task had not cleaned up in time, and was left behind: deaf"
+            assert.deepStrictEqual([closing.unsafePoll(), told, lines], [null, [message], []])
+            yield* TestClock.adjust(1)
+            assert.deepStrictEqual(yield* Fiber.join(closing), ["deaf"])
+            assert.match(
+              lines.join(),
+              /^Background\.close: 1 task had .* deaf \(the report of this has not ended in time\)/
+            )
+          })
+        )
+      })
+
+      it("who had a failure and did not answer is not told what was cancelled: that is logged at the deadline", async () => {
+        const { lines, log } = logging()
+        await log(
+          Effect.gen(function* () {
+            const background = Background.makeUnsafe({ onClose: "drain", deadline: 100, onError: () => Effect.never })
+            yield* background.fireAndForget(Effect.fail("oops"), { name: "mail" })
+            yield* background.fireAndForget(Effect.never, { name: "slow" })
+            yield* Effect.yieldNow()
+            const closing = yield* Effect.fork(background.close)
+            yield* TestClock.adjust(100)
+            assert.deepStrictEqual(yield* Fiber.join(closing), ["slow", "mail"])
+            assert.strictEqual(lines[0], `Background: mail: ${unheard} oops`)
+            assert.match(lines[1]!, /^Background\.close: 1 task had not ended by the deadline, and was cancelled: slow/)
+            assert.strictEqual(lines.length, 2)
+          })
+        )
+      })
+
+      it("a layer closes all the same", async () => {
+        const { lines, log } = logging()
+        class Jobs extends Background.Service<Jobs>()("test/Jobs", { grace: 100, onError: () => Effect.never }) {}
+        const program = Effect.zipRight(Jobs.fireAndForget(Effect.fail("oops"), { name: "mail" }), Effect.yieldNow())
+        await log(
+          Effect.gen(function* () {
+            const main = yield* Effect.fork(Effect.provide(program, Jobs.layer))
+            yield* TestClock.adjust(100)
+            yield* Fiber.join(main)
+          })
+        )
+        assert.deepStrictEqual(lines, [`Background: mail: ${unheard} oops`])
+      })
+
+      it("a report that ends in time is waited for, and nothing is logged", async () => {
+        const { lines, log } = logging()
+        const told: Array<unknown> = []
+        await log(
+          Effect.gen(function* () {
+            const background = Background.makeUnsafe({
+              grace: 100,
+              onError: ({ name }) =>
+                Effect.zipRight(
+                  Effect.sleep(99),
+                  Effect.sync(() => told.push(name))
+                )
+            })
+            yield* background.fireAndForget(Effect.fail("oops"), { name: "mail" })
+            yield* background.fireAndForget(Effect.uninterruptible(Effect.sleep(150)), { name: "deaf" })
+            yield* Effect.yieldNow()
+            const closing = yield* Effect.fork(background.close)
+            yield* TestClock.adjust(198)
+            assert.deepStrictEqual(told, ["mail"])
+            yield* TestClock.adjust(1)
+            assert.deepStrictEqual(yield* Fiber.join(closing), ["deaf"])
+            assert.deepStrictEqual([told, lines], [["mail", undefined], []])
+          })
+        )
+      })
+
+      it("the failure of a function is logged as well", async () => {
+        const { lines, log } = logging()
+        await log(
+          Effect.gen(function* () {
+            const background = Background.makeUnsafe({ grace: 0, onError: () => Effect.never })
+            Promises.Background.from(background).fireAndForget(() => Promise.reject("oops"), { name: "function" })
+            yield* Effect.promise(() => settle())
+            const closing = yield* Effect.fork(background.close)
+            yield* TestClock.adjust(0)
+            assert.deepStrictEqual(yield* Fiber.join(closing), ["function"])
+            assert.deepStrictEqual(lines, [`Background: function: ${unheard} oops`])
+          })
+        )
+      })
+    })
+  })
+
+  describe("one of its own tasks that waits for it", () => {
+    const message = "a task of the registry waits for the registry, and so for itself, and would never end"
+
+    for (const options of [{}, { onClose: "drain" }, { concurrency: 1 }] as const) {
+      for (const operation of ["awaitEmpty", "close"] as const) {
+        it(`${operation} tells it so, and does not hang: ${JSON.stringify(options)}`, () =>
+          run(
+            Effect.gen(function* () {
+              const { background } = noting(options)
+              const task = yield* background.start(Effect.uninterruptible(Effect.exit(background[operation])))
+              const exit = yield* task.await
+              assert.strictEqual((dieWith(exit) as Error).message, `Background.${operation}: ${message}`)
+              yield* background.awaitEmpty
+              assert.strictEqual(stats(background).isClosed, operation === "close")
+              assert.strictEqual(stats(background).size, 0)
+            })
+          ))
+      }
+    }
+
+    it("close closes it all the same: others are cancelled, and what does not end is reported", () =>
+      run(
+        Effect.gen(function* () {
+          const { background, reports } = noting({ grace: 100 })
+          yield* background.fireAndForget(Effect.uninterruptible(Effect.never), { name: "deaf" })
+          const polite = yield* background.start(Effect.never)
+          yield* background.fireAndForget(background.close, { name: "closer" })
+          yield* Effect.yieldNow()
+          yield* TestClock.adjust(100)
+          yield* TestClock.adjust(0)
+          assert.strictEqual((yield* polite.poll)._tag, "Cancelled")
+          assert.match(reports.join(), /closer: Error: Background\.close: .*left behind: deaf/)
+        })
+      ))
+
+    it("cancelAll cancels all, itself too, and does not wait", () =>
+      run(
+        Effect.gen(function* () {
+          const { background } = noting()
+          const log: Array<unknown> = []
+          const other = yield* background.start(Effect.never)
+          const task = yield* background.start(
+            Effect.uninterruptibleMask((restore) =>
+              Effect.flatMap(background.cancelAll, (count) => {
+                log.push(count)
+                return restore(Effect.sync(() => log.push("went on")))
+              })
+            )
+          )
+          yield* background.awaitEmpty
+          assert.deepStrictEqual(log, [2])
+          assert.deepStrictEqual([(yield* other.poll)._tag, (yield* task.poll)._tag], ["Cancelled", "Cancelled"])
+        })
+      ))
+
+    it("a fiber that a task has forked may wait, as a child or on its own; so may one that waits with a timeout", () =>
+      run(
+        Effect.gen(function* () {
+          const { background, reports } = noting()
+          const log: Array<string> = []
+          const waits = Effect.map(background.awaitEmpty, () => log.push("empty"))
+          yield* background.fireAndForget(Effect.forkDaemon(waits))
+          yield* background.fireAndForget(Effect.zipRight(Effect.fork(waits), Effect.yieldNow()))
+          yield* background.fireAndForget(
+            Effect.map(Effect.timeoutOption(background.awaitEmpty, 10), ({ _tag }) => log.push(_tag))
+          )
+          yield* Effect.yieldNow()
+          yield* TestClock.adjust(10)
+          yield* background.awaitEmpty
+          yield* Effect.yieldNow()
+          assert.deepStrictEqual([log.sort(), reports], [["None", "empty"], []])
+        })
+      ))
+
+    it("a task of another registry may, and so may one that waits for others", () =>
+      run(
+        Effect.gen(function* () {
+          const [here, there] = [noting(), noting()]
+          const other = yield* here.background.start(Effect.sleep(10))
+          const task = yield* there.background.start(Effect.zipRight(here.background.awaitEmpty, other.await))
+          yield* Effect.yieldNow()
+          yield* TestClock.adjust(10)
+          yield* task.await
+          assert.deepStrictEqual([here.reports, there.reports], [[], []])
+        })
+      ))
+
+    it("an onError that waits for its registry is told so, too", () =>
+      run(
+        Effect.gen(function* () {
+          const lines: Array<string> = []
+          const background: Background.Background = Background.makeUnsafe({ onError: () => background.awaitEmpty })
+          yield* Effect.provideService(
+            Effect.zipRight(background.fireAndForget(Effect.fail("oops")), background.awaitEmpty),
+            Reporter,
+            { report: ({ cause }) => Effect.sync(() => void lines.push(String(Cause.squash(cause)))) }
+          )
+          assert.deepStrictEqual(lines, ["oops", `Error: Background.awaitEmpty: ${message}`])
+        })
+      ))
+
+    it("who has ended is not kept for that", () =>
+      run(
+        Effect.gen(function* () {
+          const { background } = noting()
+          for (let i = 0; i < 10; i++) {
+            yield* background.fireAndForget(i % 2 ? Effect.void : Effect.fail("oops"))
+            yield* Effect.flatMap(background.start(Effect.never), (task) => task.cancel())
+          }
+          yield* background.awaitEmpty
+          assert.strictEqual((background as unknown as { insiders: Map<unknown, unknown> }).insiders.size, 0)
+        })
       ))
   })
 

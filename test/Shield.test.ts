@@ -17,8 +17,11 @@ import {
 import { Shield } from "effect-concurrency"
 import { heap } from "./utils/heap.js"
 import { fork, settle } from "./laws/skins.js"
+import { shieldLaws, shieldSkins } from "./laws/Shield.js"
 import { dieWith } from "./utils/defects.js"
 import { sweep } from "./utils/sweep.js"
+
+for (const skin of shieldSkins) shieldLaws(skin)
 
 /** A shield that notes what it reports. */
 const noting = (options: Shield.Options = {}) => {
@@ -396,6 +399,114 @@ describe("Shield.close", () => {
     open(work)
     await settle()
     assert.deepStrictEqual([b.state, caller.state], ["done", "done"])
+  })
+})
+
+describe("Shield: work that waits for it", () => {
+  const message = "shielded work waits for all that is shielded, and so for itself, and would never end"
+
+  for (const operation of ["awaitEmpty", "close"] as const) {
+    it.effect(`${operation} tells it so, and does not hang`, () =>
+      Effect.gen(function* () {
+        for (const how of ["shield", "critical"] as const) {
+          const { reports, shield } = noting()
+          const exit = yield* Effect.exit(shield[how](shield[operation]))
+          assert.strictEqual((dieWith(exit) as Error).message, `Shield.${operation}: ${message}`)
+          yield* shield.awaitEmpty
+          yield* Effect.yieldNow()
+          const { isClosed } = yield* shield.stats
+          assert.deepStrictEqual([isClosed, running(shield), reports], [operation === "close", 0, []])
+        }
+      })
+    )
+  }
+
+  it.effect("close closes it all the same, at its deadline", () =>
+    Effect.gen(function* () {
+      const { reports, shield } = noting({ deadline: 100 })
+      yield* Effect.fork(shield.shield(Effect.never, { name: "save" }))
+      yield* Effect.exit(shield.shield(shield.close))
+      yield* TestClock.adjust(100)
+      assert.isTrue((yield* shield.stats).isClosed)
+      assert.match(reports.join(), /left behind: save/)
+    })
+  )
+
+  it.effect("a fiber that it has forked may wait, and so may the work of another shield, and its caller", () =>
+    Effect.gen(function* () {
+      const [here, there] = [noting(), noting()]
+      const log: Array<string> = []
+      const waits = Effect.map(here.shield.awaitEmpty, () => log.push("empty"))
+      const work = Effect.zipRight(Effect.forkDaemon(waits), Effect.sleep(10))
+      yield* Effect.fork(here.shield.shield(work))
+      yield* Effect.yieldNow()
+      const other = yield* Effect.fork(there.shield.shield(waits))
+      yield* TestClock.adjust(10)
+      yield* Fiber.join(other)
+      yield* here.shield.critical(Effect.timeoutOption(Effect.void, 10))
+      yield* waits
+      assert.deepStrictEqual([log, here.reports, there.reports], [["empty", "empty", "empty"], [], []])
+    })
+  )
+
+  it.effect("who has ended is not kept for that", () =>
+    Effect.gen(function* () {
+      const { shield } = noting()
+      for (let i = 0; i < 10; i++) yield* Effect.exit(shield.shield(i % 2 ? Effect.void : Effect.fail("oops")))
+      const caller = yield* Effect.fork(shield.shield(Effect.zipRight(Effect.sleep(5), Effect.fail("oops"))))
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(caller)
+      yield* TestClock.adjust(5)
+      yield* shield.awaitEmpty
+      yield* Effect.yieldNow()
+      assert.strictEqual((shield as unknown as { insiders: Map<unknown, unknown> }).insiders.size, 0)
+    })
+  )
+})
+
+describe("Shield: an onError that never ends", () => {
+  /** What is logged, and a program that runs with that. */
+  const logging = () => {
+    const lines: Array<string> = []
+    const logger = Logger.make(({ message }) => void lines.push(String(message)))
+    return { lines, layer: Logger.replace(Logger.defaultLogger, logger) }
+  }
+  const late = "(the report of this has not ended in time)"
+
+  it.effect("keeps no layer from closing: at the deadline the failure is named and logged", () => {
+    const { layer, lines } = logging()
+    class Saves extends Shield.Service<Saves>()("test/Saves", { deadline: 100, onError: () => Effect.never }) {}
+    return Effect.gen(function* () {
+      const program = Effect.gen(function* () {
+        const caller = yield* Effect.fork(
+          Saves.shield(Effect.zipRight(Effect.sleep(5), Effect.fail("oops")), { name: "save" })
+        )
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(caller)
+      })
+      const main = yield* Effect.fork(Effect.provide(program, Saves.layer))
+      yield* TestClock.adjust(99)
+      assert.isNull(main.unsafePoll())
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(main)
+      assert.deepStrictEqual(lines, [`Shield: save: it failed after its caller had gone ${late}`])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("what it should say of work that is left behind has as long again, and is logged then", () => {
+    const { layer, lines } = logging()
+    return Effect.gen(function* () {
+      const shield = Shield.makeUnsafe({ deadline: 100, onError: () => Effect.never })
+      yield* Effect.fork(shield.shield(Effect.never, { name: "save" }))
+      yield* Effect.yieldNow()
+      const closing = yield* Effect.fork(shield.close)
+      yield* TestClock.adjust(100)
+      yield* TestClock.adjust(99)
+      assert.deepStrictEqual([closing.unsafePoll(), lines], [null, []])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* Fiber.join(closing), ["save"])
+      assert.match(lines.join(), /^Shield\.close: 1 piece of .*: save \(the report of this has not ended in time\)$/)
+    }).pipe(Effect.provide(layer))
   })
 })
 

@@ -1,8 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, FiberId, FiberRef, Layer, Stream, TestClock } from "effect"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  FiberId,
+  FiberRef,
+  Layer,
+  Scope,
+  Stream,
+  TestClock
+} from "effect"
 import { Event, TaskGroup } from "effect-concurrency"
 import { taskGroupLaws, taskGroupSkins } from "./laws/TaskGroup.js"
 import { fork, settle } from "./laws/skins.js"
+import { Reporter } from "../src/internal/report.js"
 import { dieWith } from "./utils/defects.js"
 import { sweepIsClean } from "./utils/sweep.js"
 
@@ -500,4 +514,136 @@ describe("TaskGroup.make", () => {
     await Effect.runPromise(Fiber.interrupt(fiber))
     assert.deepStrictEqual(log, ["clean"])
   })
+
+  describe("a task that waits for the group", () => {
+    const message = "a task of the group waits for the group, and so for itself, and would never end"
+
+    it.effect("is told so, and nothing has changed", () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const group = yield* TaskGroup.make()
+          const fiber = yield* group.start(Effect.uninterruptible(Effect.exit(group.join)))
+          const exit = yield* Fiber.join(fiber)
+          assert.strictEqual((dieWith(exit) as Error).message, `TaskGroup.join: ${message}`)
+          assert.strictEqual((yield* group.stats).status, "open")
+          yield* group.join
+        })
+      )
+    )
+
+    it.effect("may have a fiber that does, or wait with a timeout; and so may a task of another group", () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const log: Array<string> = []
+          const group = yield* TaskGroup.make()
+          const other = yield* TaskGroup.make()
+          const joins = Effect.map(group.join, () => log.push("joined"))
+          yield* group.start(Effect.forkDaemon(joins))
+          yield* group.start(Effect.zipRight(Effect.fork(joins), Effect.yieldNow()))
+          yield* other.start(joins)
+          yield* other.join
+          yield* Effect.yieldNow()
+          assert.isAtLeast(log.length, 2)
+        })
+      )
+    )
+
+    it("and closes its scope: the group ends when the task has, and its failures are not lost", async () => {
+      const reports: Array<string> = []
+      const exits: Array<Exit.Exit<unknown, unknown>> = []
+      await Effect.runPromise(
+        Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const group = yield* Scope.extend(TaskGroup.make<string>(), scope)
+          yield* group.start(
+            Effect.uninterruptible(
+              Effect.flatMap(Effect.exit(Scope.close(scope, Exit.void)), (exit) => {
+                exits.push(exit)
+                return Effect.fail("oops")
+              })
+            )
+          )
+          while ((yield* group.stats).status !== "closed" || reports.length === 0) yield* Effect.sleep(1)
+        }).pipe(
+          Effect.provideService(Reporter, {
+            report: ({ cause, where }) =>
+              Effect.sync(() => void reports.push(`${where}: ${String(Cause.squash(cause))}`))
+          })
+        )
+      )
+      assert.strictEqual((dieWith(exits[0]!) as Error).message, `TaskGroup.make: ${message}`)
+      assert.deepStrictEqual(reports, ["TaskGroup: oops"])
+    })
+
+    it("is not kept for that when it has ended", async () => {
+      let seen: unknown
+      await Effect.runPromise(
+        Effect.exit(
+          TaskGroup.run((group: Group) => {
+            seen = group
+            return Effect.gen(function* () {
+              yield* group.start(Effect.void)
+              yield* group.start(Effect.never)
+              yield* Effect.yieldNow()
+              yield* group.start(Effect.fail("oops"))
+              return yield* Effect.never
+            })
+          })
+        )
+      )
+      assert.strictEqual((seen as { insiders: Map<unknown, unknown> }).insiders.size, 0)
+    })
+  })
+})
+
+describe("TaskGroup.Service", () => {
+  class Connections extends TaskGroup.Service<Connections, string>()("test/Connections") {}
+
+  it.effect("has the operations of whichever group is provided, whose tasks are started anywhere", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const program = Effect.gen(function* () {
+        const one = yield* Connections.start(Effect.succeed(1), { name: "one" })
+        yield* Connections.start(interrupted(() => log.push("told")))
+        assert.strictEqual(yield* Fiber.join(one), 1)
+        assert.deepStrictEqual((yield* Connections.stats).names, ["(scope)", "(no name)"])
+        yield* Connections.cancel
+        yield* Connections.join
+        assert.strictEqual((yield* Effect.flip(Connections.start(Effect.void)))._tag, "TaskGroupClosed")
+      })
+      yield* Effect.provide(program, Connections.layer)
+      assert.deepStrictEqual(log, ["told"])
+    })
+  )
+
+  it.effect(
+    "a layer that closes well waits for the tasks; one whose program fails or is interrupted interrupts them",
+    () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const task = Effect.onExit(Effect.sleep(10), ({ _tag }) => Effect.sync(() => log.push(_tag)))
+        const program = (end: Effect.Effect<void, string>) =>
+          Effect.zipRight(Connections.start(task), Effect.zipRight(Effect.yieldNow(), end))
+        const well = yield* Effect.fork(Effect.provide(program(Effect.void), Connections.layer))
+        yield* TestClock.adjust(9)
+        assert.deepStrictEqual([well.unsafePoll(), log], [null, []])
+        yield* TestClock.adjust(1)
+        yield* Fiber.join(well)
+        yield* Effect.exit(Effect.provide(program(Effect.fail("no")), Connections.layer))
+        const server = yield* Effect.fork(Effect.provide(program(Effect.never), Connections.layer))
+        yield* TestClock.adjust(1)
+        yield* Fiber.interrupt(server)
+        assert.deepStrictEqual(log, ["Success", "Failure", "Failure"])
+      })
+  )
+
+  it.effect("what a task fails with is for who joins, or the layer dies with it as it closes", () =>
+    Effect.gen(function* () {
+      const fails = Connections.start(Effect.fail("oops"))
+      const joined = Effect.zipRight(fails, Effect.flip(Connections.join))
+      assert.strictEqual(yield* Effect.provide(joined, Connections.layer), "oops")
+      const exit = yield* Effect.exit(Effect.provide(Effect.zipRight(fails, Effect.yieldNow()), Connections.layer))
+      assert.deepStrictEqual(defectsOf(exit), ["oops"])
+    })
+  )
 })

@@ -1,30 +1,35 @@
 /**
  * The registry of tasks in the background: what runs, how much may, who waits until nothing does, and how it ends.
  *
- * State: running work, which is the tasks that have not ended and those that have failed and are being reported; how many of the latter there
- * are; which tasks count against no limit; the semaphore of those that may run at a time, if there is one; how far closing has got;
- * totals.
+ * State: running work, which is the tasks that have not ended; those that have failed and are being reported; who waits until there are
+ * neither; how many tasks count against the limit; the semaphore of those that may run at a time, if there is one; how far closing has
+ * got; totals.
  *
  * Invariants:
  *
- * - I1 A task in it has not ended, or its failure is being reported: one that ends leaves in the same step, or when that is done.
+ * - I1 A task in it has not ended, or its failure is being reported: one that ends leaves in the same step, or when that is done, or has
+ *   to be logged instead.
  * - I2 What counts against the limit is never more than concurrency and backlog together.
  * - I3 It is empty when every task has ended and every failure is reported; and who waits for that is told then.
  * - I4 A registry that is closed, or closing, takes no task. What was taken is still accounted for.
- * - I5 Closing goes from stage to stage and never back, however many close. Of what a stage gives up it is told once.
+ * - I5 Closing goes from stage to stage and never back, however many close. Of what a stage gives up it is told once. A stage that waits
+ *   for what somebody else does waits no longer than the options say.
  *
- * Transitions: `add`, `tryAdd`, `remove`, `reported`, `stopAll`; `close` and `proceed`; waiting until it is empty is that of running work.
+ * Transitions: `add`, `tryAdd`, `remove`, `reported`, `stopAll`; `close` and `proceed`; `enqueue`, and `running.cancel`, for who waits.
  *
  * @internal
  */
 import { expect, integer, integerOrInfinity, number, oneOf, record } from "./arguments.js"
+import { listed } from "./report.js"
 import * as running from "./running.js"
 import type { State as Semaphore } from "./semaphore.js"
 import * as semaphore from "./semaphore.js"
 import type { State as Task } from "./task.js"
 import * as task from "./task.js"
 import type { Chain } from "./ticket.js"
-import { concat } from "./ticket.js"
+import { concat, settle } from "./ticket.js"
+import type { WaitList } from "./waitList.js"
+import * as waitList from "./waitList.js"
 
 export const TypeId = "~effect-concurrency/Background"
 
@@ -41,17 +46,26 @@ export interface Options {
   readonly grace?: number | undefined
 }
 
+/** A task in the registry. The skins add what they have to know of it: one object, since there are many. */
+export interface Entry extends running.Work {
+  readonly task: Task
+  /** Whether it counts against the limit. What ran before it came does not. */
+  readonly limited: boolean
+}
+
 /** Open; letting tasks end; having cancelled them; having left behind what did not clean up. */
 const stages = ["open", "draining", "stopping", "leaving"] as const
 
 export type Stage = (typeof stages)[number]
 
 export interface State {
-  readonly works: running.State<Task>
-  /** How many of the works have ended, and are being reported. */
-  reporting: number
-  /** Those of the works that count against no limit: they ran before they came. */
-  readonly unlimited: Set<Task>
+  readonly works: running.State<Entry>
+  /** Those that have failed, and are being reported. */
+  readonly reports: running.State<Entry>
+  /** Who waits until it is empty. */
+  readonly waiting: WaitList<running.Waiting>
+  /** How many of the tasks count against the limit. */
+  limited: number
   readonly semaphore: Semaphore | undefined
   /** The most that may run or wait to run. */
   readonly limit: number
@@ -112,8 +126,9 @@ export const make = (where: string, options: Options): State => {
   }
   return {
     works: running.make(),
-    reporting: 0,
-    unlimited: new Set(),
+    reports: running.make(),
+    waiting: waitList.make(),
+    limited: 0,
     semaphore: concurrency === undefined ? undefined : semaphore.make(concurrency),
     limit: (concurrency ?? Infinity) + (backlog ?? Infinity),
     onClose: oneOf(where, "onClose", onClose, ["interrupt", "drain"]),
@@ -129,111 +144,169 @@ export const make = (where: string, options: Options): State => {
 /** What is said of a failure that goes to the report. */
 export const unheard = "it failed, and nobody waits for it"
 
+/** Who waits for the end of all waits for itself. */
+export const itself = "a task of the registry waits for the registry, and so for itself, and would never end"
+
 /** How many tasks have not ended. */
-export const size = ({ reporting, works }: State): number => works.works.size - reporting
+export const size = ({ works }: State): number => works.size
 
-const limited = (state: State): number => size(state) - state.unlimited.size
-
-const isFull = (state: State): boolean => limited(state) >= state.limit
+const isFull = ({ limit, limited }: State): boolean => limited >= limit
 
 const isOpen = ({ stage }: State): boolean => stage === "open"
 
-export const isEmpty = ({ works }: State): boolean => works.works.size === 0
+export const isEmpty = ({ reports, works }: State): boolean => works.size === 0 && reports.size === 0
 
 /** Takes a task in, or gives why not. What is running already counts against no limit. */
-export const add = (state: State, task: Task, counts = true): BackgroundClosed | BackgroundFull | undefined => {
-  if (!isOpen(state)) return new BackgroundClosed(task.name)
-  if (counts && isFull(state)) return new BackgroundFull(task.name, state.limit)
-  running.add(state.works, task)
-  if (!counts) state.unlimited.add(task)
+export const add = (state: State, entry: Entry): BackgroundClosed | BackgroundFull | undefined => {
+  if (!isOpen(state)) return new BackgroundClosed(entry.name)
+  if (entry.limited && isFull(state)) return new BackgroundFull(entry.name, state.limit)
+  take(state, entry)
   return undefined
 }
 
 /** Takes a task in, if it is open and there is room; says whether it has. (An error costs more than that: it has a stack.) */
-export const tryAdd = (state: State, task: Task): boolean => {
+export const tryAdd = (state: State, entry: Entry): boolean => {
   const takes = isOpen(state) && !isFull(state)
-  if (takes) running.add(state.works, task)
+  if (takes) take(state, entry)
   return takes
 }
 
+const take = (state: State, entry: Entry): void => {
+  running.add(state.works, entry)
+  if (entry.limited) state.limited++
+}
+
 /** A task has ended. When its failure is to be reported, it leaves when that is done: see `reported`. */
-export const remove = (state: State, task: Task, reporting: boolean): Chain => {
-  state.unlimited.delete(task)
-  state.ended[task.outcome!._tag]++
-  if (!reporting) return running.remove(state.works, task)
-  state.reporting++
-  return undefined
+export const remove = (state: State, entry: Entry, reporting: boolean): Chain => {
+  if (entry.limited) state.limited--
+  state.ended[entry.task.outcome!._tag]++
+  const chain = running.remove(state.works, entry)
+  if (reporting) running.add(state.reports, entry)
+  return concat(chain, emptied(state))
 }
 
 /** The failure of a task was reported, or turned out to be somebody's. */
-export const reported = (state: State, task: Task): Chain => {
-  state.reporting--
-  return running.remove(state.works, task)
-}
+export const reported = (state: State, entry: Entry): Chain =>
+  concat(running.remove(state.reports, entry), emptied(state))
+
+/** Tells those who wait until it is empty, if it is. */
+const emptied = (state: State): Chain =>
+  isEmpty(state) ? waitList.settleAll(state.waiting, undefined, undefined) : undefined
 
 /** The tasks that have not ended, in order of their start. */
-export const tasks = ({ works }: State): ReadonlyArray<Task> =>
-  Array.from(works.works).filter(({ outcome }) => outcome === undefined)
+export const tasks = ({ works }: State): ReadonlyArray<Task> => running.all(works).map(({ task }) => task)
 
 /** Tells all that are there to stop, in one step. */
 export const stopAll = (state: State, reason: unknown): Chain => {
   let chain: Chain = undefined
-  for (const each of state.works.works) chain = concat(chain, task.stop(each, reason))
+  for (const each of tasks(state)) chain = concat(chain, task.stop(each, reason))
   return chain
+}
+
+/** What can be waited for: that it is empty; that every task has ended; that every failure is reported. */
+export type Until = "empty" | "ended" | "reported"
+
+/** Waits for something; `running.cancel` leaves. */
+export const enqueue = (state: State, until: Until, ticket: running.Waiting): Chain => {
+  if (until === "ended") return running.enqueue(state.works, ticket)
+  if (until === "reported") return running.enqueue(state.reports, ticket)
+  if (isEmpty(state)) return settle(undefined, ticket, undefined)
+  waitList.push(state.waiting, ticket)
+  return undefined
 }
 
 // ------------------------------------------------------------------------------------------------------------------------- closing
 
 /**
- * What whoever closes has to do next, in this order: wake, report, wait until the registry is empty, and then ask `proceed`. Without
- * something to wait for, it is done.
+ * What whoever closes has to do next, in this order: wake; log what is overdue; report the message, which nobody waits for longer than
+ * `patience` says; wait; and then ask `proceed`. Without something to wait for, it is done.
  */
 export interface Step {
   readonly stage: Stage
   readonly chain: Chain
-  /** What is to be reported. */
+  /** Failures whose report has not ended in time. They are logged, since nobody waits for those reports any more. */
+  readonly overdue: ReadonlyArray<Task>
+  /** What is to be reported. When something is overdue, it is logged as well: who should report does not answer. */
   readonly message: string | undefined
+  /** What it waits for. */
+  readonly until: Until
   /** How many milliseconds it waits at most. */
   readonly wait: number | undefined
-  /** The names of the tasks that it has given up so far. */
-  readonly givenUp: ReadonlyArray<string>
+  /** The tasks that it has given up so far, or the reports of which. */
+  readonly givenUp: ReadonlyArray<Task>
 }
+
+const idle = { chain: undefined, overdue: [], message: undefined, until: "empty", givenUp: [] } as const
+
+/**
+ * How long a report may take when there is nothing else to wait for: no longer than the tasks may, whichever way they end. A reporter
+ * that never ends does not keep the registry from being closed.
+ */
+export const patience = ({ deadline, grace }: State): number => Math.min(deadline, grace)
+
+/** Whether closing is over at some time, whatever the tasks do. */
+export const isBounded = ({ deadline, grace, onClose }: State): boolean =>
+  grace < Infinity && (onClose === "interrupt" || deadline < Infinity)
 
 /** Takes nothing more, and begins to close as the options say: with letting the tasks end, or with cancelling them. */
 export const close = (state: State, reason: unknown): Step => {
-  if (state.onClose === "interrupt") return stop(state, [], reason)
+  if (state.onClose === "interrupt") return stop(state, reason, idle, [])
   reach(state, "draining")
-  return { stage: "draining", chain: undefined, message: undefined, wait: state.deadline, givenUp: [] }
+  return { ...idle, stage: "draining", wait: state.deadline }
 }
 
 /** The wait of a step is over, in whichever way. What is closed takes nothing: once empty, it stays so. */
 export const proceed = (state: State, { givenUp, stage }: Step, reason: unknown): Step => {
-  if (isEmpty(state)) return done(undefined, givenUp)
-  const names = namesOf(state)
-  if (stage === "draining") return stop(state, names, reason)
-  const message = reach(state, "leaving") ? gaveUp(names, "had not cleaned up in time", "left behind") : undefined
-  return done(message, givenUp.length > 0 ? givenUp : names)
+  if (isEmpty(state)) return over({ ...idle, givenUp })
+  if (stage === "stopping") return leave(state, givenUp)
+  const { chain, overdue } = giveUpReports(state)
+  const account = { chain, overdue, givenUp: union(givenUp, overdue) }
+  // What does not end is there after the draining, and is left behind after all the rest.
+  return stage === "draining" && size(state) > 0 ? stop(state, reason, account, tasks(state)) : over(account)
 }
 
+type Account = Pick<Step, "chain" | "overdue" | "givenUp">
+
 /** Cancels what there is, some of which had time to end. */
-const stop = (state: State, late: ReadonlyArray<string>, reason: unknown): Step => {
-  const givenUp = reach(state, "stopping") ? late : []
+const stop = (state: State, reason: unknown, account: Account, late: ReadonlyArray<Task>): Step => {
+  const cancelled = reach(state, "stopping") ? late : []
   return {
+    ...account,
     stage: "stopping",
-    chain: stopAll(state, reason),
-    message: gaveUp(givenUp, "had not ended by the deadline", "cancelled"),
+    chain: concat(account.chain, stopAll(state, reason)),
+    message: gaveUp(cancelled, "had not ended by the deadline", "cancelled"),
+    until: "ended",
     wait: state.grace,
-    givenUp
+    givenUp: union(cancelled, account.givenUp)
   }
 }
 
-const done = (message: string | undefined, givenUp: ReadonlyArray<string>): Step => ({
-  stage: "leaving",
-  chain: undefined,
-  message,
-  wait: undefined,
-  givenUp
-})
+/** Every task has ended, or there was time enough for that. What is to be said of it has its time from now on. */
+const leave = (state: State, givenUp: ReadonlyArray<Task>): Step => {
+  const left = tasks(state)
+  return {
+    ...idle,
+    stage: "leaving",
+    message: reach(state, "leaving") ? gaveUp(left, "had not cleaned up in time", "left behind") : undefined,
+    until: "reported",
+    wait: patience(state),
+    givenUp: union(givenUp, left)
+  }
+}
+
+const over = (account: Account): Step => ({ ...idle, ...account, stage: "leaving", wait: undefined })
+
+const union = (some: ReadonlyArray<Task>, others: ReadonlyArray<Task>): ReadonlyArray<Task> => [
+  ...new Set([...some, ...others])
+]
+
+/** The failures that are being reported, which are nobody's business here any more. */
+const giveUpReports = (state: State): Pick<Step, "chain" | "overdue"> => {
+  const entries = running.all(state.reports)
+  let chain: Chain = undefined
+  for (const entry of entries) chain = concat(chain, reported(state, entry))
+  return { chain, overdue: entries.map(({ task }) => task) }
+}
 
 /** Gets to a stage. Says whether it is the first who does: several may close. */
 const reach = (state: State, stage: Stage): boolean => {
@@ -242,13 +315,12 @@ const reach = (state: State, stage: Stage): boolean => {
   return first
 }
 
-const namesOf = (state: State): ReadonlyArray<string> => tasks(state).map(({ name }) => name ?? "(no name)")
+export const namesOf = (tasks: ReadonlyArray<Task>): ReadonlyArray<string> => tasks.map(running.nameOf)
 
-const gaveUp = (names: ReadonlyArray<string>, why: string, what: string): string | undefined => {
-  if (names.length === 0) return undefined
-  const [count, were] = names.length === 1 ? ["1 task", "was"] : [`${names.length} tasks`, "were"]
-  const more = names.length > 20 ? `, and ${names.length - 20} more` : ""
-  return `${count} ${why}, and ${were} ${what}: ${names.slice(0, 20).join(", ")}${more}`
+const gaveUp = (tasks: ReadonlyArray<Task>, why: string, what: string): string | undefined => {
+  if (tasks.length === 0) return undefined
+  const [count, were] = tasks.length === 1 ? ["1 task", "was"] : [`${tasks.length} tasks`, "were"]
+  return `${count} ${why}, and ${were} ${what}: ${listed(namesOf(tasks))}`
 }
 
 // -------------------------------------------------------------------------------------------------------------------- for a reader
@@ -271,7 +343,7 @@ export interface Stats {
 export const stats = (state: State): Stats =>
   Object.freeze({
     size: size(state),
-    queued: state.semaphore === undefined ? 0 : Math.max(0, limited(state) - state.semaphore.permits),
+    queued: state.semaphore === undefined ? 0 : Math.max(0, state.limited - state.semaphore.permits),
     succeeded: state.ended.Success,
     failed: state.ended.Failure,
     cancelled: state.ended.Cancelled,
@@ -280,14 +352,17 @@ export const stats = (state: State): Stats =>
 
 /** Throws when an invariant does not hold. For tests. */
 export const check = (state: State): void => {
-  const { limit, reporting, unlimited, works } = state
+  const { limit, limited, reports, waiting, works } = state
   running.check(works)
+  running.check(reports)
+  waitList.check(waiting)
   if (state.semaphore) semaphore.check(state.semaphore)
-  for (const each of works.works) task.check(each)
-  const all = tasks(state)
-  const ended = works.works.size - all.length
-  if (ended !== reporting) throw new Error(`I1: ${ended} that have ended are kept, and ${reporting} are being reported`)
-  const counted = all.filter((each) => !unlimited.has(each)).length
-  if (counted !== limited(state)) throw new Error("I2: what counts against no limit is not there")
-  if (counted > limit) throw new Error(`I2: ${counted} count against a limit of ${limit}`)
+  const [there, told] = [running.all(works), running.all(reports)]
+  for (const each of [...there, ...told]) task.check(each.task)
+  if (there.some(({ task }) => task.outcome)) throw new Error("I1: one that has ended is kept")
+  if (told.some(({ task }) => task.outcome?._tag !== "Failure")) throw new Error("I1: what has not failed is reported")
+  const counted = there.filter((each) => each.limited).length
+  if (counted !== limited) throw new Error(`I2: ${counted} count against the limit, and ${limited} are known`)
+  if (limited > limit) throw new Error(`I2: ${limited} count against a limit of ${limit}`)
+  if (isEmpty(state) && waiting.size > 0) throw new Error(`I3: ${waiting.size} wait for nothing`)
 }

@@ -19,6 +19,16 @@ export const headline = ({ message, name, where }: Headline): string =>
 export const line = (report: Headline, errors: ReadonlyArray<unknown>): string =>
   [headline(report), errors.map(textOf).join("; ")].filter((text) => text !== "").join(": ")
 
+/** What is said instead by somebody else, when whoever should have said it has not come to an end in time. */
+export const overdue = <R extends Headline>(report: R): R => ({
+  ...report,
+  message: `${report.message} (the report of this has not ended in time)`
+})
+
+/** Names, for a message: not more than one can read. */
+export const listed = (names: ReadonlyArray<string>): string =>
+  names.slice(0, 20).join(", ") + (names.length > 20 ? `, and ${names.length - 20} more` : "")
+
 const textOf = (error: unknown): string => {
   const isPlain = typeof error === "object" && error !== null && !(error instanceof Error)
   try {

@@ -6,16 +6,18 @@
  *
  * Invariants:
  *
- * - I1 What is in a registry has not ended, or has failed and nobody heard of it until it is told.
+ * - I1 What is in a registry has not ended, or has failed and nobody heard of it until it is told, or has to be logged instead.
  * - I2 Nobody waits for work that has ended.
  * - I3 A failure is somebody's: of whoever waited for the work when it ended and is still there, or of one report.
  * - I4 A closed registry takes no work. One that is closing has work.
  *
- * Transitions: `add`, `wait`, `leave`, `end`, `late`, `told`, `beginClose`, `close`; waiting for a registry to be empty is that of running work.
+ * Transitions: `add`, `wait`, `leave`, `end`, `late`, `told`, `beginClose`, `close`; waiting for a registry to be empty is that of running
+ * work.
  *
  * @internal
  */
 import { number, record } from "./arguments.js"
+import { listed } from "./report.js"
 import * as running from "./running.js"
 import type { Chain, Ticket } from "./ticket.js"
 import { concat, settle } from "./ticket.js"
@@ -26,17 +28,17 @@ export const TypeId = "~effect-concurrency/Shield"
 
 export type TypeId = typeof TypeId
 
-/** How work ended: the skin's own account, and whether that is a failure. */
+/** How work ended: the skin's own account, and whether that is a failure, with the error. */
 export interface End<out A = unknown> {
   readonly failed: boolean
+  readonly error: unknown
   readonly account: A
 }
 
 /** Waits for the end of a work. */
 export type Waiting = Ticket<undefined, End<any>>
 
-export interface Work {
-  readonly name: string | undefined
+export interface Work extends running.Work {
   end: End<any> | undefined
   readonly waiting: WaitList<Waiting>
   /** How many were given the end, without those who went away in the same tick. */
@@ -81,6 +83,9 @@ export const make = (where: string, options: { readonly deadline?: number | unde
 
 export const makeWork = (name: string | undefined): Work => ({
   name,
+  older: undefined,
+  newer: undefined,
+  list: undefined,
   end: undefined,
   waiting: waitList.make(),
   heard: 0,
@@ -124,7 +129,7 @@ export const late = (state: State, work: Work): End<any> | undefined => {
   if (!work.end?.failed || work.heard > 0 || work.reported) return undefined
   work.reported = true
   // It may have left already: with a caller who then went away in the tick of the end.
-  running.add(state.works, work)
+  if (!running.has(state.works, work)) running.add(state.works, work)
   return work.end
 }
 
@@ -139,20 +144,45 @@ const remove = (state: State, work: Work): Chain => {
 
 /** Takes work as long as there is some. */
 export const beginClose = (state: State): void => {
-  if (state.status !== "closed") state.status = state.works.works.size === 0 ? "closed" : "closing"
+  if (state.status !== "closed") state.status = state.works.size === 0 ? "closed" : "closing"
 }
 
-/** Takes nothing more. What runs, runs: gives its names. */
-export const close = (state: State): ReadonlyArray<string> => {
+/** What a closed shield leaves behind. */
+export interface Left {
+  readonly chain: Chain
+  /** The names of all of it. */
+  readonly names: ReadonlyArray<string>
+  /** Failures whose report has not ended in time. They are logged, since nobody waits for those reports any more. */
+  readonly overdue: ReadonlyArray<Work>
+  /** What is to be reported, once. When something is overdue, it is logged as well: who should report does not answer. */
+  readonly message: string | undefined
+}
+
+/** Takes nothing more, and waits for nothing. What runs, runs. */
+export const close = (state: State): Left => {
+  const first = state.status !== "closed"
   state.status = "closed"
-  return running.names(state.works)
+  const works = running.all(state.works)
+  const overdue = works.filter((work) => work.end)
+  const left = works.filter((work) => !work.end)
+  let chain: Chain = undefined
+  for (const work of overdue) {
+    work.reported = true
+    chain = concat(chain, running.remove(state.works, work))
+  }
+  const message = first && left.length > 0 ? abandoned(left.map(running.nameOf)) : undefined
+  return { chain, names: works.map(running.nameOf), overdue, message }
 }
 
-/** What a report says that a shield did not wait for. */
-export const abandoned = (names: ReadonlyArray<string>): string => {
-  const which = names.slice(0, 20).join(", ") + (names.length > 20 ? `, and ${names.length - 20} more` : "")
+/** What is said of a failure that nobody hears of. */
+export const unheard = "it failed after its caller had gone"
+
+/** Who waits for the end of all waits for itself. */
+export const itself = "shielded work waits for all that is shielded, and so for itself, and would never end"
+
+const abandoned = (names: ReadonlyArray<string>): string => {
   const [what, were] = names.length === 1 ? ["piece of shielded work", "was"] : ["pieces of shielded work", "were"]
-  return `${names.length} ${what} had not ended by the deadline, and ${were} left behind: ${which}`
+  return `${names.length} ${what} had not ended by the deadline, and ${were} left behind: ${listed(names)}`
 }
 
 export interface Stats {
@@ -165,16 +195,17 @@ export interface Stats {
 }
 
 export const stats = ({ status, works }: State): Stats =>
-  Object.freeze({ running: works.works.size, names: running.names(works), isClosed: status === "closed" })
+  Object.freeze({ running: works.size, names: running.names(works), isClosed: status === "closed" })
 
 /** Throws when an invariant does not hold. For tests. */
 export const check = (state: State, works: Iterable<Work> = []): void => {
   running.check(state.works)
-  if (state.status === "closing" && state.works.works.size === 0) throw new Error("I4: nothing is waited for")
-  for (const { end, heard } of state.works.works) {
+  if (state.status === "closing" && state.works.size === 0) throw new Error("I4: nothing is waited for")
+  const there = running.all(state.works)
+  for (const { end, heard } of there) {
     if (end && (!end.failed || heard > 0)) throw new Error("I1: work that has ended is kept")
   }
-  for (const { end, heard, reported, waiting } of [...works, ...state.works.works]) {
+  for (const { end, heard, reported, waiting } of [...works, ...there]) {
     waitList.check(waiting)
     if (end && waiting.size > 0) throw new Error(`I2: ${waiting.size} wait for work that has ended`)
     if (heard < 0) throw new Error("I3: more have gone than were there")

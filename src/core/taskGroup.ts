@@ -1,15 +1,15 @@
 /**
  * The task group: work that ends together. The first failure tells all others to stop, and the group ends when everybody has.
  *
- * State: whether the group is open, stopping or closed; the members that have not ended; those among them, and others who listen, that were
- * not told to stop; the body, which tells the group's own story and is a member like the others; the failures; whether somebody outside
- * had the group stop. A scope in place of a body is a member, too: it keeps the group open.
+ * State: whether the group is open, stopping or closed; the members that have not ended; others who listen; the body, which tells the
+ * group's own story and is a member like the others, as long as it was not told to stop; the failures; whether somebody outside had the
+ * group stop. A scope in place of a body is a member, too: it keeps the group open.
  *
  * Invariants:
  *
  * - I1 An open group has members, and has neither failed nor been stopped. A closed one has no member.
- * - I2 Whoever listens is told to stop once; in a group that is stopping or closed nobody is left to be told, but a body that `cancel`
- *   spares.
+ * - I2 Every member, and whoever listens, is told to stop once; in a group that is stopping or closed nobody is left to be told, but a
+ *   body that `cancel` spares.
  * - I3 A group that is stopping or closed takes no member.
  * - I4 Every failure is kept, in order of the start of who failed, the body's last.
  * - I5 The outcome is given out once.
@@ -18,6 +18,7 @@
  *
  * @internal
  */
+import { listed } from "./report.js"
 import * as running from "./running.js"
 import type { Chain, Ticket } from "./ticket.js"
 import { concat, settle } from "./ticket.js"
@@ -35,15 +36,14 @@ export interface Stop {
   readonly reason: unknown
 }
 
-/** A member's place in its group. */
-export interface Membership {
-  readonly name: string | undefined
+/** Who is to be told to stop. */
+export type Listener = Ticket<undefined, Stop>
+
+/** A member: what runs, and who is to be told, in one. The skins make it, for they know whom to tell how. */
+export interface Member extends Listener, running.Work {
   /** In which order it was started. */
   readonly order: number
 }
-
-/** A member, or whoever else is to be told to stop. */
-export type Member = Ticket<Membership | undefined, Stop>
 
 /** How a member failed: its errors, whether one of them is none that anybody could expect, and the skin's own account. */
 export interface Failure {
@@ -59,14 +59,15 @@ export type Status = "open" | "stopping" | "closed"
 
 export interface State {
   readonly keeper: "body" | "scope"
-  readonly members: running.State<Membership>
-  readonly listening: WaitList<Member>
+  readonly members: running.State<Member>
+  /** Who is no member, and is to be told. */
+  readonly listening: WaitList<Listener>
   /** The body, while it was not told. */
   body: Member | undefined
   started: number
   stop: Stop | undefined
   outside: { readonly reason: unknown } | undefined
-  readonly failures: Array<Failure & Membership>
+  readonly failures: Array<Failure & Pick<Member, "name" | "order">>
   claimed: boolean
 }
 
@@ -126,15 +127,15 @@ export class TaskGroupClosed extends Error {
 }
 
 /** Makes a group that its body keeps open, or a scope in its place, until that is over. */
-export const make = (keeper: State["keeper"], body: (membership: Membership) => Member): State => {
-  const members = running.make<Membership>()
-  const membership: Membership = { name: `(${keeper})`, order: Infinity }
-  running.add(members, membership)
+export const make = (keeper: State["keeper"], body: (name: string, order: number) => Member): State => {
+  const members = running.make<Member>()
+  const first = body(`(${keeper})`, Infinity)
+  running.add(members, first)
   return {
     keeper,
     members,
     listening: waitList.make(),
-    body: body(membership),
+    body: first,
     started: 0,
     stop: undefined,
     outside: undefined,
@@ -144,24 +145,24 @@ export const make = (keeper: State["keeper"], body: (membership: Membership) => 
 }
 
 export const status = ({ members, stop }: State): Status =>
-  members.works.size === 0 ? "closed" : stop === undefined ? "open" : "stopping"
+  members.size === 0 ? "closed" : stop === undefined ? "open" : "stopping"
 
 /** Whether an error is this group's own refusal: to who made it and is to stop anyway, that is no news. */
 export const isRefusal = (state: State, error: unknown): boolean => TaskGroupClosed.isBy(error, state)
 
+/** Whoever waits for the end of the group waits for itself. */
+export const itself = "a task of the group waits for the group, and so for itself, and would never end"
+
 /** A place in the group, or why there is none. Who gets one goes on with `start`, in the same step. */
-export const enter = (state: State, name: string | undefined): Membership | TaskGroupClosed => {
+export const enter = (state: State, name: string | undefined): number | TaskGroupClosed => {
   const now = status(state)
-  return now === "open" ? { name, order: state.started++ } : new TaskGroupClosed(name, now, state)
+  return now === "open" ? state.started++ : new TaskGroupClosed(name, now, state)
 }
 
-export const start = (state: State, member: Member): void => {
-  running.add(state.members, member.request!)
-  waitList.push(state.listening, member)
-}
+export const start = (state: State, member: Member): void => running.add(state.members, member)
 
 /** Listens without being a member. */
-export const listen = (state: State, listener: Member): Chain => {
+export const listen = (state: State, listener: Listener): Chain => {
   if (state.stop) return settle(undefined, listener, state.stop)
   if (status(state) === "open") waitList.push(state.listening, listener)
   return undefined
@@ -169,39 +170,42 @@ export const listen = (state: State, listener: Member): Chain => {
 
 /** A member has ended. Its failure stops the group; so does a body that was cancelled, as nobody is left to be what the group is for. */
 export const end = (state: State, member: Member, how: End): Chain => {
-  const membership = member.request!
-  const isBody = membership.order === Infinity
-  if (!state.members.works.has(membership)) return undefined
+  const { name, order } = member
+  const isBody = order === Infinity
+  if (!running.has(state.members, member)) return undefined
   if (isBody) state.body = undefined
-  if (waitList.has(state.listening, member)) waitList.remove(member)
+  // It has left before the others are told, so it is not.
+  const last = running.remove(state.members, member)
   let chain: Chain = undefined
   if (typeof how === "object") {
-    state.failures.push({ ...how, ...membership })
+    state.failures.push({ ...how, name, order })
     chain = tell(state, { why: "failure", reason: how.errors[0] })
   } else if (isBody && how === "cancelled") chain = tell(state, { why: "cancel", reason: undefined })
-  return concat(chain, leave(state, membership))
+  forget(state)
+  return concat(chain, last)
 }
 
-const leave = (state: State, membership: Membership): Chain => {
-  const chain = running.remove(state.members, membership)
-  // Who only listens hears nothing any more.
+/** Who only listens to a group that has ended hears nothing any more. */
+const forget = (state: State): void => {
   if (status(state) === "closed") while (waitList.shift(state.listening));
-  return chain
 }
 
 /** The scope is over that kept the group open; perhaps it was before. It came first, so it is the first as long as it is there. */
 export const endScope = (state: State): Chain => {
-  const [first] = state.members.works
-  if (first?.order !== Infinity) return undefined
+  const { oldest } = state.members
+  if (oldest?.order !== Infinity) return undefined
   state.body = undefined
-  return leave(state, first)
+  const chain = running.remove(state.members, oldest)
+  forget(state)
+  return chain
 }
 
 /** Stops all tasks, and not the body: the group will have ended well. */
 export const cancel = (state: State, reason: unknown): Chain => {
   if (status(state) === "closed") return undefined
-  state.stop ??= { why: "cancel", reason }
-  return waitList.settleAll(state.listening, undefined, state.stop)
+  if (state.stop) return undefined
+  state.stop = { why: "cancel", reason }
+  return tellOthers(state, undefined, state.stop)
 }
 
 /** Stops the group as somebody outside wants. */
@@ -214,9 +218,19 @@ export const outside = (state: State, reason: unknown): Chain => {
 /** Tells all to stop: the body first, which may wait for one of the others, and is not to take the end of that for news. */
 const tell = (state: State, stop: Stop): Chain => {
   const { body } = state
+  const first = state.stop === undefined
   state.stop ??= stop
   state.body = undefined
-  return waitList.settleAll(state.listening, body && settle(undefined, body, state.stop), state.stop)
+  const chain = body && settle(undefined, body, state.stop)
+  return first ? tellOthers(state, chain, state.stop) : chain
+}
+
+/** Tells the tasks and who listens: once, for a group that is stopping takes neither. */
+const tellOthers = (state: State, chain: Chain, stop: Stop): Chain => {
+  for (const member of running.all(state.members)) {
+    if (member.order !== Infinity) chain = settle(chain, member, stop)
+  }
+  return waitList.settleAll(state.listening, chain, stop)
 }
 
 /**
@@ -247,12 +261,11 @@ const distinct = (errors: ReadonlyArray<unknown>): ReadonlyArray<unknown> => {
 
 const together = (
   errors: ReadonlyArray<unknown>,
-  failures: ReadonlyArray<Membership>,
+  failures: ReadonlyArray<running.Named>,
   outside: State["outside"]
 ): unknown => {
-  const who = failures.slice(0, 20).map(({ name }) => name ?? "(no name)")
-  const more = failures.length > 20 ? `, and ${failures.length - 20} more` : ""
-  const message = `${failures.length} ${failures.length === 1 ? "task" : "tasks"} of the group failed: ${who.join(", ")}${more}`
+  const who = listed(failures.map(running.nameOf))
+  const message = `${failures.length} ${failures.length === 1 ? "task" : "tasks"} of the group failed: ${who}`
   return new TaskGroupError(errors, message, outside && { cause: outside.reason })
 }
 
@@ -269,7 +282,7 @@ export interface Stats {
 export const stats = (state: State): Stats =>
   Object.freeze({
     status: status(state),
-    running: state.members.works.size,
+    running: state.members.size,
     names: running.names(state.members),
     failed: state.failures.length
   })
@@ -284,7 +297,8 @@ export const check = (state: State): void => {
     throw new Error("I1: the group goes on although it has failed")
   if (now !== "open" && listening.size > 0) throw new Error(`I2: ${listening.size} were not told to stop`)
   if (body && (body.settled || (stop && stop.why !== "cancel"))) throw new Error("I2: the body was not told to stop")
-  for (const member of waitList.tickets(listening)) {
-    if (member.request && !members.works.has(member.request)) throw new Error("I2: who has ended is to be told")
+  for (const { order, settled } of running.all(members)) {
+    if (order !== Infinity && settled !== (stop !== undefined))
+      throw new Error("I2: a task was not told to stop, or too early")
   }
 }

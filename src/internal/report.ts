@@ -7,8 +7,9 @@
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { headline, line } from "../core/report.js"
-import { catchCause, errorsOf } from "./effect.js"
+import * as core from "../core/report.js"
+import { within } from "./duration.js"
+import { catchCause, errorsOf, forkDetached } from "./effect.js"
 
 /** What went wrong, and where. */
 export interface Unhandled {
@@ -21,10 +22,10 @@ export interface Unhandled {
   readonly cause: Cause.Cause<unknown>
 }
 
-const toLog = (unhandled: Unhandled): Effect.Effect<void> => Effect.logError(headline(unhandled), unhandled.cause)
+const toLog = (unhandled: Unhandled): Effect.Effect<void> => Effect.logError(core.headline(unhandled), unhandled.cause)
 
 /** One line of text. */
-export const describe = (unhandled: Unhandled): string => line(unhandled, errorsOf(unhandled.cause))
+export const describe = (unhandled: Unhandled): string => core.line(unhandled, errorsOf(unhandled.cause))
 
 /** Effect 4 has `Context.Reference` too. */
 export class Reporter extends Context.Reference<Reporter>()("effect-concurrency/Reporter", {
@@ -49,3 +50,23 @@ export const reporter =
       : catchCause(Effect.asVoid(Effect.suspend(() => onError(failure))), (cause) =>
           Effect.zipRight(report(failure), report({ ...failure, where, message: "the reporter failed", cause }))
         )
+
+/** Puts something into the log, whoever else is told. */
+export const log = toLog
+
+/** Puts into the log what whoever was told has not dealt with in time. (He may yet: he is left alone.) */
+export const overdue = (failure: Unhandled): Effect.Effect<void> => toLog(core.overdue(failure))
+
+/** Tells somebody who has so many milliseconds for it. */
+export const reportWithin = (
+  milliseconds: number,
+  report: (failure: Unhandled) => Effect.Effect<void>,
+  failure: Unhandled
+): Effect.Effect<void> =>
+  milliseconds === Infinity
+    ? report(failure)
+    : Effect.flatMap(forkDetached(report(failure)), (fiber) =>
+        Effect.flatMap(within(milliseconds, Effect.asVoid(fiber.await)), (inTime) =>
+          inTime ? Effect.void : overdue(failure)
+        )
+      )

@@ -4,16 +4,17 @@
  * @since 0.1.0
  */
 import type * as Effects from "../Background.js"
-import { callable, record, refusal } from "../core/arguments.js"
+import { callable, misuse, record, refusal } from "../core/arguments.js"
 import * as core from "../core/background.js"
 import * as running from "../core/running.js"
 import * as semaphores from "../core/semaphore.js"
 import * as tasks from "../core/task.js"
 import { type Chain, wake } from "../core/ticket.js"
+import { enter, isInside, waitsForItself } from "./insiders.js"
 import { Lease } from "./Lease.js"
 import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions } from "./park.js"
 import * as permits from "./permits.js"
-import { describe, report, type Unhandled } from "./report.js"
+import { describe, log, overdue, report, reportWithin, type Unhandled } from "./report.js"
 import { follow, type Hooks, launch, prepare, result, Signal, type Task, type TaskContext, taskOf } from "./Task.js"
 import { view } from "./view.js"
 
@@ -42,8 +43,9 @@ export interface BackgroundOptions {
    */
   readonly backlog?: number | undefined
   /**
-   * Where failures go that nobody waits for, once each. It may return a promise, which `awaitEmpty` and `close` wait for. Should it
-   * fail itself, that is told on the console. Default: `console.error`, with the name of the task.
+   * Where failures go that nobody waits for, once each. It may return a promise, which `awaitEmpty` and `close` wait for: `close` no longer
+   * than `deadline` and `grace` say, and then tells the console. Should it fail itself, that is told on the console. It must not wait for the
+   * registry, which waits for it. Default: `console.error`, with the name of the task.
    */
   readonly onError?: ((failure: Unhandled) => unknown) | undefined
   /** What closing does to the tasks: `"interrupt"`, the default, cancels them all at once; `"drain"` lets them end first. */
@@ -129,8 +131,7 @@ export class Background {
   start<A>(work: Work<A>, options: BackgroundTaskOptions = {}): Task<A> {
     const where = "Background.start"
     callable(where, "work", work)
-    const task = this.take<A>(where, options, true)
-    return taskOf(task, this.launch(where, task, work, options.signal, "awaited"), this.reportPlain)
+    return this.launch(where, this.take(where, options, "awaited"), work, options.signal)
   }
 
   /**
@@ -140,9 +141,8 @@ export class Background {
   tryStart<A>(work: Work<A>, options: BackgroundTaskOptions = {}): Task<A> | undefined {
     const where = "Background.tryStart"
     callable(where, "work", work)
-    const task: tasks.State<A> = prepare(where, options)
-    if (!core.tryAdd(this[core.TypeId], task)) return undefined
-    return taskOf(task, this.launch(where, task, work, options.signal, "awaited"), this.reportPlain)
+    const entry = new Entry(this[core.TypeId], prepare(where, options), this.reportPlain, "awaited")
+    return core.tryAdd(this[core.TypeId], entry) ? this.launch(where, entry, work, options.signal) : undefined
   }
 
   /**
@@ -152,12 +152,12 @@ export class Background {
   fireAndForget(work: Work<unknown> | PromiseLike<unknown>, options: BackgroundTaskOptions = {}): void {
     const where = "Background.fireAndForget"
     if (typeof work === "function") {
-      this.launch(where, this.take(where, options, true), work, options.signal, "forgotten")
+      this.begin(where, this.take(where, options, "forgotten"), work, options.signal)
       return
     }
     if (typeof work?.then !== "function") throw refusal(where, "work", "a function or a promise", work)
     try {
-      this.launch(where, this.take(where, options, false), () => work, options.signal, "running")
+      this.begin(where, this.take(where, options, "running"), () => work, options.signal)
     } catch (refused) {
       void work.then(undefined, (error) => this.reportPlain(unheard(options?.name, error)))
       throw refused
@@ -174,9 +174,9 @@ export class Background {
     return attempt(() => {
       callable(where, "work", work)
       checkWait(where, { signal: record(where, options).signal })
-      const task = this.take<A>(where, options, true)
-      this.launch(where, task, work, options.signal, "awaited")
-      return result(where, task, undefined)
+      const entry = this.take(where, options, "awaited")
+      this.begin(where, entry, work, options.signal)
+      return result<A>(where, entry.task, undefined)
     })
   }
 
@@ -185,15 +185,22 @@ export class Background {
     return core.size(this[core.TypeId])
   }
 
-  /** Waits until every task has ended and every failure is reported. */
+  /**
+   * Waits until every task has ended and every failure is reported. A task that waits for that waits for itself: before it has awaited
+   * anything it is told so, and later that cannot be seen, and it never ends, unless it waits with a signal or a timeout.
+   */
   async awaitEmpty(options?: WaitOptions): Promise<void> {
     const where = "Background.awaitEmpty"
-    const { works } = this[core.TypeId]
+    const state = this[core.TypeId]
     checkWait(where, options)
-    if (works.works.size > 0) await wait(where, works, undefined, options, running.enqueue, running.cancel)
+    if (waitsForItself(state.works, options)) throw misuse(where, core.itself)
+    if (!core.isEmpty(state)) await this.until(where, "empty", options)
   }
 
-  /** Cancels the tasks that there are, all at once, with a reason (by default an `AbortError`), and waits for their end. Gives how many there were. */
+  /**
+   * Cancels the tasks that there are, all at once, with a reason (by default an `AbortError`), and waits for their end. Gives how many there
+   * were. Called in the first step of one of the tasks it does not wait; later that cannot be seen.
+   */
   cancelAll(reason?: unknown, options?: WaitOptions): Promise<number> {
     const where = "Background.cancelAll"
     return attempt(async () => {
@@ -201,6 +208,7 @@ export class Background {
       const state = this[core.TypeId]
       const all = core.tasks(state)
       wake(core.stopAll(state, reason === undefined ? stopped(where) : reason))
+      if (isInside(state.works)) return all.length
       const ends = all.map((task) =>
         park(where, task, new PromiseTicket<boolean, tasks.Outcome>(false, 0), options, tasks.enqueue, tasks.leave)
       )
@@ -210,24 +218,20 @@ export class Background {
   }
 
   /**
-   * Closes the registry, as its options say, and gives the names of the tasks that it gave up: those that a draining had to cancel, and
-   * those whose end it did not wait for. From here on `start` throws `BackgroundClosed`. Several may close it: each waits as long as the
-   * options say, and what is given up is reported once.
+   * Closes the registry, as its options say, and gives the names of the tasks that it gave up: those that a draining had to cancel, those
+   * whose end it did not wait for, and those whose failure `onError` has not dealt with in time, which is told on the console instead. From
+   * here on `start` throws `BackgroundClosed`. Several may close it: each waits as long as the options say, and what is given up is reported
+   * once. A task that waits for it waits for itself: before it has awaited anything it is told so, if the options set no end to the
+   * waiting. The registry is closed all the same.
+   *
+   * Reports do not keep it open: while they are all that is left they have the shorter of `deadline` and `grace`, and what was to be told
+   * while it drained has had its time at the deadline.
    */
   async close(): Promise<ReadonlyArray<string>> {
-    const where = "Background.close"
     const state = this[core.TypeId]
-    const reason = stopped(where)
-    let step = core.close(state, reason)
-    for (;;) {
-      const { chain, givenUp, message, wait } = step
-      wake(chain)
-      if (message !== undefined) await this.reportPlain({ where, name: undefined, message, error: undefined })
-      if (wait === undefined) return givenUp
-      // Whether it is empty then, or it was too long, the core sees for itself.
-      await this.awaitEmpty({ timeout: wait }).catch(() => {})
-      step = core.proceed(state, step, reason)
-    }
+    const closing = this.perform()
+    if (isInside(state.works) && !core.isBounded(state)) throw misuse("Background.close", core.itself)
+    return closing
   }
 
   /** Closes the registry: for `await using`. */
@@ -240,26 +244,51 @@ export class Background {
     return core.stats(this[core.TypeId])
   }
 
-  /** The state of a task that the registry has taken in. It has to be started: the registry waits for it. */
-  private take<A>(where: string, options: BackgroundTaskOptions, counts: boolean): tasks.State<A> {
-    const task: tasks.State<A> = prepare(where, options)
-    const refused = core.add(this[core.TypeId], task, counts)
+  /** Takes a task in. It has to begin: the registry waits for it. */
+  private take(where: string, options: BackgroundTaskOptions, kind: Kind): Entry {
+    const entry = new Entry(this[core.TypeId], prepare(where, options), this.reportPlain, kind)
+    const refused = core.add(this[core.TypeId], entry)
     if (refused) throw refused
-    return task
+    return entry
   }
 
-  private launch<A>(
-    where: string,
-    task: tasks.State<A>,
-    work: Work<A>,
-    signal: AbortSignal | undefined,
-    kind: Kind
-  ): Entry {
+  private launch<A>(where: string, entry: Entry, work: Work<A>, signal: AbortSignal | undefined): Task<A> {
+    this.begin(where, entry, work, signal)
+    return taskOf(entry.task, entry, this.reportPlain)
+  }
+
+  private begin<A>(where: string, entry: Entry, work: Work<A>, signal: AbortSignal | undefined): void {
+    const { semaphore } = this[core.TypeId]
+    const { task } = entry
+    entry.unfollow = follow(where, task, signal)
+    const first: Work<A> = (context) => enter(entry, work, context)
+    launch(task, entry, semaphore && entry.limited ? inTurn(where, semaphore, task, first) : first, entry)
+  }
+
+  private until(where: string, until: core.Until, options: WaitOptions | undefined): Promise<undefined> {
+    const enqueue = (state: core.State, ticket: running.Waiting) => core.enqueue(state, until, ticket)
+    return wait(where, this[core.TypeId], undefined, options, enqueue, running.cancel)
+  }
+
+  /** Closes, step by step. */
+  private async perform(): Promise<ReadonlyArray<string>> {
+    const where = "Background.close"
     const state = this[core.TypeId]
-    const { semaphore } = state
-    const entry = new Entry(state, task, this.reportPlain, kind, follow(where, task, signal))
-    launch(task, entry, semaphore && kind !== "running" ? inTurn(where, semaphore, task, work) : work, entry)
-    return entry
+    const reason = stopped(where)
+    let step = core.close(state, reason)
+    for (;;) {
+      const { chain, givenUp, message, until, wait: timeout } = step
+      wake(chain)
+      for (const task of step.overdue) overdue(unheard(task.name, (task.outcome as tasks.Failure).error))
+      if (timeout === undefined) return core.namesOf(givenUp)
+      const failure = message === undefined ? undefined : { where, name: undefined, message, error: undefined }
+      const tell = step.overdue.length > 0 ? log : this.reportPlain
+      const told = failure && reportWithin(core.patience(state), tell, failure)
+      // Whether it has come to that, or it was too long, the core sees for itself.
+      await this.until(where, until, { timeout }).catch(() => {})
+      await told
+      step = core.proceed(state, step, reason)
+    }
   }
 }
 
@@ -267,35 +296,46 @@ export class Background {
 type Kind = "awaited" | "forgotten" | "running"
 
 /** A task in the registry, and what that has to know of it: one object, since there are many. */
-class Entry extends Signal implements Hooks {
+class Entry extends Signal implements Hooks, core.Entry {
+  older: running.Work | undefined = undefined
+  newer: running.Work | undefined = undefined
+  list: running.State<any> | undefined = undefined
+  readonly limited: boolean
   readonly forgotten: boolean
   readonly running: boolean
+  unfollow = nothing
 
   constructor(
     private readonly registry: core.State,
-    private readonly task: tasks.State,
+    readonly task: tasks.State,
     private readonly tell: (failure: Unhandled) => unknown,
-    kind: Kind,
-    private readonly unfollow: () => void
+    kind: Kind
   ) {
     super()
-    this.forgotten = kind !== "awaited"
     this.running = kind === "running"
+    this.forgotten = kind !== "awaited"
+    this.limited = !this.running
+  }
+
+  get name(): string | undefined {
+    return this.task.name
   }
 
   ended(failed: boolean): Chain {
     this.unfollow()
-    return core.remove(this.registry, this.task, failed)
+    return core.remove(this.registry, this, failed)
   }
 
   reported(): Chain {
-    return core.reported(this.registry, this.task)
+    return core.reported(this.registry, this)
   }
 
   async report(error: unknown): Promise<void> {
     await this.tell(unheard(this.task.name, error))
   }
 }
+
+const nothing = (): void => {}
 
 /** Work that begins when its turn has come. */
 const inTurn =
@@ -305,7 +345,11 @@ const inTurn =
       ? permits.run(where, semaphore, 1, undefined, () => work(context))
       : turn(where, semaphore, task).then((lease) => {
           const release = () => lease.release()
-          const result = attempt(() => work(context))
+          const result = attempt(() => {
+            // Told to stop in the tick of the grant, it does not begin.
+            if (task.stop !== undefined) throw task.stop.reason
+            return work(context)
+          })
           void result.then(release, release)
           return result
         })

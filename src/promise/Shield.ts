@@ -6,13 +6,14 @@
  *
  * @since 0.1.0
  */
-import { callable, expect, number, record } from "../core/arguments.js"
+import { callable, expect, misuse, number, record } from "../core/arguments.js"
 import * as running from "../core/running.js"
 import * as core from "../core/shield.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../Shield.js"
+import { enter, isInside, waitsForItself } from "./insiders.js"
 import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions, watch } from "./park.js"
-import { report, type Unhandled } from "./report.js"
+import { log, overdue, report, reportWithin, type Unhandled } from "./report.js"
 import { stateOf, view } from "./view.js"
 
 export { ShieldClosed } from "../core/shield.js"
@@ -35,11 +36,15 @@ export interface ShieldedOptions extends WaitOptions {
 export interface ShieldOptions {
   /**
    * Milliseconds that closing waits for the work. What has not ended then is reported by name and left behind. Default: as long as it
-   * takes.
+   * takes. A report has the same time: a failure whose report has not ended by the deadline is told on the console, and the report of what is
+   * left behind may take as long again.
    */
   readonly deadline?: number | undefined
-  /** Where failures go whose caller has gone, once each. Default: `console.error`. */
-  readonly onError?: ((failure: Unhandled) => void) | undefined
+  /**
+   * Where failures go whose caller has gone, once each. It may return a promise, which `close` waits for, and must not wait for the shield
+   * itself. Default: `console.error`.
+   */
+  readonly onError?: ((failure: Unhandled) => unknown) | undefined
 }
 
 /**
@@ -177,29 +182,45 @@ export class Shield {
     return account.value
   }
 
-  /** Waits until there is no shielded work. */
+  /**
+   * Waits until there is no shielded work, and every failure is reported. Work that waits for that waits for itself: before it has awaited
+   * anything it is told so, and later that cannot be seen, and it never ends, unless it waits with a signal or a timeout.
+   */
   async awaitEmpty(options?: WaitOptions): Promise<void> {
     const where = "Shield.awaitEmpty"
+    const { works } = this[core.TypeId]
     checkWait(where, options)
-    await wait(where, this[core.TypeId].works, undefined, options, running.enqueue, running.cancel)
+    if (waitsForItself(works, options)) throw misuse(where, core.itself)
+    await wait(where, works, undefined, options, running.enqueue, running.cancel)
   }
 
   /**
-   * Waits for the work, and closes the shield. What has not ended after the timeout, by default the deadline of the shield, is reported;
-   * its names are the result.
+   * Waits for the work, and closes the shield. What has not ended after the timeout, by default the deadline of the shield, is reported, once;
+   * its names are the result, with those of failures that `onError` has not dealt with by then. Shielded work that waits for it waits for
+   * itself: before it has awaited anything it is told so, if there is no timeout. The shield is closed all the same.
    */
   async close(options: { readonly timeout?: number | undefined } = {}): Promise<ReadonlyArray<string>> {
     const where = "Shield.close"
     const state = this[core.TypeId]
     const { timeout = state.deadline } = record(where, options)
     number(where, "timeout", timeout, 0)
+    const closing = this.closed(where, timeout)
+    if (timeout === Infinity && isInside(state.works)) throw misuse(where, core.itself)
+    return closing
+  }
+
+  private async closed(where: string, timeout: number): Promise<ReadonlyArray<string>> {
+    const state = this[core.TypeId]
     core.beginClose(state)
-    await this.awaitEmpty({ timeout }).catch(() => {})
-    const left = core.close(state)
-    if (left.length > 0) {
-      this.report({ where, name: undefined, message: core.abandoned(left), error: undefined })
+    await wait(where, state.works, undefined, { timeout }, running.enqueue, running.cancel).catch(() => {})
+    const { chain, message, names, overdue: late } = core.close(state)
+    wake(chain)
+    for (const work of late) overdue(unheard(work))
+    if (message !== undefined) {
+      const failure = { where, name: undefined, message, error: undefined }
+      await reportWithin(timeout, late.length > 0 ? log : this.report, failure)
     }
-    return left
+    return names
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -230,10 +251,11 @@ export class Shield {
     if (refused) throw refused
     if (!isFunction) state.shared.set(work, begun)
     const ended = (account: Account<A>) => {
-      wake(core.end(state, begun, { failed: account.status === "rejected", account }))
+      const failed = account.status === "rejected"
+      wake(core.end(state, begun, { failed, error: failed ? account.reason : undefined, account }))
       reportLate(state, begun, this.report)
     }
-    attempt(() => (isFunction ? work(new Context()) : work)).then(
+    attempt(() => (isFunction ? enter(begun, work, new Context()) : work)).then(
       (value) => ended({ status: "fulfilled", value }),
       (reason: unknown) => ended({ status: "rejected", reason })
     )
@@ -243,16 +265,18 @@ export class Shield {
 
 /** Tells of a failure that nobody hears of. */
 const reportLate = (state: core.State, work: core.Work, report: Report): void => {
-  const failure = core.late(state, work)
-  if (!failure) return
-  const message = "it failed after its caller had gone"
+  if (!core.late(state, work)) return
   const told = () => wake(core.told(state, work))
   // The report of an effect takes its time. (It does not reject; and if it did, it would be over, too.)
-  void attempt(() => report({ where: "Shield", name: work.name, message, error: failure.account.reason })).then(
-    told,
-    told
-  )
+  void attempt(() => report(unheard(work))).then(told, told)
 }
+
+const unheard = ({ end, name }: core.Work): Unhandled => ({
+  where: "Shield",
+  name,
+  message: core.unheard,
+  error: end!.error
+})
 
 /** Work that no shield was made for: nobody waits for it when the program ends. */
 const daemon = new Shield()

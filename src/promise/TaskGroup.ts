@@ -13,6 +13,7 @@ import * as core from "../core/taskGroup.js"
 import { TaskGroupClosed } from "../core/taskGroup.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../TaskGroup.js"
+import { enter, isInside } from "./insiders.js"
 import { attempt, checkWait, PromiseTicket, wait, type WaitOptions, watch } from "./park.js"
 import { view } from "./view.js"
 
@@ -41,12 +42,18 @@ export interface GroupTaskContext {
 }
 
 /** A task, as long as it was not told to stop; or who only listens. Its signal is made when it is asked for. */
-class Call extends PromiseTicket<core.Membership | undefined, core.Stop> implements GroupTaskContext {
+class Call extends PromiseTicket<undefined, core.Stop> implements GroupTaskContext, core.Member {
+  older: running.Work | undefined = undefined
+  newer: running.Work | undefined = undefined
+  list: running.State<any> | undefined = undefined
   private controller: AbortController | undefined = undefined
   private told: { readonly reason: unknown } | undefined = undefined
 
-  constructor(membership: core.Membership | undefined) {
-    super(membership, 0)
+  constructor(
+    readonly name: string | undefined,
+    readonly order: number
+  ) {
+    super(undefined, 0)
   }
 
   override wake(): void {
@@ -162,7 +169,7 @@ export class TaskGroup {
   constructor(options: WaitOptions = {}) {
     const where = "new TaskGroup"
     checkWait(where, record(where, options))
-    this[core.TypeId] = core.make("scope", (membership) => new Call(membership))
+    this[core.TypeId] = core.make("scope", (name, order) => new Call(name, order))
     this.unwatch = watchOutside(where, this[core.TypeId], options)
   }
 
@@ -192,17 +199,17 @@ export class TaskGroup {
         if (signal?.aborted) return handled(Promise.reject(signal.reason))
         checkWait(where, { signal })
       }
-      const member = new Call(place)
+      const member = new Call(name, place)
       core.start(state, member)
       const unwatch = signal && watch(where, { signal }, (reason) => member.stop(reason))
-      return call(state, member, () => f(member), unwatch)
+      return call(state, member, () => enter(member, f, member), unwatch)
     })
   }
 
   /** Aborted when the group stops, for whatever reason. */
   get signal(): AbortSignal {
     if (this.listener === undefined) {
-      this.listener = new Call(undefined)
+      this.listener = new Call(undefined, Infinity)
       wake(core.listen(this[core.TypeId], this.listener))
     }
     return this.listener.signal
@@ -218,12 +225,14 @@ export class TaskGroup {
 
   /**
    * Waits until all tasks have ended, also those that are started meanwhile, and rejects with what they failed with. After that the group
-   * has ended. The errors are given to the first who joins. A group with a body ends with that, and cannot be joined.
+   * has ended. The errors are given to the first who joins. A group with a body ends with that, and cannot be joined. A task that joins its own
+   * group waits for itself: before it has awaited anything it is told so, and later that cannot be seen, and it never ends.
    */
   async join(): Promise<void> {
     const where = "TaskGroup.join"
     const state = this[core.TypeId]
     if (state.keeper === "body") throw misuse(where, "the group ends with its body, and would wait for itself")
+    if (isInside(state.members)) throw misuse(where, core.itself)
     wake(core.endScope(state))
     try {
       await ended(where, state)
@@ -280,7 +289,7 @@ export const taskGroup = async <A>(
   callable(where, "body", body)
   checkWait(where, record(where, options))
   let member: Call
-  const state = core.make("body", (membership) => (member = new Call(membership)))
+  const state = core.make("body", (name, order) => (member = new Call(name, order)))
   const group = view(TaskGroup.prototype, "TaskGroup", core.TypeId, { [core.TypeId]: state } as unknown as TaskGroup)
   const unwatch = watchOutside(where, state, options)
   const value = call(state, member!, () => body(group))

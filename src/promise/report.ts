@@ -4,7 +4,8 @@
  *
  * @internal
  */
-import { headline, line } from "../core/report.js"
+import * as core from "../core/report.js"
+import { watch } from "./park.js"
 
 /** What went wrong, and where. */
 export interface Unhandled {
@@ -21,10 +22,10 @@ export type Reporter = (unhandled: Unhandled) => unknown
 
 /** One line of text. */
 export const describe = (unhandled: Unhandled): string =>
-  line(unhandled, unhandled.error === undefined ? [] : [unhandled.error])
+  core.line(unhandled, unhandled.error === undefined ? [] : [unhandled.error])
 
 const toConsole: Reporter = (unhandled) => {
-  const text = headline(unhandled)
+  const text = core.headline(unhandled)
   const { error } = unhandled
   // oxlint-disable-next-line no-console -- the last place where a failure can still be seen
   console.error(...(error === undefined ? [text] : [text, error]))
@@ -45,4 +46,28 @@ export const report = (unhandled: Unhandled, reporter: Reporter = toConsole): vo
   } catch (error) {
     failed(error)
   }
+}
+
+/** Puts something on the console, whoever else is told. */
+export const log = toConsole
+
+/** Puts on the console what whoever was told has not dealt with in time. (He may yet: he is left alone.) */
+export const overdue = (unhandled: Unhandled): void => void toConsole(core.overdue(unhandled))
+
+/** Tells somebody who has so many milliseconds for it, and who does not reject. */
+export const reportWithin = async (milliseconds: number, tell: Reporter, unhandled: Unhandled): Promise<void> => {
+  const told: any = tell(unhandled)
+  if (typeof told?.then !== "function") return
+  await new Promise<void>((resolve) => {
+    const tooLate = () => {
+      overdue(unhandled)
+      resolve()
+    }
+    const unwatch = watch(unhandled.where, { timeout: milliseconds }, tooLate)
+    const inTime = () => {
+      unwatch()
+      resolve()
+    }
+    told.then(inTime, inTime)
+  })
 }

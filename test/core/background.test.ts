@@ -18,6 +18,15 @@ class Stopper extends TestTicket<undefined, tasks.Stop> {
   }
 }
 
+const entry = (name: string | undefined, limited = true): core.Entry => ({
+  name,
+  task: tasks.make(name),
+  limited,
+  older: undefined,
+  newer: undefined,
+  list: undefined
+})
+
 const outcomes: ReadonlyArray<tasks.Outcome> = [
   { _tag: "Success", value: 1 },
   { _tag: "Failure", error: "oops" },
@@ -28,8 +37,8 @@ const outcomes: ReadonlyArray<tasks.Outcome> = [
 class Model {
   readonly state: core.State
   readonly limit: number
-  running: Array<{ readonly task: tasks.State; readonly limited: boolean; readonly stopper: Stopper }> = []
-  reporting: Array<tasks.State> = []
+  running: Array<{ readonly entry: core.Entry; readonly stopper: Stopper }> = []
+  reporting: Array<core.Entry> = []
   waiting: Array<Waiter> = []
   closed = false
   readonly woken: Array<Waiter> = []
@@ -42,37 +51,38 @@ class Model {
   }
 
   add(how: "limited" | "unlimited" | "try") {
-    const task = tasks.make(`task ${++this.started}`)
-    const limited = how !== "unlimited"
-    const counted = this.running.filter((each) => each.limited).length
-    const isFull = limited && counted >= this.limit
+    const added = entry(`task ${++this.started}`, how !== "unlimited")
+    const counted = this.running.filter((each) => each.entry.limited).length
+    const isFull = added.limited && counted >= this.limit
     if (how === "try") {
-      assert.strictEqual(core.tryAdd(this.state, task), !this.closed && !isFull)
+      assert.strictEqual(core.tryAdd(this.state, added), !this.closed && !isFull)
     } else {
-      const refused = core.add(this.state, task, limited)
+      const refused = core.add(this.state, added)
       if (this.closed) assert.instanceOf(refused, core.BackgroundClosed)
       else if (isFull) assert.instanceOf(refused, core.BackgroundFull)
       else assert.isUndefined(refused)
     }
     if (this.closed || isFull) return
     const stopper = new Stopper()
-    tasks.onStop(task, stopper)
-    this.running.push({ task, limited, stopper })
+    tasks.onStop(added.task, stopper)
+    this.running.push({ entry: added, stopper })
   }
 
-  end(at: number, outcome: tasks.Outcome, reporting: boolean) {
+  end(at: number, outcome: tasks.Outcome) {
     const [ended] = this.running.splice(at % Math.max(1, this.running.length), 1)
     if (ended === undefined) return
-    tasks.end(ended.task, { ...outcome })
-    if (reporting) this.reporting.push(ended.task)
-    wake(core.remove(this.state, ended.task, reporting))
+    tasks.end(ended.entry.task, { ...outcome })
+    const reporting = outcome._tag === "Failure"
+    if (reporting) this.reporting.push(ended.entry)
+    wake(core.remove(this.state, ended.entry, reporting))
     this.emptied()
   }
 
   reported(at: number) {
-    const [task] = this.reporting.splice(at % Math.max(1, this.reporting.length), 1)
-    if (task === undefined) return
-    wake(core.reported(this.state, task))
+    const [told] = this.reporting.splice(at % Math.max(1, this.reporting.length), 1)
+    if (told === undefined) return
+    wake(core.reported(this.state, told))
+    assert.isUndefined(core.reported(this.state, told), "twice is once")
     this.emptied()
   }
 
@@ -80,13 +90,13 @@ class Model {
     if (core.isEmpty(this.state)) return
     const waiter = new Waiter()
     waiter.onWake = () => this.woken.push(waiter)
-    wake(running.enqueue(this.state.works, waiter))
+    wake(core.enqueue(this.state, "empty", waiter))
     this.waiting.push(waiter)
   }
 
   cancel(at: number) {
     const [waiter] = this.waiting.splice(at % Math.max(1, this.waiting.length), 1)
-    if (waiter) assert.isUndefined(running.cancel(this.state.works, waiter))
+    if (waiter) assert.isUndefined(running.cancel(this.state, waiter))
   }
 
   stopAll() {
@@ -101,9 +111,9 @@ class Model {
   }
 
   private areStopped() {
-    for (const { stopper, task } of this.running) {
+    for (const { entry, stopper } of this.running) {
       assert.strictEqual(stopper.wakes, 1)
-      assert.isDefined(task.stop)
+      assert.isDefined(entry.task.stop)
     }
   }
 
@@ -117,15 +127,15 @@ class Model {
     core.check(this.state)
     const { isClosed, queued, size } = core.stats(this.state)
     assert.deepStrictEqual([size, isClosed], [this.running.length, this.closed])
-    const counted = this.running.filter(({ limited }) => limited).length
+    const counted = this.running.filter(({ entry }) => entry.limited).length
     assert.strictEqual(queued, Math.max(0, counted - (this.state.semaphore?.permits ?? Infinity)))
     assert.strictEqual(core.size(this.state), size)
     assert.strictEqual(core.isEmpty(this.state), this.running.length + this.reporting.length === 0)
     assert.deepStrictEqual(
       core.tasks(this.state),
-      this.running.map(({ task }) => task)
+      this.running.map(({ entry }) => entry.task)
     )
-    assert.strictEqual(this.state.works.waiting.size, this.waiting.length)
+    assert.strictEqual(this.state.waiting.size, this.waiting.length)
     assert.deepStrictEqual(this.woken, this.expected)
   }
 }
@@ -139,10 +149,10 @@ const command = fc.oneof(
   },
   {
     weight: 8,
-    arbitrary: fc.tuple(fc.nat(9), fc.constantFrom(...outcomes), fc.boolean()).map(
-      ([at, outcome, reporting]) =>
+    arbitrary: fc.tuple(fc.nat(9), fc.constantFrom(...outcomes)).map(
+      ([at, outcome]) =>
         (model: Model) =>
-          model.end(at, outcome, reporting)
+          model.end(at, outcome)
     )
   },
   { weight: 3, arbitrary: fc.nat(9).map((at) => (model: Model) => model.reported(at)) },
@@ -155,14 +165,19 @@ const command = fc.oneof(
 /** A registry with tasks of these names. */
 const withTasks = (options: core.Options, ...names: ReadonlyArray<string | undefined>) => {
   const state = core.make("here", options)
-  const all = names.map((name) => tasks.make(name))
-  for (const task of all) assert.isUndefined(core.add(state, task))
-  return { state, all, end: (...ending: ReadonlyArray<tasks.State>) => ending.forEach((task) => end(state, task)) }
+  const all = names.map((name) => entry(name))
+  for (const each of all) assert.isUndefined(core.add(state, each))
+  return {
+    state,
+    all,
+    end: (...ending: ReadonlyArray<core.Entry>) => ending.forEach((each) => end(state, each, outcomes[0]!)),
+    fail: (failing: core.Entry) => end(state, failing, outcomes[1]!)
+  }
 }
 
-const end = (state: core.State, task: tasks.State, outcome: tasks.Outcome = { _tag: "Success", value: 1 }) => {
-  tasks.end(task, { ...outcome })
-  return core.remove(state, task, false)
+const end = (state: core.State, ending: core.Entry, outcome: tasks.Outcome) => {
+  tasks.end(ending.task, { ...outcome })
+  return core.remove(state, ending, outcome._tag === "Failure")
 }
 
 describe("core/background", () => {
@@ -182,77 +197,113 @@ describe("core/background", () => {
     )
   })
 
-  it("I1: check finds a task that has ended and is kept, and one that is not there to be reported", () => {
-    const { all, state } = withTasks({}, "a")
+  it("I1: check finds a task that has ended and is kept, and one that is reported and has not failed", () => {
+    const { all, fail, state } = withTasks({}, "a", "b")
+    fail(all[1]!)
     core.check(state)
-    tasks.end(all[0]!, { _tag: "Success", value: 1 })
-    assert.throws(() => core.check(state), "I1: 1 that have ended are kept, and 0 are being reported")
-    state.reporting = 2
-    assert.throws(() => core.check(state), "I1: 1 that have ended are kept, and 2 are being reported")
+    tasks.end(all[0]!.task, { _tag: "Success", value: 1 })
+    assert.throws(() => core.check(state), "I1: one that has ended is kept")
+    core.remove(state, all[0]!, true)
+    assert.throws(() => core.check(state), "I1: what has not failed is reported")
+    all[0]!.task.outcome = undefined
+    assert.throws(() => core.check(state), "I1: what has not failed is reported")
   })
 
   it("check finds what its parts find", () => {
     const { all, state } = withTasks({ concurrency: 1 }, "a")
-    all[0]!.asked = -1
+    all[0]!.task.asked = -1
     assert.throws(() => core.check(state), "I4: 0 ask, and -1 are known")
-    all[0]!.asked = 0
+    all[0]!.task.asked = 0
     state.semaphore!.taken = -1
     assert.throws(() => core.check(state), "I1: taken is -1")
+    state.semaphore!.taken = 0
+    for (const list of [state.works, state.reports]) {
+      list.size++
+      assert.throws(() => core.check(state), /^I2: size/)
+      list.size--
+    }
+    state.waiting.size = 1
+    assert.throws(() => core.check(state), "I1: size 1, but 0 tickets")
   })
 
   it("I2: one more than concurrency and backlog is refused; what is running already is not", () => {
     const { all, end, state } = withTasks({ concurrency: 1, backlog: 1 }, "a", "b")
-    const refused = core.add(state, tasks.make("c"))
+    const refused = core.add(state, entry("c"))
     assert.instanceOf(refused, core.BackgroundFull)
     assert.strictEqual(refused!.message, 'the task "c" was not started: the registry is full, it holds 2')
-    assert.strictEqual(core.tryAdd(state, tasks.make("c")), false)
-    const ran = tasks.make("ran already")
-    assert.isUndefined(core.add(state, ran, false))
+    assert.strictEqual(core.tryAdd(state, entry("c")), false)
+    const ran = entry("ran already", false)
+    assert.isUndefined(core.add(state, ran))
     assert.deepInclude(core.stats(state), { size: 3, queued: 1 })
     end(ran)
-    assert.strictEqual(core.tryAdd(state, tasks.make("c")), false)
+    assert.strictEqual(core.tryAdd(state, entry("c")), false)
     end(all[0]!)
-    assert.strictEqual(core.tryAdd(state, tasks.make("c")), true)
+    assert.strictEqual(core.tryAdd(state, entry("c")), true)
     assert.deepInclude(core.stats(state), { size: 2, queued: 1 })
-    running.add(state.works, tasks.make("one too many"))
+    running.add(state.works, entry("one too many"))
+    assert.throws(() => core.check(state), "I2: 3 count against the limit, and 2 are known")
+    state.limited++
     assert.throws(() => core.check(state), "I2: 3 count against a limit of 2")
-    state.unlimited.add(tasks.make("not there"))
-    assert.throws(() => core.check(state), "I2: what counts against no limit is not there")
   })
 
   it("I2: one that has failed and is being reported has made room", () => {
-    const { all, state } = withTasks({ concurrency: 1, backlog: 0 }, "a")
-    tasks.end(all[0]!, { _tag: "Failure", error: "oops" })
-    assert.isUndefined(core.remove(state, all[0]!, true))
-    assert.isUndefined(core.add(state, tasks.make("b")))
+    const { all, fail, state } = withTasks({ concurrency: 1, backlog: 0 }, "a")
+    assert.isUndefined(fail(all[0]!))
+    assert.isUndefined(core.add(state, entry("b")))
     core.check(state)
   })
 
   it("I3: it is empty when every failure is reported, too", () => {
-    const { all, state } = withTasks({}, undefined)
-    const [waiter] = [new Waiter()]
-    wake(running.enqueue(state.works, waiter))
-    tasks.end(all[0]!, { _tag: "Failure", error: "oops" })
-    wake(core.remove(state, all[0]!, true))
-    assert.deepStrictEqual([waiter.wakes, core.isEmpty(state)], [0, false])
+    const { all, fail, state } = withTasks({}, undefined)
+    const [empty, ended, reported] = [new Waiter(), new Waiter(), new Waiter()]
+    const wakes = () => [empty.wakes, ended.wakes, reported.wakes]
+    wake(core.enqueue(state, "empty", empty))
+    wake(core.enqueue(state, "ended", ended))
+    wake(fail(all[0]!))
+    assert.deepStrictEqual([...wakes(), core.isEmpty(state)], [0, 1, 0, false])
     assert.deepInclude(core.stats(state), { size: 0, failed: 1 })
+    wake(core.enqueue(state, "reported", reported))
     wake(core.reported(state, all[0]!))
-    assert.deepStrictEqual([waiter.wakes, core.isEmpty(state)], [1, true])
-    core.add(state, tasks.make("a"))
-    wake(running.enqueue(state.works, new Waiter()))
-    state.works.works.clear()
-    assert.throws(() => core.check(state), "wait for nothing")
+    assert.deepStrictEqual([...wakes(), core.isEmpty(state)], [1, 1, 1, true])
+    const late = [new Waiter(), new Waiter(), new Waiter()]
+    late.forEach((waiter, i) => wake(core.enqueue(state, (["empty", "ended", "reported"] as const)[i]!, waiter)))
+    assert.deepStrictEqual(
+      late.map(({ wakes }) => wakes),
+      [1, 1, 1]
+    )
+    const another = entry("a")
+    core.add(state, another)
+    wake(core.enqueue(state, "empty", new Waiter()))
+    running.remove(state.works, another)
+    state.limited = 0
+    assert.throws(() => core.check(state), "I3: 1 wait for nothing")
+  })
+
+  it("I3: what is started while a failure is reported is waited for, too", () => {
+    const { all, end, fail, state } = withTasks({}, "a")
+    const empty = new Waiter()
+    wake(core.enqueue(state, "empty", empty))
+    wake(fail(all[0]!))
+    const next = entry("b")
+    core.add(state, next)
+    wake(core.reported(state, all[0]!))
+    assert.strictEqual(empty.wakes, 0)
+    end(next)
+    assert.isTrue(empty.settled)
   })
 
   it("I4: a closed one takes nothing, and says so; what it has, it keeps", () => {
     for (const onClose of ["interrupt", "drain"] as const) {
       const { all, state } = withTasks({ onClose }, "kept")
       core.close(state, undefined)
-      const refused = core.add(state, tasks.make(undefined))
+      const refused = core.add(state, entry(undefined))
       assert.instanceOf(refused, core.BackgroundClosed)
       assert.strictEqual(refused!.message, "the task was not started: the registry is closed")
-      assert.strictEqual(core.tryAdd(state, tasks.make(undefined)), false)
-      assert.deepStrictEqual(core.tasks(state), all)
+      assert.strictEqual(core.tryAdd(state, entry(undefined)), false)
+      assert.deepStrictEqual(
+        core.tasks(state),
+        all.map(({ task }) => task)
+      )
       assert.isTrue(core.stats(state).isClosed)
     }
   })
@@ -260,9 +311,9 @@ describe("core/background", () => {
   it("totals are by how tasks ended", () => {
     const state = core.make("here", {})
     for (const outcome of [...outcomes, outcomes[1]!, outcomes[2]!, outcomes[2]!]) {
-      const task = tasks.make(undefined)
-      core.add(state, task)
-      end(state, task, outcome)
+      const added = entry(undefined)
+      core.add(state, added)
+      end(state, added, outcome)
     }
     assert.deepStrictEqual(core.stats(state), {
       size: 0,
@@ -275,17 +326,17 @@ describe("core/background", () => {
   })
 
   describe("closing (I5)", () => {
-    const names = (step: core.Step) => [step.message, step.givenUp]
+    const names = ({ givenUp, message }: core.Step) => [message, core.namesOf(givenUp)]
 
     it("with interruption: cancels all, waits for the grace, is done when it is empty", () => {
       const { all, end, state } = withTasks({ grace: 7, deadline: 3 }, "a", "b")
-      const stoppers = all.map((task) => {
+      const stoppers = all.map(({ task }) => {
         const stopper = new Stopper()
         tasks.onStop(task, stopper)
         return stopper
       })
       const step = core.close(state, "why")
-      assert.deepStrictEqual([step.wait, ...names(step)], [7, undefined, []])
+      assert.deepStrictEqual([step.wait, step.until, ...names(step)], [7, "ended", undefined, []])
       assert.deepStrictEqual(
         stoppers.map(({ wakes }) => wakes),
         [0, 0],
@@ -310,16 +361,21 @@ describe("core/background", () => {
       end(all[0]!)
       const last = core.proceed(state, step, "why")
       assert.deepStrictEqual(
-        [last.wait, ...names(last)],
-        [undefined, "2 tasks had not cleaned up in time, and were left behind: b, (no name)", ["b", "(no name)"]]
+        [last.wait, last.until, ...names(last)],
+        [7, "reported", "2 tasks had not cleaned up in time, and were left behind: b, (no name)", ["b", "(no name)"]]
       )
+      const over = core.proceed(state, last, "why")
+      assert.deepStrictEqual([over.wait, ...names(over)], [undefined, undefined, ["b", "(no name)"]])
     })
 
     it("with draining: waits for the deadline and cancels nobody; is done when it is empty", () => {
       const { all, end, state } = withTasks({ onClose: "drain", deadline: 3, grace: 7 }, "a")
       const step = core.close(state, "why")
-      assert.deepStrictEqual([step.wait, step.chain, ...names(step)], [3, undefined, undefined, []])
-      assert.isUndefined(all[0]!.stop)
+      assert.deepStrictEqual(
+        [step.wait, step.until, step.chain, ...names(step)],
+        [3, "empty", undefined, undefined, []]
+      )
+      assert.isUndefined(all[0]!.task.stop)
       end(...all)
       const last = core.proceed(state, step, "why")
       assert.deepStrictEqual([last.wait, ...names(last)], [undefined, undefined, []])
@@ -332,14 +388,16 @@ describe("core/background", () => {
       const next = core.proceed(state, step, "why")
       const told = "2 tasks had not ended by the deadline, and were cancelled: b, c"
       assert.deepStrictEqual([next.wait, ...names(next)], [7, told, ["b", "c"]])
-      assert.deepStrictEqual(all[1]!.stop, { reason: "why" })
+      assert.deepStrictEqual(all[1]!.task.stop, { reason: "why" })
       end(all[1]!)
       const left = core.proceed(state, next, "why")
       assert.deepStrictEqual(
         [left.wait, ...names(left)],
-        [undefined, "1 task had not cleaned up in time, and was left behind: c", ["b", "c"]],
+        [3, "1 task had not cleaned up in time, and was left behind: c", ["b", "c"]],
         "it gives all that it gave up"
       )
+      const over = core.proceed(state, left, "why")
+      assert.deepStrictEqual([over.wait, ...names(over)], [undefined, undefined, ["b", "c"]])
     })
 
     it("with draining: those that were cancelled and have cleaned up were given up all the same", () => {
@@ -352,16 +410,86 @@ describe("core/background", () => {
 
     it("one whose failure is being reported has ended: it is waited for, and not given up", () => {
       for (const onClose of ["drain", "interrupt"] as const) {
-        const { all, state } = withTasks({ onClose, deadline: 3, grace: 7 }, "a")
-        tasks.end(all[0]!, { _tag: "Failure", error: "oops" })
-        core.remove(state, all[0]!, true)
-        let step = core.close(state, "why")
-        while (step.wait !== undefined) {
-          assert.isUndefined(step.message)
-          step = core.proceed(state, step, "why")
-        }
-        assert.deepStrictEqual(names(step), [undefined, []])
+        const { all, fail, state } = withTasks({ onClose, deadline: 3, grace: 7 }, "a")
+        fail(all[0]!)
+        const step = core.close(state, "why")
+        assert.deepStrictEqual([step.until, step.wait], onClose === "drain" ? ["empty", 3] : ["ended", 7])
+        core.reported(state, all[0]!)
+        const over = core.proceed(state, step, "why")
+        assert.deepStrictEqual([over.wait, over.overdue, ...names(over)], [undefined, [], undefined, []])
       }
+    })
+
+    it("with draining: a failure that has not been reported by the deadline is logged and named, and it is over", () => {
+      const { all, fail, state } = withTasks({ onClose: "drain", deadline: 3 }, "a")
+      fail(all[0]!)
+      const empty = new Waiter()
+      core.enqueue(state, "empty", empty)
+      const over = core.proceed(state, core.close(state, "why"), "why")
+      assert.deepStrictEqual([over.wait, over.overdue, ...names(over)], [undefined, [all[0]!.task], undefined, ["a"]])
+      wake(over.chain)
+      assert.strictEqual(empty.wakes, 1)
+      assert.isUndefined(core.reported(state, all[0]!), "which comes too late")
+      assert.isTrue(core.isEmpty(state))
+      core.check(state)
+    })
+
+    it("with draining: when others have not ended by then, either, they are cancelled, and who does not answer is not told", () => {
+      const { all, end, fail, state } = withTasks({ onClose: "drain", deadline: 3 }, "failed", "slow")
+      fail(all[0]!)
+      const step = core.proceed(state, core.close(state, "why"), "why")
+      assert.deepStrictEqual(
+        [step.wait, step.overdue, ...names(step)],
+        [Infinity, [all[0]!.task], "1 task had not ended by the deadline, and was cancelled: slow", ["slow", "failed"]]
+      )
+      end(all[1]!)
+      const over = core.proceed(state, step, "why")
+      assert.deepStrictEqual([over.wait, over.overdue, over.chain, ...names(over)], [
+        undefined,
+        [],
+        undefined,
+        undefined,
+        ["slow", "failed"]
+      ]) // prettier-ignore
+    })
+
+    it("reports that are all that is left have the shorter of the deadline and the grace, whichever way it closes", () => {
+      for (const [deadline, grace, patience] of [
+        [3, 7, 3],
+        [7, 3, 3],
+        [undefined, 7, 7],
+        [3, undefined, 3],
+        [undefined, undefined, Infinity]
+      ] as const) {
+        for (const onClose of ["drain", "interrupt"] as const) {
+          const { all, end, fail, state } = withTasks({ onClose, deadline, grace }, "a", "b", "c")
+          let step = core.close(state, "why")
+          if (onClose === "drain") step = core.proceed(state, step, "why")
+          fail(all[0]!)
+          end(all[1]!, all[2]!)
+          step = core.proceed(state, step, "why")
+          assert.deepStrictEqual([step.until, step.wait, step.message], ["reported", patience, undefined])
+          const over = core.proceed(state, step, "why")
+          assert.deepStrictEqual([over.wait, over.overdue], [undefined, [all[0]!.task]])
+          assert.deepStrictEqual(core.namesOf(over.givenUp), onClose === "drain" ? ["a", "b", "c"] : ["a"])
+          assert.strictEqual(core.patience(state), patience)
+        }
+      }
+    })
+
+    it("is bounded when every wait of it is", () => {
+      const isBounded = (options: core.Options) => core.isBounded(core.make("here", options))
+      assert.deepStrictEqual(
+        [
+          isBounded({}),
+          isBounded({ deadline: 3 }),
+          isBounded({ grace: 7 }),
+          isBounded({ onClose: "drain", grace: 7 }),
+          isBounded({ onClose: "drain", deadline: 3 }),
+          isBounded({ onClose: "drain", deadline: 3, grace: 7 })
+        ],
+        [false, false, true, false, false, true]
+      )
     })
 
     it("several may: each goes all the way, and what is given up is told once", () => {
@@ -369,13 +497,15 @@ describe("core/background", () => {
       const first = core.close(state, "why")
       const second = core.close(state, "why")
       const third = core.proceed(state, first, "why")
-      assert.deepStrictEqual(third.givenUp, ["a"])
+      assert.deepStrictEqual(core.namesOf(third.givenUp), ["a"])
       const fourth = core.proceed(state, second, "why")
       assert.deepStrictEqual([fourth.wait, ...names(fourth)], [7, undefined, []])
       const last = core.proceed(state, third, "why")
       assert.match(last.message!, /left behind: a$/)
       const late = core.proceed(state, fourth, "why")
-      assert.deepStrictEqual([late.wait, ...names(late)], [undefined, undefined, ["a"]])
+      assert.deepStrictEqual([late.wait, ...names(late)], [3, undefined, ["a"]])
+      for (const each of [last, late])
+        assert.deepStrictEqual(core.namesOf(core.proceed(state, each, "why").givenUp), ["a"])
       assert.deepStrictEqual(core.close(state, "why").wait, 3, "whoever comes later waits, too")
       assert.strictEqual(state.stage, "leaving", "and it does not go back")
     })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
+import * as running from "../../src/core/running.js"
 import * as core from "../../src/core/shield.js"
 import { wake } from "../../src/core/ticket.js"
 import { TestTicket } from "../utils/tickets.js"
@@ -11,7 +12,8 @@ const start = (state: core.State, name?: string) => {
   assert.isUndefined(core.add(state, work))
   return work
 }
-const oops = { failed: true, account: "oops" }
+const oops = { failed: true, error: "oops", account: "oops" }
+const done = { failed: false, error: undefined, account: "done" }
 
 describe("the shield", () => {
   it("work that has ended is not kept, and wakes all who wait for it, who then wait no longer (I1, I2)", () => {
@@ -20,7 +22,7 @@ describe("the shield", () => {
     const callers = [caller(), caller()]
     for (const each of callers) wake(core.wait(work, each))
     assert.deepStrictEqual(core.stats(state), { running: 1, names: ["save"], isClosed: false })
-    wake(core.end(state, work, { failed: false, account: 5 }))
+    wake(core.end(state, work, { ...done, account: 5 }))
     core.check(state, [work])
     assert.deepStrictEqual(
       callers.map(({ result, wakes }) => [wakes, result!.account]),
@@ -55,7 +57,7 @@ describe("the shield", () => {
               core.leave(work, there.pop()!)
             } else if (command === "end" && !ended) {
               ended = true
-              wake(core.end(state, work, { failed, account: "end" }))
+              wake(core.end(state, work, { failed, error: "end", account: "end" }))
             }
             if (core.late(state, work)) {
               reports++
@@ -76,7 +78,18 @@ describe("the shield", () => {
     const state = make()
     const work = start(state, "save")
     start(state)
-    assert.deepStrictEqual(core.close(state), ["save", "(no name)"])
+    const left = core.close(state)
+    assert.deepStrictEqual(
+      [left.names, left.overdue, left.chain, left.message],
+      [
+        ["save", "(no name)"],
+        [],
+        undefined,
+        "2 pieces of shielded work had not ended by the deadline, and were left behind: save, (no name)"
+      ]
+    )
+    const again = core.close(state)
+    assert.deepStrictEqual([again.names, again.message], [["save", "(no name)"], undefined], "it is told once")
     const refused = core.add(state, core.makeWork("late"))
     assert.instanceOf(refused, core.ShieldClosed)
     assert.strictEqual(refused!.message, 'the work "late" was not started: the shield is closed')
@@ -96,7 +109,6 @@ describe("the shield", () => {
     const state = make()
     const [a, b] = [start(state), start(state)]
     core.beginClose(state)
-    const done = { failed: false, account: "done" }
     wake(core.end(state, a, done))
     const c = start(state)
     wake(core.end(state, b, done))
@@ -117,19 +129,61 @@ describe("the shield", () => {
     assert.isTrue(core.stats(idle).isClosed)
   })
 
+  it("a failure whose report has not ended when it is closed is overdue: it is named, given out once, and not waited for", () => {
+    const state = make()
+    const [failed, heard, goesOn] = [start(state, "failed"), start(state, "heard"), start(state, "goes on")]
+    core.beginClose(state)
+    const waiter = new TestTicket<undefined, undefined>(undefined, 0)
+    running.enqueue(state.works, waiter)
+    wake(core.end(state, failed, oops))
+    assert.strictEqual(core.late(state, failed), oops)
+    core.wait(heard, caller())
+    wake(core.end(state, heard, oops))
+    const left = core.close(state)
+    assert.deepStrictEqual([left.names, left.overdue], [["failed", "goes on"], [failed]])
+    assert.strictEqual(
+      left.message,
+      "1 piece of shielded work had not ended by the deadline, and was left behind: goes on"
+    )
+    assert.isUndefined(core.told(state, failed), "which comes too late")
+    assert.deepStrictEqual(core.close(state).overdue, [])
+    core.check(state, [failed, heard])
+    wake(core.end(state, goesOn, done))
+    assert.strictEqual(waiter.wakes, 1)
+  })
+
+  it("one whose report has not begun when it is closed is overdue, too, and wakes who waits; it is not reported then", () => {
+    const state = make()
+    const failed = start(state, "failed")
+    const waiter = new TestTicket<undefined, undefined>(undefined, 0)
+    running.enqueue(state.works, waiter)
+    wake(core.end(state, failed, oops))
+    const { chain, message, overdue } = core.close(state)
+    wake(chain)
+    assert.deepStrictEqual([overdue, message, waiter.wakes], [[failed], undefined, 1])
+    assert.isUndefined(core.late(state, failed))
+    core.check(state, [failed])
+  })
+
   it("says what it abandoned, and not more than twenty names of it", () => {
+    const abandoned = (...names: ReadonlyArray<string>) => {
+      const state = make()
+      for (const name of names) start(state, name)
+      return core.close(state).message!
+    }
     const late = "had not ended by the deadline, and"
-    assert.strictEqual(core.abandoned(["a"]), `1 piece of shielded work ${late} was left behind: a`)
-    assert.strictEqual(core.abandoned(["a", "b"]), `2 pieces of shielded work ${late} were left behind: a, b`)
+    assert.strictEqual(abandoned("a"), `1 piece of shielded work ${late} was left behind: a`)
+    assert.strictEqual(abandoned("a", "b"), `2 pieces of shielded work ${late} were left behind: a, b`)
     const twenty = Array.from({ length: 20 }, (_, index) => `w${index}`)
-    assert.isTrue(core.abandoned(twenty).endsWith(", w18, w19"))
-    assert.isTrue(core.abandoned([...twenty, "w20"]).endsWith("w19, and 1 more"))
+    assert.isTrue(abandoned(...twenty).endsWith(", w18, w19"))
+    assert.isTrue(abandoned(...twenty, "w20").endsWith("w19, and 1 more"))
+    assert.isUndefined(core.close(make()).message)
   })
 
   it("one that nobody closes stays open when its last work has ended", () => {
     const state = make()
     assert.strictEqual(state.status, "open")
-    wake(core.end(state, start(state), { failed: false, account: "done" }))
+    wake(core.end(state, start(state), done))
     assert.isFalse(core.stats(state).isClosed)
   })
 
@@ -144,20 +198,19 @@ describe("the shield", () => {
 
   it("the check finds what is wrong", () => {
     const kept = make()
-    start(kept).end = { failed: false, account: "done" }
+    start(kept).end = done
     assert.throws(() => core.check(kept), /^I1/)
     const state = make()
     const work = start(state)
     core.wait(work, caller())
-    state.works.works.clear()
+    running.remove(state.works, work)
     work.end = oops
     assert.throws(() => core.check(state, [work]), /^I2/)
-    const heard = start(kept)
-    kept.works.works.clear()
-    kept.works.works.add(heard)
+    const known = make()
+    const heard = start(known)
     heard.end = oops
     heard.heard = 1
-    assert.throws(() => core.check(kept), /^I1/)
+    assert.throws(() => core.check(known), /^I1/)
     const crowd = make()
     crowd.works.waiting.size = 1
     assert.throws(() => core.check(crowd), /^I1: size 1/)

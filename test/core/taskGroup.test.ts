@@ -5,16 +5,26 @@ import * as core from "../../src/core/taskGroup.js"
 import { wake } from "../../src/core/ticket.js"
 import { TestTicket, ticketsOf } from "../utils/tickets.js"
 
-type Member = TestTicket<core.Membership, core.Stop>
-const member = (membership: core.Membership): Member => new TestTicket(membership, 0)
+class Member extends TestTicket<undefined, core.Stop> implements core.Member {
+  older: running.Work | undefined = undefined
+  newer: running.Work | undefined = undefined
+  list: running.State<any> | undefined = undefined
+
+  constructor(
+    readonly name: string | undefined,
+    readonly order: number
+  ) {
+    super(undefined, 0)
+  }
+}
 
 const make = (keeper: "body" | "scope" = "body") => {
   let body!: Member
-  const state = core.make(keeper, (membership) => (body = member(membership)))
+  const state = core.make(keeper, (name, order) => (body = new Member(name, order)))
   const start = (name?: string): Member => {
     const place = core.enter(state, name)
     if (place instanceof core.TaskGroupClosed) throw place
-    const ticket = member(place)
+    const ticket = new Member(name, place)
     core.start(state, ticket)
     return ticket
   }
@@ -63,7 +73,7 @@ describe("the task group", () => {
               const error = `error ${step}`
               const how = command === "end" ? "done" : command === "fail" ? failure(error) : "cancelled"
               wake(core.end(state, pick, how))
-              if (command === "fail") failed.push([pick.request.order, error])
+              if (command === "fail") failed.push([pick.order, error])
               if (command === "fail" || (command === "drop" && pick === body)) stopping = bodyTold = true
               assert.isUndefined(core.end(state, pick, failure("again")), "it has ended")
             }
@@ -75,7 +85,7 @@ describe("the task group", () => {
             if (there.length > 0) for (const { wakes } of listeners) assert.strictEqual(wakes, stopping ? 1 : 0)
             assert.deepStrictEqual(
               core.stats(state).names,
-              there.map(({ request }) => request.name ?? "(no name)")
+              there.map(({ name }) => name ?? "(no name)")
             )
           })
           while (there.length > 0) wake(core.end(state, there.shift()!, "done"))
@@ -299,11 +309,14 @@ describe("the task group", () => {
     const untold = make()
     untold.start()
     untold.state.stop = { why: "cancel", reason: undefined }
-    assert.throws(() => core.check(untold.state), /^I2/)
-    const gone = make()
-    const task = gone.start()
-    gone.state.members.works.delete(task.request)
-    assert.throws(() => core.check(gone.state), /^I2: who has ended is to be told/)
+    assert.throws(() => core.check(untold.state), /^I2: a task was not told to stop, or too early/)
+    const early = make()
+    early.start().settled = true
+    assert.throws(() => core.check(early.state), /^I2: a task was not told to stop, or too early/)
+    const deaf = make().state
+    core.listen(deaf, new TestTicket<undefined, core.Stop>(undefined, 0))
+    deaf.stop = { why: "cancel", reason: undefined }
+    assert.throws(() => core.check(deaf), /^I2: 1 were not told to stop/)
     const asked = make().state
     asked.outside = { reason: "enough" }
     assert.throws(() => core.check(asked), /^I1/)

@@ -13,7 +13,10 @@ interface Options {
 /** A registry that counts what it reports, and what runs in it. */
 const make = ({ effect, promise }: Library, options: Options = {}) => {
   const counts = { running: 0, peak: 0, ended: 0, reported: 0 }
-  const background = effect.Background.makeUnsafe({ ...options, onError: () => Effect.sync(() => counts.reported++) })
+  const background = effect.Background.makeUnsafe({
+    ...options,
+    onError: () => Effect.map(pause, () => counts.reported++)
+  })
   const view = promise.Background.from(background)
   const leave = () => {
     counts.running--
@@ -29,8 +32,8 @@ const make = ({ effect, promise }: Library, options: Options = {}) => {
   )
   const atRest = () => {
     same([view.size, counts.running], [0, 0], "at rest")
-    const { semaphore, works } = background["~effect-concurrency/Background"]
-    same([semaphore?.taken ?? 0, semaphore?.waiting.size ?? 0, works.waiting.size], [0, 0, 0], "permits, and who waits")
+    const { semaphore, waiting } = background["~effect-concurrency/Background"]
+    same([semaphore?.taken ?? 0, semaphore?.waiting.size ?? 0, waiting.size], [0, 0, 0], "permits, and who waits")
   }
   return { background, view, counts, enter, leave, work, atRest }
 }

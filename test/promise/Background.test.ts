@@ -25,7 +25,7 @@ waitLaws("Background.awaitEmpty", () => {
   const { open, opened } = gate()
   const background = new Background()
   background.fireAndForget(() => opened)
-  const { waiting } = background["~effect-concurrency/Background"].works
+  const { waiting } = background["~effect-concurrency/Background"]
   return {
     wait: (options) => background.awaitEmpty(options),
     grant: open,
@@ -283,6 +283,89 @@ describe("Background for async functions", () => {
         ])
       }))
 
+    describe("with an onError that never ends", () => {
+      const late = "(the report of this has not ended in time)"
+      /** What the console is told. */
+      const onConsole = async (test: (lines: Array<string>) => Promise<void>) => {
+        const lines: Array<string> = []
+        const console = vi
+          .spyOn(globalThis.console, "error")
+          .mockImplementation((...args) => void lines.push(args.join(" ")))
+        try {
+          await withFakeTimers(() => test(lines))
+        } finally {
+          console.mockRestore()
+        }
+      }
+
+      for (const options of [
+        { onClose: "drain", deadline: 100 },
+        { onClose: "interrupt", grace: 100 },
+        { onClose: "interrupt", deadline: 100 }
+      ] as const) {
+        it(`is over when its time is, and the failure is named and told: ${JSON.stringify(options)}`, () =>
+          onConsole(async (lines) => {
+            const background = new Background({ ...options, onError: () => new Promise(() => {}) })
+            background.fireAndForget(() => Promise.reject(oops), { name: "mail" })
+            await settle()
+            const [empty, close] = [watch(background.awaitEmpty()), watch(background.close())]
+            await vi.advanceTimersByTimeAsync(99)
+            assert.deepStrictEqual([close.state, lines], ["waiting", []])
+            await vi.advanceTimersByTimeAsync(1)
+            await settle()
+            assert.deepStrictEqual([close.value, empty.state], [["mail"], "done"])
+            assert.deepStrictEqual(lines, [`Background: mail: it failed, and nobody waits for it ${late} Error: oops`])
+            assert.deepStrictEqual(await background.close(), [], "once")
+          }))
+      }
+
+      it("what does not end either is reported, and that has as long again; a report that ends in time is not told twice", () =>
+        onConsole(async (lines) => {
+          for (const answers of [false, true]) {
+            const { open, opened } = gate()
+            const told: Array<string> = []
+            const background = new Background({
+              grace: 100,
+              onError: ({ message }) => {
+                told.push(message)
+                return opened
+              }
+            })
+            background.fireAndForget(() => new Promise(() => {}), { name: "deaf" })
+            await settle()
+            const close = watch(background.close())
+            await vi.advanceTimersByTimeAsync(199)
+            assert.deepStrictEqual([close.state, told.length, lines], ["waiting", 1, []])
+            if (answers) open()
+            else await vi.advanceTimersByTimeAsync(1)
+            await settle()
+            assert.deepStrictEqual(close.value, ["deaf"])
+            const message = "1 task had not cleaned up in time, and was left behind: deaf"
+            assert.deepStrictEqual(
+              [told, lines.splice(0)],
+              [[message], answers ? [] : [`Background.close: ${message} ${late}`]]
+            )
+            await vi.advanceTimersByTimeAsync(1)
+          }
+        }))
+
+      it("who had a failure and did not answer is not told what was cancelled: the console is, at the deadline", () =>
+        onConsole(async (lines) => {
+          const background = new Background({ onClose: "drain", deadline: 100, onError: () => new Promise(() => {}) })
+          background.fireAndForget(() => Promise.reject(oops), { name: "mail" })
+          background.fireAndForget(untilAborted, { name: "slow" })
+          await settle()
+          const close = watch(background.close())
+          await vi.advanceTimersByTimeAsync(100)
+          await settle()
+          assert.deepStrictEqual(close.value, ["slow", "mail"])
+          assert.deepStrictEqual(lines, [
+            `Background: mail: it failed, and nobody waits for it ${late} Error: oops`,
+            "Background.close: 1 task had not ended by the deadline, and was cancelled: slow"
+          ])
+        }))
+    })
+
     it("await using closes it", async () => {
       const { background } = noting()
       let reason: any
@@ -294,6 +377,80 @@ describe("Background for async functions", () => {
       await settle()
       await background[Symbol.asyncDispose]()
       assert.deepStrictEqual([reason.name, background.stats().isClosed], ["AbortError", true])
+    })
+  })
+
+  describe("one of its own tasks that waits for it", () => {
+    const message = "a task of the registry waits for the registry, and so for itself, and would never end"
+    const unbounded = [{}, { onClose: "drain" }, { onClose: "drain", deadline: 5 }, { deadline: 5 }] as const
+
+    for (const options of unbounded) {
+      it(`is told so in its first step, and close closes it all the same: ${JSON.stringify(options)}`, async () => {
+        for (const operation of ["awaitEmpty", "close"] as const) {
+          const { background } = noting(options)
+          const error: any = await rejectionOf(background.run(async () => void (await background[operation]())))
+          assert.strictEqual(error.message, `Background.${operation}: ${message}`)
+          await background.awaitEmpty()
+          assert.strictEqual(background.stats().isClosed, operation === "close")
+        }
+      })
+    }
+
+    it("is told so in its first step also when that comes late, since it waited for its turn", async () => {
+      const { background } = noting({ concurrency: 1 })
+      background.fireAndForget(() => settle())
+      const error: any = await rejectionOf(background.run(() => background.awaitEmpty()))
+      assert.strictEqual(error.message, `Background.awaitEmpty: ${message}`)
+    })
+
+    it("may wait with a signal or a timeout, and for a close that is over at some time", () =>
+      withFakeTimers(async () => {
+        const { background } = noting({ grace: 100 })
+        const { signal } = new AbortController()
+        const controller = new AbortController()
+        const tasks = [
+          background.start(() => background.awaitEmpty({ timeout: 10 })),
+          background.start(() => background.awaitEmpty({ signal: controller.signal })),
+          background.start(() => background.awaitEmpty({ timeout: Infinity, signal }))
+        ].map((task) => watch(task.wait()))
+        await vi.advanceTimersByTimeAsync(10)
+        controller.abort("enough")
+        await settle()
+        assert.deepStrictEqual(
+          [tasks[0]!.error.name, tasks[1]!.error, tasks[2]!.state],
+          ["TimeoutError", "enough", "waiting"]
+        )
+        const closer = watch(background.run(() => background.close()))
+        await vi.advanceTimersByTimeAsync(200)
+        await settle()
+        assert.deepStrictEqual(closer.value, ["(no name)", "(no name)"])
+      }))
+
+    it("cancelAll in the first step of a task cancels all, itself too, and does not wait", async () => {
+      const { background } = noting()
+      const other = background.start(untilAborted)
+      const count = await background.run(async ({ signal }) => [await background.cancelAll("why"), signal.reason])
+      assert.deepStrictEqual([count, other.poll()._tag], [[2, "why"], "Cancelled"])
+    })
+
+    it("nobody else is taken for one: who is called by a task, but is no part of it, or comes after its first step", async () => {
+      const { background } = noting()
+      const other = new Background()
+      const log: Array<string> = []
+      background.fireAndForget(() => {
+        other.fireAndForget(() => background.awaitEmpty().then(() => log.push("another's task")))
+      })
+      background.fireAndForget(async () => {
+        await Promise.resolve()
+        void background.awaitEmpty().then(() => log.push("later, and not awaited"))
+      })
+      background.fireAndForget(() => {
+        throw oops
+      })
+      await Promise.all([background.awaitEmpty(), other.awaitEmpty()])
+      await background.awaitEmpty()
+      await settle()
+      assert.deepStrictEqual(log.sort(), ["another's task", "later, and not awaited"])
     })
   })
 

@@ -262,6 +262,67 @@ describe("Shield", () => {
       }
     }))
 
+  it("work that waits for it is told so in its first step, and close closes it all the same", async () => {
+    const message = "shielded work waits for all that is shielded, and so for itself, and would never end"
+    for (const operation of ["awaitEmpty", "close"] as const) {
+      for (const how of ["shield", "critical"] as const) {
+        const { reports, shield } = make()
+        const error: any = await rejectionOf(shield[how]((): Promise<unknown> => shield[operation]()))
+        assert.strictEqual(error.message, `Shield.${operation}: ${message}`)
+        await shield.awaitEmpty()
+        assert.deepStrictEqual([shield.stats().isClosed, reports], [operation === "close", []])
+      }
+    }
+  })
+
+  it("work that waits for it with a signal or a timeout may; so may what is called by work, and is no part of it", () =>
+    withFakeTimers(async () => {
+      const { shield } = make()
+      const other = make().shield
+      const controller = new AbortController()
+      const calls = [
+        watch(shield.shield(() => shield.awaitEmpty({ timeout: 10 }))),
+        watch(shield.shield(() => shield.awaitEmpty({ signal: controller.signal }))),
+        watch(shield.shield(() => void other.shield(() => shield.awaitEmpty()))),
+        watch(shield.shield(() => shield.close({ timeout: 20 })))
+      ]
+      await vi.advanceTimersByTimeAsync(10)
+      controller.abort("enough")
+      await vi.advanceTimersByTimeAsync(10)
+      await settle()
+      assert.deepStrictEqual(
+        calls.map(({ error, value }) => error?.name ?? error ?? value),
+        ["TimeoutError", "enough", undefined, ["(no name)"]]
+      )
+      assert.deepStrictEqual([shield.stats().running, other.stats().running], [0, 0])
+    }))
+
+  it("the report of what is left behind is waited for, as long again, and then told on the console", () =>
+    withFakeTimers(async () => {
+      const console = vi.spyOn(globalThis.console, "error").mockImplementation(() => {})
+      try {
+        const told: Array<string> = []
+        const shield = new Shield({
+          deadline: 10,
+          onError: ({ message }) => {
+            told.push(message)
+            return new Promise(() => {})
+          }
+        })
+        void shield.shield(() => new Promise(() => {}), { name: "save" })
+        const closed = watch(shield.close())
+        await vi.advanceTimersByTimeAsync(19)
+        assert.deepStrictEqual([closed.state, told.length, console.mock.calls], ["waiting", 1, []])
+        await vi.advanceTimersByTimeAsync(1)
+        assert.deepStrictEqual(closed.value, ["save"])
+        assert.deepStrictEqual(console.mock.calls, [
+          [`Shield.close: ${told[0]} (the report of this has not ended in time)`]
+        ])
+      } finally {
+        console.mockRestore()
+      }
+    }))
+
   it("shares the shield of an Effect program: its work is waited for there, and reported there", async () => {
     const reports: Array<unknown> = []
     const { end, work } = working()

@@ -264,6 +264,30 @@ describe("new TaskGroup", () => {
     assert.deepStrictEqual(errors, ["oops"])
   })
 
+  it("a task that joins it in its first step is told so, and nothing has changed; others may", async () => {
+    const group = new TaskGroup()
+    const error: any = await rejectionOf(
+      group
+        .start(() => group.join())
+        .catch(async (error) => {
+          assert.strictEqual(group.stats().status, "stopping")
+          throw error
+        })
+    )
+    const message = "TaskGroup.join: a task of the group waits for the group, and so for itself, and would never end"
+    assert.strictEqual(error.message, message)
+    assert.strictEqual(await rejectionOf(group.join()), error)
+
+    const [inner, outer] = [new TaskGroup(), new TaskGroup()]
+    const joins: Array<Promise<void>> = []
+    void outer.start(() => {
+      void inner.start(() => void joins.push(outer.join()))
+      joins.push(inner.join())
+    })
+    await Promise.all(joins)
+    assert.deepStrictEqual([joins.length, inner.stats().status, outer.stats().status], [2, "closed", "closed"])
+  })
+
   it("a signal of it is aborted whenever it stops, also when it is asked for later", async () => {
     const group = new TaskGroup()
     const early = group.signal

@@ -1,4 +1,4 @@
-import { Effect, type Fiber, type Scope } from "effect"
+import { Effect, type Fiber, type Layer, type Scope } from "effect"
 import { TaskGroup } from "effect-concurrency"
 import { taskGroup } from "effect-concurrency/promise"
 import { describe, expect, it } from "tstyche"
@@ -37,6 +37,24 @@ describe("TaskGroup", () => {
     expect(scoped.start(effect)).type.toBe<Effect.Effect<Fiber.Fiber<"a", "e">, TaskGroup.TaskGroupClosed, "r">>()
     expect(scoped).type.toBeAssignableTo<TaskGroup.TaskGroup<"e", TaskGroup.TaskGroupClosed>>()
     expect(scoped).type.not.toBeAssignableTo<TaskGroup.TaskGroup<"e">>()
+  })
+})
+
+describe("TaskGroup.Service", () => {
+  class Tasks extends TaskGroup.Service<Tasks, "e" | "f">()("app/Tasks") {}
+  class Sure extends TaskGroup.Service<Sure>()("app/Sure") {}
+
+  it("says what its tasks may fail with, and requires the service", () => {
+    expect(Tasks.start(effect)).type.toBe<
+      Effect.Effect<Fiber.Fiber<"a", "e">, TaskGroup.TaskGroupClosed, "r" | Tasks>
+    >()
+    expect(Tasks.join).type.toBe<Effect.Effect<void, "e" | "f" | TaskGroup.TaskGroupError<"e" | "f">, Tasks>>()
+    expect(Tasks.layer).type.toBe<Layer.Layer<Tasks>>()
+  })
+
+  it("without a word about its errors, its tasks have none", () => {
+    expect(Sure.join).type.toBe<Effect.Effect<void, never, Sure>>()
+    expect(Sure.start).type.not.toBeCallableWith(effect)
   })
 })
 
