@@ -15,10 +15,14 @@
  * - A task never starts within the call that starts it, so there are no eager ones. An effect may be started as often as you like, and each
  *   start is another task.
  * - A failure arrives as it was. Nothing is chained to it, and a class that something fails with is not made an instance.
- * - A task that waits for itself is told so, whenever it does. The facade's `Task` sees that in its first step only: later, such a wait never
- *   ends, unless it has a signal or a timeout.
- * - A callback is given the outcome; what registers it gives back what removes it, so the same function may be registered twice.
- * - A failure nobody asks for is reported when it happens, and not when the task is collected as garbage.
+ * - A task whose own fiber waits for it is told so, whenever it does. Another fiber within it may wait for it: a child is interrupted when the task
+ *   ends, so its wait has an end, and one that outlives the task hears of that. (A task that waits for such a fiber does wait for itself, and
+ *   nobody tells it.) The facade's `Task` sees it in its first step only; see there.
+ * - A callback is given the outcome; what registers it gives back what removes it, so the same function may be registered twice. It runs with
+ *   what whoever registers it has: the services, which its type asks of him, the references, the clock; as `add_done_callback` takes the context
+ *   of its caller. It has nothing of the task's. What is to run with that belongs into the task: `Effect.onExit(effect, callback)`.
+ * - A failure nobody asks for is reported when it happens, and not when the task is collected as garbage. Who races a task, or waits for several
+ *   with `Wait`, has asked as long as that goes on, and after it only if the failure is what came of it.
  *
  * @since 0.1.0
  */
@@ -201,8 +205,8 @@ export interface Task<out A, out E = never> {
   readonly cancelNow: Effect.Effect<boolean>
 
   /**
-   * Has a callback called when the task has ended: once, in a fiber of its own, with the services of whoever registers it. When the task has ended
-   * already, it is called soon, and never before this goes on. What it gives can remove the callback.
+   * Has a callback called when the task has ended: once, in a fiber of its own, with the services and references of whoever registers it, and not
+   * with the task's. When the task has ended already, it is called soon, and never before this goes on. What it gives can remove the callback.
    * A callback that fails or throws is reported, and nobody else notices.
    */
   onComplete<R = never>(

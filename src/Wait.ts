@@ -3,8 +3,15 @@
  *
  * It corresponds to `asyncio.wait`, `as_completed`, `gather`, and the `staggered_race` behind happy eyeballs, with these differences.
  *
- * - Effects are descriptions: one that is given twice runs twice. Effects are started here, and are ours to interrupt. A fiber runs
- *   already: wherever one is given among effects it is only listened to, and `losers` does not concern it.
+ * - Effects are descriptions: one that is given twice runs twice. Effects are started here, and are ours to interrupt. A fiber, or a `Task`, runs
+ *   already: wherever one is given among effects it is only listened to, and `losers` does not concern it. It is left when the race is over,
+ *   and nothing of us stays in it.
+ * - To listen is not to ask for a failure. What a `Task` fails with is held back while the race goes on, and is the race's if that is what the race
+ *   fails with, or `asCompleted` has given it. Otherwise the race leaves it, and it is as with any task: reported, unless somebody asks for it by
+ *   the next turn. So `wait`, which gives no failures, takes none over. What a fiber fails with is its owner's, and never reported by us.
+ * - A `Task` that was cancelled ends with `TaskCancelled`: an error for `firstCompleted` and the others, but no failure for `"firstFailure"`.
+ * - When the caller is interrupted before it has the failure that is the result, that is reported. What `firstSuccess` and `firstN` look past
+ *   is not, with or without a success.
  * - `all` interrupts the others when one fails, where `gather` has them run on (`losers: "keep"`); and what fails later is reported, where
  *   `gather` drops it. `gather` with `return_exceptions=True` is `all` of `Effect.exit`s, or of what awaits fibers: that one of
  *   those was interrupted is a value then. That the caller is, ends the caller.
@@ -15,6 +22,8 @@
  *   the like.
  * - `staggered` gives the value, and with `withIndex` who it came from, as any race does. Its errors are those of who failed, and no entry
  *   for others; a winner has none with it.
+ * - A task that takes part in a race of its own, and that cannot end well without it (`all`; `wait` for all, without a timeout; where nobody else
+ *   takes part), is told so by a defect, as one that awaits itself is. (Not by `asCompleted`: a stream runs in a fiber of its own.)
  *
  * @since 0.1.0
  */
@@ -26,28 +35,32 @@ import * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
-import { expect, record } from "./core/arguments.js"
-import { wake } from "./core/ticket.js"
+import { expect, misuse, record } from "./core/arguments.js"
+import type { TaskCancelled } from "./core/task.js"
+import * as tasks from "./core/task.js"
+import { type Chain, wake } from "./core/ticket.js"
 import * as core from "./core/wait.js"
 import { TooManyFailed } from "./core/wait.js"
 import { milliseconds } from "./internal/duration.js"
 import {
   type DurationInput,
-  type Failure,
+  type Failure as FailureOf,
   failureOf,
   forkDetached,
   inheritFrom,
   interruptNow,
   isInterruptedOnly,
   onFiberExit,
-  type Requirements,
+  type Requirements as RequirementsOf,
   type RunningFiber,
-  type Success,
+  type Success as SuccessOf,
   withFiber
 } from "./internal/effect.js"
 import { FiberTicket, park } from "./internal/park.js"
 import { pullStream } from "./internal/pullStream.js"
 import { report } from "./internal/report.js"
+import { exitOf as exitOfTask, runsIn, watch } from "./internal/task.js"
+import type { Task } from "./Task.js"
 
 export {
   /**
@@ -60,6 +73,15 @@ export {
 }
 
 type AnyEffect = Effect.Effect<any, any, any>
+
+/** What takes part: an effect, which is started here; or a fiber (which is an effect) or a task, which run already. */
+type Member = AnyEffect | Task<any, any>
+
+/** What a member gives, fails with, requires. */
+type Success<T extends Member> = T extends Task<infer A, any> ? A : T extends AnyEffect ? SuccessOf<T> : never
+type Failure<T extends Member> =
+  T extends Task<any, infer E> ? E | TaskCancelled : T extends AnyEffect ? FailureOf<T> : never
+type Requirements<T extends Member> = T extends AnyEffect ? RequirementsOf<T> : never
 
 /**
  * What becomes of the effects that still run when there is a result.
@@ -115,7 +137,7 @@ export type Winner<A> = core.Winner<A>
 export type Won<A, WithIndex extends boolean> = core.Won<A, WithIndex>
 
 /**
- * How to wait for fibers.
+ * How to wait for what runs.
  *
  * @since 0.1.0
  * @category models
@@ -130,7 +152,7 @@ export interface WaitOptions {
 }
 
 /**
- * Which of the fibers had ended, and which not: each once, and in the order in which they were given.
+ * Which of the fibers and tasks had ended, and which not: each once, and in the order in which they were given.
  *
  * @since 0.1.0
  * @category models
@@ -192,7 +214,7 @@ export interface HedgeOptions<WithIndex extends boolean = false> extends RaceOpt
  * @since 0.1.0
  * @category first
  */
-export const firstCompleted = <T extends AnyEffect, WithIndex extends boolean = false>(
+export const firstCompleted = <T extends Member, WithIndex extends boolean = false>(
   effects: Iterable<T>,
   options?: RaceOptions<WithIndex>
 ): Effect.Effect<Won<Success<T>, WithIndex>, Failure<T>, Requirements<T>> => {
@@ -231,7 +253,7 @@ export const firstCompleted = <T extends AnyEffect, WithIndex extends boolean = 
  * @since 0.1.0
  * @category first
  */
-export const firstSuccess = <T extends AnyEffect, WithIndex extends boolean = false>(
+export const firstSuccess = <T extends Member, WithIndex extends boolean = false>(
   effects: Iterable<T>,
   options?: RaceOptions<WithIndex>
 ): Effect.Effect<Won<Success<T>, WithIndex>, TooManyFailed<Failure<T>>, Requirements<T>> => {
@@ -262,7 +284,7 @@ export const firstSuccess = <T extends AnyEffect, WithIndex extends boolean = fa
  * @since 0.1.0
  * @category first
  */
-export const firstN = <T extends AnyEffect, WithIndex extends boolean = false>(
+export const firstN = <T extends Member, WithIndex extends boolean = false>(
   effects: Iterable<T>,
   n: number,
   options?: RaceOptions<WithIndex>
@@ -306,7 +328,7 @@ export const all: {
    * @since 0.1.0
    * @category all
    */
-  <const T extends ReadonlyArray<AnyEffect>>(
+  <const T extends ReadonlyArray<Member>>(
     effects: T,
     options?: Options
   ): Effect.Effect<{ -readonly [K in keyof T]: Success<T[K]> }, Failure<T[number]>, Requirements<T[number]>>
@@ -314,11 +336,11 @@ export const all: {
    * @since 0.1.0
    * @category all
    */
-  <T extends AnyEffect>(
+  <T extends Member>(
     effects: Iterable<T>,
     options?: Options
   ): Effect.Effect<Array<Success<T>>, Failure<T>, Requirements<T>>
-} = <T extends AnyEffect>(effects: Iterable<T>, options?: Options): Effect.Effect<any, Failure<T>, Requirements<T>> => {
+} = <T extends Member>(effects: Iterable<T>, options?: Options): Effect.Effect<any, Failure<T>, Requirements<T>> => {
   const where = "Wait.all"
   return checked(() => {
     const list = effectsOf(where, effects, 0)
@@ -331,14 +353,15 @@ export const all: {
 }
 
 /**
- * Waits for fibers, and says which have ended. It interrupts none of them, and never fails because of one.
+ * Waits for fibers and tasks, and says which have ended. It interrupts none of them, and never fails because of one.
  *
- * **When to use**: for fibers that belong to somebody else, to look after some time, and then perhaps again.
+ * **When to use**: for work that belongs to somebody else, to look after some time, and then perhaps again.
  *
- * **Details**: `asyncio.wait`. A fiber that is given twice counts once; one that ended while this was being resumed is in `done`, too. With
- * a timeout of 0 it only looks. No fibers is refused (a defect), as in asyncio.
+ * **Details**: `asyncio.wait`. One that is given twice counts once; one that ended while this was being resumed is in `done`, too. With
+ * a timeout of 0 it only looks. None at all is refused (a defect), as in asyncio. It asks for no failure: one of a `Task` that is done is
+ * reported unless somebody asks for it by the turn after this has ended.
  *
- * **Interruption**: ends the wait and nothing else. Nothing is left in the fibers, however often they are waited for.
+ * **Interruption**: ends the wait and nothing else. Nothing is left in the fibers and tasks, however often they are waited for.
  *
  * **Fairness**: does not apply: there is no result to get before another.
  *
@@ -359,26 +382,27 @@ export const all: {
  * @since 0.1.0
  * @category fibers
  */
-export const wait = <F extends RunningFiber<any, any>>(
+export const wait = <F extends RunningFiber<any, any> | Task<any, any>>(
   fibers: Iterable<F>,
   options?: WaitOptions
 ): Effect.Effect<Waited<F>> => {
   const where = "Wait.wait"
   return checked(() => {
-    const list = [...new Set(listOf(where, "fibers", fibers, "a fiber", isFiber))]
+    const list = [...new Set(listOf(where, "fibers", fibers, "a fiber or a task", isRunning))]
     const until = core.until(where, core.options(where, options)?.until)
     const timeout = options?.timeout === undefined ? Infinity : milliseconds(where, "timeout", options.timeout)
-    return Effect.uninterruptibleMask((restore) => {
+    const refusal = timeout === Infinity ? refuseItself(where, list, until) : Effect.void
+    const waiting = Effect.uninterruptibleMask((restore) => {
       const state = core.make<undefined>(
         where,
         until,
         list.map(() => false)
       )
       for (let i = 0; i < list.length; i++) core.startNext(state, 0)
-      const unsubscribe = list.map((fiber, index) =>
-        onFiberExit(fiber, (exit) => wake(core.end(state, index, endingOf(exit), undefined)))
+      const listeners = list.map((member, index) =>
+        listen(member, (ending) => wake(core.end(state, index, ending, undefined)))
       )
-      const leave = () => unsubscribe.forEach((stop) => stop())
+      const leave = () => listeners.forEach((listener) => wake(listener.leave()))
       const result = () => {
         leave()
         const is = (ended: boolean) => list.filter((_, index) => (state.members[index]!.status !== "running") === ended)
@@ -401,20 +425,22 @@ export const wait = <F extends RunningFiber<any, any>>(
         }
       )
     })
+    return Effect.zipRight(refusal, waiting)
   })
 }
 
 /**
- * A stream of how effects, or fibers, end: each as it does.
+ * A stream of how effects, fibers and tasks end: each as it does.
  *
  * **When to use**: to go on with each result when it is there, rather than when all are.
  *
- * **Details**: `asyncio.as_completed`. Effects are started, all at once, when the stream is run, and each time anew. Fibers run already;
- * one that is given twice counts once, as it does where it is given first. A failure does not end the stream:
- * `Stream.mapEffect(({ exit }) => exit)` has it do so. Of nothing it is empty. What was not taken from the stream and failed is reported.
+ * **Details**: `asyncio.as_completed`. Effects are started, all at once, when the stream is run, and each time anew. Fibers and tasks run
+ * already; one that is given twice counts once, as it does where it is given first. A failure does not end the stream:
+ * `Stream.mapEffect(({ exit }) => exit)` has it do so. Of nothing it is empty. What was not taken from the stream and failed is
+ * reported; a stream that is never run starts nothing.
  *
  * **Interruption**: when the stream is left early or interrupted, the effects are interrupted, and waited for, as `losers` says. Fibers
- * are left alone.
+ * and tasks are left alone.
  *
  * **Fairness**: the order is that in which they end.
  *
@@ -434,7 +460,7 @@ export const wait = <F extends RunningFiber<any, any>>(
  * @since 0.1.0
  * @category fibers
  */
-export const asCompleted = <T extends AnyEffect>(
+export const asCompleted = <T extends Member>(
   members: Iterable<T>,
   options?: Options
 ): Stream.Stream<Completed<Success<T>, Failure<T>>, never, Requirements<T>> => {
@@ -442,30 +468,26 @@ export const asCompleted = <T extends AnyEffect>(
   const running = checked(() => {
     const entries = once(effectsOf(where, members, 0))
     const options_ = checkedOptions(where, options)
-    const make = () =>
-      begin(
-        where,
-        entries.map(({ effect }) => effect),
-        "each",
-        options_
-      )
+    const list = entries.map(({ effect }) => effect)
+    const make = () => begin(where, list, "each", options_)
     make() // what is refused is refused now
     const acquire = Effect.suspend(() => {
       const race = make()
       return Effect.as(race.start(0), race)
     })
     return Effect.map(
-      Effect.acquireRelease(acquire, ({ close, reported, state }, exit) =>
+      Effect.acquireRelease(acquire, ({ abandon, close, state }, exit) =>
         Effect.zipRight(
           close(Exit.isFailure(exit) && isInterruptedOnly(exit.cause)),
-          Effect.suspend(() => Effect.forEach(core.untaken(state), reported, { discard: true }))
+          Effect.suspend(() => abandon(core.disown(state)))
         )
       ),
-      ({ state }) => {
+      ({ keep, state }) => {
         const next: Effect.Effect<Completed<Success<T>, Failure<T>>, Option.Option<never>> = Effect.uninterruptibleMask(
           (restore) => {
             const index = core.take(state)
             if (index !== undefined) {
+              keep(index)
               return Effect.succeed({ index: entries[index]!.index, exit: exitOf(state, index) })
             }
             if (core.isExhausted(state)) return Effect.fail(Option.none())
@@ -518,7 +540,7 @@ export const asCompleted = <T extends AnyEffect>(
  * @since 0.1.0
  * @category staggered
  */
-export const staggered = <T extends AnyEffect, WithIndex extends boolean = false>(
+export const staggered = <T extends Member, WithIndex extends boolean = false>(
   effects: Iterable<T>,
   delay: DurationInput,
   options?: RaceOptions<WithIndex>
@@ -592,51 +614,62 @@ const checked = <A, E, R>(f: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, 
   }
 }
 
-const effectsOf = <T extends AnyEffect>(where: string, effects: Iterable<T>, min?: number): Array<T> =>
-  listOf(where, "effects", effects, "an effect", (effect) => Effect.isEffect(effect) || isFiber(effect), min)
+const effectsOf = <T extends Member>(where: string, effects: Iterable<T>, min?: number): Array<T> =>
+  listOf(where, "effects", effects, "an effect, a fiber or a task", isMember, min)
 
 /** An effect can be iterated, for the sake of generators, and is no list of any. */
 const listOf: typeof core.list = (where, name, members, allowed, isMember, min) => {
-  expect(!Effect.isEffect(members) && !isFiber(members), where, name, "a list", members)
+  expect(!(Effect.isEffect(members) || isRunning(members)), where, name, "a list", members)
   return core.list(where, name, members, allowed, isMember, min)
 }
 
-const isFiber: (u: unknown) => boolean = Fiber.isFiber
+/** The state of what is a task. */
+const taskOf = (member: unknown): tasks.State | undefined => (member as any)?.[tasks.TypeId]
+
+/** Whether it runs already, and so is not ours. */
+const isRunning = (member: unknown): boolean => Fiber.isFiber(member) || taskOf(member) !== undefined
+
+const isMember = (member: unknown): boolean => Effect.isEffect(member) || isRunning(member)
+
+/** Refuses a task that would wait for itself. */
+const refuseItself = (where: string, members: ReadonlyArray<unknown>, goal: core.Goal): Effect.Effect<void> => {
+  const all = members.filter((member) => taskOf(member) !== undefined)
+  if (all.length === 0) return Effect.void
+  return withFiber((fiber) => {
+    const own = all.filter((task) => runsIn(task, fiber)).length
+    return core.waitsForItself(goal, members.length, own) ? Effect.die(misuse(where, tasks.itself)) : Effect.void
+  })
+}
 
 const checkedOptions = (where: string, options: RaceOptions<boolean> | undefined): RaceOptions<boolean> => {
   const { losers, withIndex } = core.options(where, options) ?? {}
   return { losers, withIndex }
 }
 
-/** Each fiber once: where it is given first. */
-const once = <T extends AnyEffect>(
+/** Each that runs already once: where it is given first. */
+const once = <T extends Member>(
   effects: ReadonlyArray<T>
 ): ReadonlyArray<{ readonly effect: T; readonly index: number }> => {
   const seen = new Set<T>()
   return effects.flatMap((effect, index) =>
-    !isFiber(effect) || seen.size < seen.add(effect).size ? [{ effect, index }] : []
+    !isRunning(effect) || seen.size < seen.add(effect).size ? [{ effect, index }] : []
   )
 }
 
 // -------------------------------------------------------------------------------------------------------------------------- running
 
 /** Effects of one caller that run. All that it gives is for uninterruptible regions. */
-const begin = <T extends AnyEffect>(
-  where: string,
-  effects: ReadonlyArray<T>,
-  goal: core.Goal,
-  options: core.Options
-) => {
+const begin = <T extends Member>(where: string, effects: ReadonlyArray<T>, goal: core.Goal, options: core.Options) => {
   const state: State<T> = core.make(
     where,
     goal,
-    effects.map((effect) => !isFiber(effect)),
+    effects.map((effect) => !isRunning(effect)),
     options
   )
   /** Where ours run. */
   const fibers: Array<RunningFiber<void, never> | undefined> = []
-  /** What to call so that those which are not ours forget us. */
-  const subscriptions: Array<() => void> = []
+  /** Who listens to those which are not ours. */
+  const listeners: Array<Listener> = []
 
   const start = (now: number): Effect.Effect<void, never, Requirements<T>> => {
     let index: number | undefined
@@ -655,17 +688,13 @@ const begin = <T extends AnyEffect>(
   /** Starts an effect, and gives where it runs; or listens to a fiber. */
   const begun = (index: number): Effect.Effect<RunningFiber<void, never> | undefined, never, Requirements<T>> => {
     const effect: T = effects[index]!
-    if (!isFiber(effect)) return forkDetached(member(effect, index))
-    subscriptions.push(
-      onFiberExit(effect as unknown as RunningFiber<Success<T>, Failure<T>>, (exit) =>
-        wake(core.end(state, index, endingOf(exit), exit))
-      )
-    )
+    if (!isRunning(effect)) return forkDetached(member(effect as AnyEffect, index))
+    listeners[index] = listen(effect, (ending, exit) => wake(core.end(state, index, ending, exit)))
     return Effect.succeed(undefined)
   }
 
   /** It may be interrupted whatever its caller is, and tells its end itself: also when it is interrupted before it began. */
-  const member = (effect: T, index: number): Effect.Effect<void, never, Requirements<T>> =>
+  const member = (effect: AnyEffect, index: number): Effect.Effect<void, never, Requirements<T>> =>
     Effect.matchCauseEffect(Effect.interruptible(effect), {
       onFailure: (cause) => ended(index, Exit.failCause(cause)),
       onSuccess: (value) => ended(index, Exit.succeed(value))
@@ -680,15 +709,17 @@ const begin = <T extends AnyEffect>(
   }
 
   const reported = (index: number): Effect.Effect<void> => {
-    const { result, status } = state.members[index]!
-    if (status !== "failed" || result === undefined || Exit.isSuccess(result)) return Effect.void
+    const { ours, result, status } = state.members[index]!
+    if (!ours || status !== "failed" || result === undefined || Exit.isSuccess(result)) return Effect.void
     const message = `number ${index} failed, and nobody waits for it any more`
     return report({ where, name: undefined, message, cause: result.cause })
   }
 
   const close = (gone: boolean): Effect.Effect<void> =>
     withFiber((caller) => {
-      for (const forget of subscriptions) forget()
+      listeners.forEach((listener, index) => {
+        if (state.members[index]!.status === "running") wake(listener.leave())
+      })
       for (const index of core.close(state, gone)) interruptNow(fibers[index]!, caller)
       return core.mustWait(state) ? drained : Effect.void
     })
@@ -696,6 +727,16 @@ const begin = <T extends AnyEffect>(
   const drained: Effect.Effect<void> = Effect.suspend(() =>
     core.mustWait(state) ? Effect.flatMap(news(state, "those who lost, to end").settlement, () => drained) : Effect.void
   )
+
+  /** The caller has what a member ended with. */
+  const keep = (index: number) => listeners[index]?.keep()
+
+  /** Nobody has what the others ended with; of these, which are ours, that is told. */
+  const abandon = (failed: ReadonlyArray<number>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      listeners.forEach((listener) => wake(listener.leave()))
+      return Effect.forEach(failed, reported, { discard: true })
+    })
 
   /** What the winners have set in their `FiberRef`s. */
   const inherit = Effect.suspend(() =>
@@ -706,13 +747,43 @@ const begin = <T extends AnyEffect>(
     )
   )
 
-  return { state, start, close, reported, inherit }
+  return { state, start, close, keep, abandon, inherit }
 }
 
-type State<T extends AnyEffect> = core.State<Exit.Exit<Success<T>, Failure<T>>>
+/** Who listens to what runs already. */
+interface Listener {
+  /** Somebody has what it ended with. */
+  keep(): void
+  /** Nobody has, or it has not ended: it is as if nobody had listened. */
+  leave(): Chain
+}
+
+/** Has a function called with how something ends that runs already. */
+const listen = (member: Member, ended: (ending: core.Ending, exit: Exit.Exit<any, any>) => void): Listener => {
+  const task = taskOf(member)
+  if (task === undefined) {
+    const fiber = member as unknown as RunningFiber<any, any>
+    let over = false
+    const forget = onFiberExit(fiber, (exit) => {
+      over = true
+      ended(endingOf(exit), exit)
+    })
+    const leave = () => {
+      if (!over) forget() // which looks through all who listen
+      return undefined
+    }
+    return { keep: () => {}, leave }
+  }
+  return watch(task, (outcome) => {
+    const exit = exitOfTask(task, outcome)
+    ended(outcome._tag === "Cancelled" ? "interrupted" : endingOf(exit), exit)
+  })
+}
+
+type State<T extends Member> = core.State<Exit.Exit<Success<T>, Failure<T>>>
 
 /** Runs effects until it is decided, lets go of those that still run, and gives the result. */
-const race = <T extends AnyEffect, A, E>(
+const race = <T extends Member, A, E>(
   where: string,
   effects: ReadonlyArray<T>,
   goal: core.Goal,
@@ -720,8 +791,9 @@ const race = <T extends AnyEffect, A, E>(
   result: (state: State<T>) => Effect.Effect<A, E>
 ): Effect.Effect<A, E, Requirements<T>> => {
   begin(where, [], goal, options) // what is refused is refused now
+  const refusal = refuseItself(where, effects, goal)
   return Effect.uninterruptibleMask((restore) => {
-    const { close, inherit, start, state } = begin(where, effects, goal, options)
+    const { abandon, close, inherit, keep, start, state } = begin(where, effects, goal, options)
     const time = state.delay === 0 ? Effect.succeed(0) : Clock.currentTimeMillis
     const decision: Effect.Effect<void, never, Requirements<T>> = Effect.flatMap(time, (now) =>
       Effect.flatMap(start(now), () => {
@@ -746,14 +818,24 @@ const race = <T extends AnyEffect, A, E>(
         )
       })
     )
-    return Effect.matchCauseEffect(decision, {
-      onFailure: (cause) => Effect.zipRight(close(true), Effect.failCause(cause)),
+    const gone = (reasons: ReadonlyArray<number>, cause: Cause.Cause<never>) =>
+      Effect.zipRight(abandon(reasons), Effect.failCause(cause))
+    const run = Effect.matchCauseEffect(decision, {
+      onFailure: (cause) => {
+        const reasons = core.reasons(state) // when it was interrupted in the tick of the decision
+        return Effect.zipRight(close(true), gone(reasons, cause))
+      },
       onSuccess: () =>
-        Effect.zipRight(
-          Effect.zipRight(close(false), inherit),
-          Effect.suspend(() => result(state))
-        )
+        // An interruption that came while those who lost cleaned up is to be seen before the result: it would take that away.
+        Effect.matchCauseEffect(Effect.zipRight(close(false), restore(Effect.void)), {
+          onFailure: (cause) => gone(core.reasons(state), cause),
+          onSuccess: () => {
+            core.reasons(state).forEach(keep)
+            return Effect.zipRight(Effect.zipRight(abandon([]), inherit), result(state))
+          }
+        })
     })
+    return Effect.zipRight(refusal, run)
   })
 }
 

@@ -398,6 +398,35 @@ describe("Task for effects", () => {
       })
     )) // asyncio: test_task_awaits_on_itself
 
+  it("a child of it may wait for it, and that wait ends with it, however it ends", () =>
+    run(
+      Effect.gen(function* () {
+        for (const end of ["succeeds", "fails", "cancelled", "a task within a task"] as const) {
+          const self = yield* Deferred.make<Task.Task<number, string>>()
+          const waiting = yield* Deferred.make<Fiber.RuntimeFiber<unknown, unknown>>()
+          const body = Effect.gen(function* () {
+            const me = yield* Deferred.await(self)
+            const wait = end === "a task within a task" ? Effect.flatMap(Task.start(me.await), Task.await) : me.await
+            yield* Deferred.succeed(waiting, yield* Effect.fork(wait))
+            yield* Effect.yieldNow()
+            if (end === "cancelled") return yield* Effect.never
+            return end === "fails" ? yield* Effect.fail("oops") : 5
+          })
+          const task = yield* Task.start(body)
+          yield* Deferred.succeed(self, task)
+          const child = yield* Deferred.await(waiting)
+          yield* Effect.yieldNow()
+          if (end === "cancelled") yield* task.cancel()
+          const exit = yield* Effect.exit(task.await)
+          assert.strictEqual(Exit.isSuccess(exit), end === "succeeds" || end === "a task within a task")
+          const ended = yield* Fiber.await(child)
+          // It hears of the end, or is interrupted with it.
+          assert.isTrue(Exit.isInterrupted(ended) || Exit.isSuccess(ended) === Exit.isSuccess(exit))
+          assert.strictEqual(task[Task.TypeId].waiting?.size ?? 0, 0)
+        }
+      })
+    ))
+
   it("another fiber within it may wait for it", () =>
     run(
       Effect.gen(function* () {
@@ -503,6 +532,41 @@ describe("Task for effects", () => {
           assert.deepStrictEqual(log, ["quick", "slow"])
         })
       )) // asyncio: test_context_2
+
+    it("have nothing of the task's: neither its services nor its references; what is put into the task has those", () =>
+      run(
+        Effect.gen(function* () {
+          class Name extends Context.Tag("test/Name")<Name, string>() {}
+          class Place extends Context.Reference<Place>()("test/Place", { defaultValue: () => "nowhere" }) {}
+          const local = FiberRef.unsafeMake("nobody")
+          const log: Array<string> = []
+          const note = (who: string) =>
+            Effect.map(Effect.all([Name, Place, FiberRef.get(local)]), (all) => void log.push(`${who}: ${all.join()}`))
+          const having =
+            (name: string) =>
+            <A, E, R>(self: Effect.Effect<A, E, R | Name>) =>
+              self.pipe(
+                Effect.provideService(Name, name),
+                Effect.provideService(Place, name),
+                Effect.locally(local, name)
+              )
+          const started = Task.start(Effect.onExit(Effect.yieldNow(), () => note("inside"))).pipe(having("starter"))
+          const task = yield* started
+          yield* task.onComplete(() => note("callback")).pipe(having("registrar"))
+          yield* Effect.provideService(
+            task.onComplete(() => note("other")),
+            Name,
+            "other"
+          )
+          yield* task.await
+          for (let i = 0; i < 4; i++) yield* Effect.yieldNow()
+          assert.deepStrictEqual(log, [
+            "inside: starter,starter,starter",
+            "callback: registrar,registrar,registrar",
+            "other: other,nowhere,nobody"
+          ])
+        })
+      )) // asyncio: test_context_2 (there, too, the context is that of the registrar)
 
     it("can be interrupted inside, though they are registered where nothing is", () =>
       run(

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, FiberRef, Stream, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberRef, Stream, TestClock } from "effect"
 import { Task, Wait } from "effect-concurrency"
 import { heap } from "./utils/heap.js"
 import { Reporter } from "../src/internal/report.js"
+import { settle } from "./laws/skins.js"
 import { effectDriver, waitingLaws } from "./laws/Wait.js"
 import { sweepIsClean } from "./utils/sweep.js"
 
@@ -247,6 +248,119 @@ describe("Wait for effects", () => {
     })
   )
 
+  it("a failure is heard or reported, once, in whichever turn the caller is interrupted", async () => {
+    type Race = (fails: Effect.Effect<never, string>) => Effect.Effect<unknown, unknown>
+    const cleanup = Effect.onInterrupt(Effect.never, () => Effect.yieldNow())
+    const races: Record<string, Race> = {
+      all: (fails) => Wait.all([fails, Effect.never]),
+      // The other takes its time when it is interrupted: the decision is made, and not told.
+      firstCompleted: (fails) => Wait.firstCompleted([cleanup, fails]),
+      firstSuccess: (fails) => Wait.firstSuccess([fails]),
+      "of a task": (fails) => Effect.flatMap(Task.start(fails), (task) => Wait.all([task, cleanup]))
+    }
+    for (const [name, race] of Object.entries(races)) {
+      const seen = new Set<string>()
+      for (let turns = 0; turns < 12; turns++) {
+        let [failed, heard, reported] = [0, 0, 0]
+        const fails = Effect.zipRight(
+          Effect.repeatN(Effect.yieldNow(), 2),
+          Effect.suspend(() => (failed++, Effect.fail("oops")))
+        )
+        const hears = Effect.matchCauseEffect(race(fails), {
+          onFailure: (cause) => Effect.sync(() => void (Cause.isInterruptedOnly(cause) || heard++)),
+          onSuccess: () => Effect.void
+        })
+        const program = Effect.gen(function* () {
+          const fiber = yield* Effect.forkDaemon(hears)
+          yield* Effect.repeatN(Effect.yieldNow(), turns)
+          yield* Fiber.interrupt(fiber)
+        })
+        await Effect.runPromise(
+          Effect.provideService(program, Reporter, { report: () => Effect.sync(() => void reported++) })
+        )
+        await settle()
+        assert.strictEqual(heard + reported, failed, `${name}, ${turns} turns: ${heard} heard, ${reported} reported`)
+        seen.add(heard ? "heard" : reported ? "reported" : "interrupted")
+      }
+      assert.isTrue(seen.has("heard") && seen.has("reported"), `${name}: ${[...seen].join()}`)
+    }
+  })
+  describe("a task of one's own", () => {
+    const oops = { _tag: "Oops" } as const
+
+    it.effect("what it fails with comes as it was, beside TaskCancelled", () =>
+      Effect.gen(function* () {
+        const task = yield* Task.start(Effect.fail(oops), { name: "failing" })
+        assert.strictEqual(yield* Effect.flip(Wait.all([task])), oops)
+        const dies = yield* Task.start(Effect.die("defect"))
+        assert.deepStrictEqual(yield* Effect.exit(Wait.firstCompleted([dies])), Exit.die("defect"))
+        const cancelled = yield* Task.start(Effect.never, { name: "cancelled" })
+        yield* cancelled.cancel({ reason: "why" })
+        const error = yield* Effect.flip(Wait.firstCompleted([cancelled, Effect.never]))
+        assert.deepStrictEqual([(error as any)._tag, (error as any).task], ["TaskCancelled", "cancelled"])
+        const errors = yield* Wait.firstSuccess([task, cancelled]).pipe(
+          Effect.catchTag("TooManyFailed", ({ errors }) => Effect.succeed(errors.map(({ _tag }) => _tag)))
+        )
+        assert.deepStrictEqual(errors, ["Oops", "TaskCancelled"])
+        const exits = yield* Stream.runCollect(Wait.asCompleted([task, Effect.succeed(1)]))
+        assert.deepStrictEqual(
+          Array.from(exits, ({ exit, index }) => `${index} ${exit._tag}`),
+          ["0 Failure", "1 Success"]
+        )
+      })
+    )
+
+    it.effect("that waits for itself where that has no end is told so; elsewhere it may take part", () =>
+      Effect.gen(function* () {
+        const ways: Record<
+          string,
+          readonly [told: boolean, (self: Task.Task<unknown>) => Effect.Effect<unknown, unknown>]
+        > = {
+          all: [true, (self) => Wait.all([self, Effect.succeed(1)])],
+          "first of one": [true, (self) => Wait.firstCompleted([self])],
+          quorum: [true, (self) => Wait.firstN([self, Effect.succeed(1)], 2)],
+          "wait for all": [true, (self) => Wait.wait([self])],
+
+          "wait for some time": [false, (self) => Wait.wait([self], { timeout: 5 })],
+          "first of two": [false, (self) => Wait.firstCompleted([self, Effect.succeed(1)])],
+          "from a child": [
+            false,
+            (self) => Effect.map(Effect.forkDaemon(Wait.all([self, Effect.succeed(1)])), () => "forked")
+          ],
+          "some, as they complete": [
+            false,
+            (self) => Stream.runDrain(Stream.take(Wait.asCompleted([self, Effect.succeed(1)]), 1))
+          ]
+        }
+        for (const [name, [told, wait]] of Object.entries(ways)) {
+          const self = yield* Deferred.make<Task.Task<unknown, unknown>>()
+          const task = yield* Task.start(Effect.flatMap(Deferred.await(self), (me) => wait(me as Task.Task<unknown>)))
+          yield* Deferred.succeed(self, task)
+          const waiter = yield* Effect.fork(Effect.exit(task.await))
+          for (let i = 0; i < 3; i++) yield* TestClock.adjust(5)
+          const exit = yield* Fiber.join(waiter)
+          assert.strictEqual(Exit.isFailure(exit), told, name)
+          if (Exit.isFailure(exit))
+            assert.match(String(Cause.squash(exit.cause)), /^Error: Wait\.\w+: the task waits for itself/)
+        }
+      })
+    )
+
+    it.effect("a fiber's failure is its owner's: nobody reports it", () =>
+      Effect.gen(function* () {
+        const told: Array<string> = []
+        const fails = yield* Effect.forkDaemon(Effect.zipRight(Effect.yieldNow(), Effect.fail("no")))
+        const program = Effect.zipRight(Wait.firstSuccess([fails, Effect.sleep(1)]), Wait.wait([fails]))
+        const waiter = yield* Effect.fork(
+          Effect.provideService(program, Reporter, { report: ({ where }) => Effect.sync(() => void told.push(where)) })
+        )
+        yield* TestClock.adjust(1)
+        yield* Fiber.join(waiter)
+        assert.deepStrictEqual(told, [])
+      })
+    )
+  })
+
   describe("leaks", () => {
     const retained = async (once: Effect.Effect<unknown, unknown>, n: number): Promise<number> => {
       const work = async (n: number) => {
@@ -289,9 +403,16 @@ describe("Wait for effects", () => {
       assert.strictEqual(observersOf(fiber), before)
     }, 120_000)
 
-    it("10,000 races against one task that lives long retain nothing", async () => {
+    it("200,000 races against one task that lives long leave nothing in it, and retain nothing", async () => {
       const task = Effect.runSync(Task.start(Effect.never))
-      assert.isBelow(await retained(Wait.firstCompleted([task.await, Effect.void]), 10_000), 4)
+      assert.isBelow(await retained(Wait.firstCompleted([task, Effect.void]), 200_000), 4)
+      assert.strictEqual(task[Task.TypeId].waiting?.size, 0)
+    }, 120_000)
+
+    it("and so do those that start to await it, and are interrupted", async () => {
+      const task = Effect.runSync(Task.start(Effect.never))
+      assert.isBelow(await retained(Wait.firstCompleted([task.await, Effect.void]), 20_000), 4)
+      assert.strictEqual(task[Task.TypeId].waiting?.size, 0)
     }, 120_000)
   })
 })

@@ -1,6 +1,6 @@
 /** How do I wait for the first of several, or for all? `asyncio.wait`, `as_completed`, `gather`, happy eyeballs */
 import { Effect, Stream } from "effect"
-import { Wait } from "effect-concurrency"
+import { Task, Wait } from "effect-concurrency"
 import * as Promises from "effect-concurrency/promise"
 import { show, title } from "./show.js"
 
@@ -16,6 +16,14 @@ const mirror = (name: string, millis: number) =>
 const mirrors = [mirror("Oslo", 30), Effect.fail("Rome is down"), mirror("Kyoto", 5)]
 
 show("effect", `first success: ${await Effect.runPromise(Wait.firstSuccess(mirrors))}`)
+
+const download = Effect.gen(function* () {
+  const task = yield* Task.start(Effect.delay(Effect.fail("no route"), 20), { name: "download" })
+  const first = yield* Wait.firstSuccess([task, mirror("Lima", 2)]) // leaves the task alone
+  const error = yield* Effect.flip(task.await) // nobody else has asked for its failure
+  return `${first} was first, and the download fails later: ${String(error)}`
+})
+show("effect", await Effect.runPromise(download))
 
 const endings: Array<string> = []
 const read = Wait.asCompleted(mirrors).pipe(

@@ -73,8 +73,8 @@ export interface Stop {
   readonly reason: unknown
 }
 
-/** Reports a failure, should it become nobody's late. */
-export type Reporting = Ticket<undefined, Failure>
+/** Looks whether a failure is anybody's, should all who had asked for it be gone. */
+export type Reporting = Ticket<undefined, undefined>
 
 export interface State<out A = any> {
   readonly name: string | undefined
@@ -82,7 +82,7 @@ export interface State<out A = any> {
   stop: Stop | undefined
   /** How many have asked for the outcome; whoever reports a failure is one of them. */
   asked: number
-  /** Who reports a failure that all who asked for it have left behind. */
+  /** Who looks after a failure that all who asked for it have left behind. */
   reporting: Reporting | undefined
   /** Made when somebody waits: of most tasks in the background, nobody does. */
   waiting: WaitList<Waiting> | undefined
@@ -133,13 +133,17 @@ export const enqueue = (state: State, ticket: Waiting): Chain => {
   return undefined
 }
 
-/** The caller of a ticket is gone, or does not want to be called. A failure that it was told of in the same tick is not its business then. */
+/**
+ * The caller of a ticket is gone, or does not want to be called. A failure that it was told of is not its business then; when it was the last
+ * to ask, the failure is to be looked after.
+ */
 export const leave = (state: State, ticket: Waiting): Chain => {
   if (ticket.request) state.asked--
   if (ticket.lane) waitList.remove(ticket)
   const { reporting } = state
-  const failure = reporting && unhandled(state)
-  return failure && settle(undefined, reporting!, failure)
+  if (!reporting || state.asked > 0) return undefined
+  state.reporting = undefined
+  return settle(undefined, reporting, undefined)
 }
 
 /** Who has to know that the task is to stop: the worker, signals. One that comes late is told at once. */
@@ -191,9 +195,37 @@ export const unhandled = (state: State): Failure | undefined => {
   return state.outcome
 }
 
-/** Somebody has the failure, it seems: should they go before they hear of it, this ticket is to report it. */
+/** Somebody has the failure, it seems: should they all go and leave it behind, this ticket is to look after it. */
 export const reportLate = (state: State, ticket: Reporting): void => {
   state.reporting = ticket
+}
+
+/**
+ * Watches a task for others, who may or may not get its outcome: a race. As long as it watches it asks for a failure, so that nobody is told of
+ * one twice. When it is over, the failure is whose who got it (`keep`), or left to whoever else asks for it (`leave`).
+ */
+export class Watch {
+  private over = false
+
+  constructor(
+    private readonly task: State,
+    /** Asks for the outcome, and is woken when it is there. */
+    private readonly ticket: Waiting
+  ) {}
+
+  begin(): Chain {
+    return enqueue(this.task, this.ticket)
+  }
+
+  keep(): void {
+    this.over = true
+  }
+
+  leave(): Chain {
+    if (this.over) return undefined
+    this.over = true
+    return leave(this.task, this.ticket)
+  }
 }
 
 /** Throws when an invariant does not hold. For tests. */

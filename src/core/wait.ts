@@ -12,7 +12,7 @@
  * - I3 It is decided at the first ending that meets the goal, or makes it impossible (or by `expire`), and that stays.
  * - I4 Nobody waits for what is there: a decision, once closed the end of those that were started here, an ending that nobody has taken.
  *
- * Transitions: `startNext`, `end`, `tick`, `expire`, `close`, `take`, `enqueue`, `cancel`.
+ * Transitions: `startNext`, `end`, `tick`, `expire`, `close`, `take`, `disown`, `enqueue`, `cancel`.
  *
  * @internal
  */
@@ -73,6 +73,8 @@ export interface State<out Result = unknown> {
   readonly endings: Array<number>
   /** How many of these were taken. */
   taken: number
+  /** How many of these were given up. */
+  disowned: number
   /** How many had ended when it was decided. */
   decidedAt: number | undefined
   closed: boolean
@@ -108,6 +110,7 @@ export const make = <Result>(
   running: 0,
   endings: [],
   taken: 0,
+  disowned: 0,
   decidedAt: ours.length === 0 ? 0 : undefined,
   closed: false,
   waiting: waitList.make()
@@ -228,12 +231,24 @@ export const losses = (state: State): Array<number> =>
     .filter((index) => state.members[index]!.status !== "succeeded")
     .sort((a, b) => a - b)
 
-/** Ours that failed before it was closed and that nobody has taken, in start order. What fails later is told when it does. */
-export const untaken = (state: State): Array<number> =>
-  state.endings
-    .slice(state.taken, state.decidedAt)
-    .filter((index) => state.members[index]!.ours && state.members[index]!.status === "failed")
+/** Those whose failure is the result, in start order: of a race that is decided, and not by successes. */
+export const reasons = (state: State): Array<number> =>
+  !isDecided(state) || state.goal === "each" || hasSucceeded(state)
+    ? []
+    : losses(state).filter((index) => state.members[index]!.status === "failed")
+
+/**
+ * Nobody has taken what failed so far, and before it was closed, and perhaps nobody will. Gives those of it that it did not give before, in start
+ * order. What fails later is told when it does.
+ */
+export const disown = (state: State): Array<number> => {
+  const { decidedAt, disowned, endings, members, taken } = state
+  state.disowned = endings.length
+  return endings
+    .slice(Math.max(taken, disowned), decidedAt)
+    .filter((index) => members[index]!.status === "failed")
     .sort((a, b) => a - b)
+}
 
 /** The members, in start order, of which something holds. */
 export const indices = <Result>(state: State<Result>, holds: (member: Member<Result>) => boolean): Array<number> => {
@@ -247,6 +262,10 @@ export const indices = <Result>(state: State<Result>, holds: (member: Member<Res
 /** What a winner gave, as the caller wants it. */
 export const won = <A>({ withIndex }: State, index: number, value: A): A | Winner<A> =>
   withIndex ? { index, value } : value
+
+/** Whether it can come to no end, or to no good one, without the work that waits for it: `own` of so many members are that. */
+export const waitsForItself = (goal: Goal, size: number, own: number): boolean =>
+  own > 0 && (own === size || goal === "all" || (typeof goal === "number" && goal > size - own))
 
 // ----------------------------------------------------------------------------------------------------------------------- arguments
 

@@ -5,6 +5,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Duration from "effect/Duration"
 import type * as Fiber from "effect/Fiber"
 import { callable, expect, misuse, record, refusal } from "../core/arguments.js"
@@ -14,16 +15,19 @@ import type { Chain } from "../core/ticket.js"
 import { concat, wake } from "../core/ticket.js"
 import { milliseconds, within } from "./duration.js"
 import {
+  type AnyFiber,
   catchCause,
   forkDetached,
-  laterForker,
+  inheritFrom,
   interruptNow,
   isInterruptedOnly,
+  laterForker,
+  runPlain,
   withFiber,
   yieldNow
 } from "./effect.js"
 import { FiberTicket, park } from "./park.js"
-import { report } from "./report.js"
+import { report, type Unhandled } from "./report.js"
 
 /** Who does the work. */
 class Worker extends FiberTicket<undefined, core.Stop> {
@@ -77,19 +81,21 @@ export const launch = <T, A, E, R>(
   return Effect.as(forkDetached(run), new Task(state, worker) as T)
 }
 
-/** Reports a failure, unless somebody has asked for it by the next turn; and then, should all of those be gone before they hear of it. */
+/** Reports a failure, unless somebody has asked for it by the next turn. */
 const reportLater = (state: State, hooks: Hooks): Effect.Effect<void> =>
+  Effect.zipRight(
+    lookAfter(state, hooks),
+    Effect.sync(() => wake(hooks.reported()))
+  )
+
+/** The same; and should all who have asked for it leave it behind, looks after it again. */
+const lookAfter = (state: State, hooks: Hooks): Effect.Effect<void> =>
   Effect.flatMap(yieldNow, () => {
     const failure = core.unhandled(state)
-    const told = Effect.sync(() => wake(hooks.reported()))
-    if (failure !== undefined) return Effect.zipRight(hooks.report(failure), told)
-    const late = Effect.map(laterForker<never>(), (fork) =>
-      core.reportLate(
-        state,
-        new Call(undefined, "a failure that is nobody's", (failure) => fork(hooks.report(failure)))
-      )
+    if (failure !== undefined) return hooks.report(failure)
+    return Effect.map(laterForker<never>(), (fork) =>
+      core.reportLate(state, new Call(undefined, "a failure that is nobody's", () => fork(lookAfter(state, hooks))))
     )
-    return Effect.zipRight(late, told)
   })
 
 /** Who does something with the result of a ticket that nobody waits for. */
@@ -105,6 +111,13 @@ class Call<Request, Result> extends FiberTicket<Request, Result> {
   override wake(): void {
     this.call(this.result!)
   }
+}
+
+/** Watches a task. It is called with the outcome at once when that is there. */
+export const watch = (state: State, ended: (outcome: Outcome) => void): core.Watch => {
+  const watch = new core.Watch(state, new Call(true, "the end of a task", ended))
+  wake(watch.begin())
+  return watch
 }
 
 /** What became of work that did not succeed. */
@@ -138,6 +151,9 @@ export const ended = <A, B, E>(
     return park(restore, ticket, () => core.leave(state, ticket), f)
   })
 
+/** Whether a fiber does the work of a task. */
+export const runsIn = (task: unknown, fiber: AnyFiber): boolean => (task as Task<unknown, unknown>).runsIn(fiber)
+
 /** The handle. Its effects are made when they are asked for: most tasks are asked for few of them. */
 class Task<out A, out E> {
   readonly [core.TypeId]: State<A>
@@ -149,15 +165,29 @@ class Task<out A, out E> {
     this[core.TypeId] = state
   }
 
+  /** Whether a fiber is the one that does the work. */
+  runsIn(fiber: AnyFiber): boolean {
+    return this[core.TypeId].outcome === undefined && fiber === this.worker.fiber
+  }
+
+  /** Reports for plain code, which has a view of the task, to whom the task itself would. */
+  get reporter(): (failure: { readonly error: unknown } & Omit<Unhandled, "cause">) => Promise<unknown> {
+    return ({ error, ...rest }) => {
+      const { fiber } = this.worker
+      const told = report({ ...rest, cause: error === undefined ? Cause.empty : Cause.fail(error) })
+      return runPlain(fiber === undefined ? told : Effect.zipRight(inheritFrom(fiber), told))
+    }
+  }
+
   get name(): string | undefined {
     return this[core.TypeId].name
   }
 
   get await(): Effect.Effect<A, E | core.TaskCancelled> {
-    const { [core.TypeId]: state, worker } = this
+    const state = this[core.TypeId]
     return withFiber((fiber) => {
-      if (state.outcome === undefined && fiber === worker.fiber) return Effect.die(misuse("Task.await", core.itself))
-      return ended(state, true, (outcome) => resultOf<A, E>(state, outcome))
+      if (this.runsIn(fiber)) return Effect.die(misuse("Task.await", core.itself))
+      return ended(state, true, (outcome) => exitOf<A, E>(state, outcome))
     })
   }
 
@@ -168,12 +198,12 @@ class Task<out A, out E> {
   cancel(
     options: { readonly grace?: Duration.DurationInput | undefined; readonly reason?: unknown } = {}
   ): Effect.Effect<boolean> {
-    const { [core.TypeId]: state, worker } = this
+    const state = this[core.TypeId]
     return withFiber((fiber) => {
       const { grace, reason } = record("Task.cancel", options)
       const limit = grace === undefined ? Infinity : milliseconds("Task.cancel", "grace", grace)
       if (!cancelNow(state, reason)) return succeedFalse
-      if (fiber === worker.fiber) return succeedTrue
+      if (this.runsIn(fiber)) return succeedTrue
       const overdue = {
         where: "Task.cancel",
         name: state.name,
@@ -250,13 +280,13 @@ const cancelNow = (state: core.State, reason: unknown): boolean => {
 }
 
 /** What whoever waits for a task gets. */
-const resultOf = <A, E>(state: core.State<A>, outcome: core.Outcome<A>): Effect.Effect<A, E | core.TaskCancelled> => {
+export const exitOf = <A, E>(state: core.State<A>, outcome: core.Outcome<A>): Exit.Exit<A, E | core.TaskCancelled> => {
   switch (outcome._tag) {
     case "Success":
-      return Effect.succeed(outcome.value)
+      return Exit.succeed(outcome.value)
     case "Failure":
-      return Effect.failCause(outcome.cause as Cause.Cause<E>)
+      return Exit.failCause(outcome.cause as Cause.Cause<E>)
     default:
-      return Effect.fail(new core.TaskCancelled(state.name, outcome.reason))
+      return Exit.fail(new core.TaskCancelled(state.name, outcome.reason))
   }
 }

@@ -4,23 +4,31 @@
  * It corresponds to `asyncio.wait`, `as_completed`, `gather`, and the `staggered_race` behind happy eyeballs. What differs from those on
  * purpose is said at the top of the Effect module `Wait`, and holds here as well. Besides:
  *
- * - What is given is a function, which is started here and told by its `signal` when it has lost; or a promise, which runs already, cannot
- *   be cancelled, and is only listened to: its owner hears of its failure, we report none.
+ * - What is given is a function, which is started here and told by its `signal` when it has lost; or a promise or a `Task`, which runs already,
+ *   and is only listened to.
+ * - A promise that was listened to counts as handled, for good: nobody can take that back. So its failure is its owner's, who has to look after it;
+ *   we report none. A `Task` is left when the race is over, and its failure is as the Effect module says: the race's if it is the race's
+ *   result; else reported by the task, unless somebody asks for it by the next turn of the event loop.
  * - A promise is never "cancelled": one that rejects has failed, also with an `AbortError`. Only a function that was told to abort, and
- *   rejects with the reason or an `AbortError`, has not.
- * - `break` closes what `asCompleted` gives. To take some and go on later, call `next` for those.
+ *   rejects with the reason or an `AbortError`, has not; nor has a `Task` that was cancelled.
+ * - `break` closes what `asCompleted` gives. To take some and go on later, call `next` for those. It starts its functions when it is called, as
+ *   `as_completed` does. If nobody has begun to read by the next turn after one has failed, that is reported as the failure of a task that
+ *   nobody waits for is; it can be taken all the same. Whoever has begun has the failures, until `break` or `return`; these report what is left.
+ * - A task that takes part in a race of its own is told so, where it can be seen (see `Task`) and the race cannot end well without it.
  *
  * A promise that lives long may be waited for again and again: all waits together are one reaction on it, and one that has ended leaves
- * nothing behind. (`Promise.race` leaves a reaction for each race.)
+ * nothing behind. (`Promise.race` leaves a reaction for each race.) The same is true of a `Task`, which gets no reaction at all.
  *
  * @since 0.1.0
  */
-import { callable, record } from "../core/arguments.js"
+import { callable, misuse, record } from "../core/arguments.js"
+import * as tasks from "../core/task.js"
 import { wake } from "../core/ticket.js"
 import * as core from "../core/wait.js"
 import { TooManyFailed } from "../core/wait.js"
 import { attempt, checkWait, limit, wait as parked, watch, type WaitOptions as Limits } from "./park.js"
 import { report, type Reporter } from "./report.js"
+import { errorOf as errorOfTask, isInside, watchTask } from "./Task.js"
 
 export {
   /**
@@ -306,12 +314,13 @@ export const all: {
   )
 
 /**
- * Waits for promises, and says which have settled. It never rejects because of one.
+ * Waits for promises and tasks, and says which have settled. It never rejects because of one.
  *
  * **When to use**: for promises that belong to somebody else, to look after some time, and then perhaps again.
  *
  * **Details**: `asyncio.wait`. A promise that is given twice counts once. One that rejected is in `done`: to await it there throws its
- * error. With a timeout of 0 it only looks. No promises is a `RangeError`, as it is refused in asyncio.
+ * error; that of a `Task` is reported if nobody does by the next turn of the event loop. With a timeout of 0 it only looks. No promises is a
+ * `RangeError`, as it is refused in asyncio.
  *
  * **Interruption**: an abort ends the wait and nothing else. Nothing is left in the promises, however often they are waited for.
  *
@@ -342,16 +351,19 @@ export const wait = async <P extends PromiseLike<any>>(
     list.map(() => false)
   )
   checkWait(where, { signal, timeout })
-  const waiters = list.map((promise, index) => {
-    core.startNext(state, 0)
-    return subscribe(promise, (ending) => wake(core.end(state, index, ending, undefined)))
-  })
+  if (signal === undefined && timeout === undefined) refuseItself(where, list, state.goal)
+  for (let i = 0; i < list.length; i++) core.startNext(state, 0)
+  const listeners = list.map((promise, index) =>
+    listen(promise, (ending) => wake(core.end(state, index, ending, undefined)))
+  )
   const unwatch = watch(where, { timeout }, () => wake(core.expire(state)))
   try {
-    await news(where, state, { signal })
+    // A task that has ended says so at once, and a promise that has settled, in the next tick.
+    if (core.isDecided(state)) await undefined
+    else await news(where, state, { signal })
   } finally {
     unwatch()
-    for (const waiter of waiters) waiter.forget()
+    for (const listener of listeners) listener.forget()
   }
   const is = (settled: boolean) => list.filter((_, index) => (state.members[index]!.status !== "running") === settled)
   return { done: is(true), pending: is(false) }
@@ -485,11 +497,18 @@ const paced = async <A>(
 
 type State = core.State<unknown>
 
-/** Functions of one caller that run, and promises that are listened to. */
+/** What a reader who takes the endings one by one wants to hear. */
+interface Reader {
+  /** One has failed, and may be taken. */
+  failed(): void
+  decided(): void
+}
+
+/** Functions of one caller that run, and promises and tasks that are listened to. */
 class Running {
   readonly state: State
   private readonly calls: Array<LazyCall> = []
-  private readonly waiters: Array<Waiter> = []
+  private readonly listeners: Array<Listener> = []
 
   constructor(
     readonly where: string,
@@ -497,7 +516,7 @@ class Running {
     goal: core.Goal,
     options: core.Options,
     private readonly onError: Reporter | undefined,
-    private readonly onDecided: (() => void) | undefined = undefined
+    private readonly reader: Reader | undefined = undefined
   ) {
     this.state = core.make(where, goal, inputs.map(isFunction), options)
   }
@@ -521,28 +540,51 @@ class Running {
   }
 
   private listen(index: number, promise: PromiseLike<unknown>): void {
-    this.waiters.push(subscribe(promise, (ending, result) => this.end(index, ending, result)))
+    this.listeners[index] = listen(promise, (ending, result) => this.end(index, ending, result))
   }
 
   private end(index: number, ending: core.Ending, result: unknown): void {
-    const { onDecided, state } = this
+    const { reader, state } = this
     const late = core.isDecided(state)
     wake(core.end(state, index, ending, result))
-    if (late) this.report(index)
-    else if (core.isDecided(state)) onDecided?.()
+    if (late) return this.report(index)
+    if (ending === "failed") reader?.failed()
+    if (core.isDecided(state)) reader?.decided()
   }
 
+  /** Tells of a failure that nobody has; of a promise or a task, its owner hears without us. */
   report(index: number): void {
-    const { result, status } = this.state.members[index]!
-    if (status !== "failed") return
+    const { ours, result, status } = this.state.members[index]!
+    if (!ours || status !== "failed") return
     const message = `number ${index} failed, and nobody waits for it any more`
     report({ where: this.where, name: undefined, message, error: result }, this.onError)
   }
 
+  /** The caller has what a member ended with. */
+  keep(index: number): void {
+    this.listeners[index]?.keep()
+  }
+
+  /** Nobody has what the others ended with. Of these that is told. */
+  abandon(failed: ReadonlyArray<number>): void {
+    this.listeners.forEach((listener) => listener.forget())
+    for (const index of failed) this.report(index)
+  }
+
+  /** Nobody has taken what failed so far. */
+  disown(): void {
+    for (const index of core.disown(this.state)) {
+      this.listeners[index]?.forget()
+      this.report(index)
+    }
+  }
+
   /** Lets go of those that still run. */
   async close(gone: boolean, reason: () => unknown): Promise<void> {
-    const { calls, state, waiters, where } = this
-    for (const waiter of waiters) waiter.forget()
+    const { calls, listeners, state, where } = this
+    listeners.forEach((listener, index) => {
+      if (state.members[index]!.status === "running") listener.forget()
+    })
     const losers = core.close(state, gone)
     // An error knows where it was made, which takes time: it is made when somebody is told.
     if (losers.length > 0) {
@@ -591,6 +633,7 @@ const race = async <A>(
   const list = inputsOf(where, inputs, min)
   const running = new Running(where, list, goal(where, list), { delay, losers, withIndex }, onError)
   const { state } = running
+  refuseItself(where, list, state.goal)
   const limits = signal === undefined && timeout === undefined ? undefined : { signal, timeout }
   checkWait(where, limits)
   const { end, options: wait } = limit(where, limits)
@@ -614,10 +657,13 @@ const race = async <A>(
     }
   } catch (reason) {
     end()
+    running.abandon(core.reasons(state)) // when it ended in the tick of the decision
     await running.close(true, () => reason)
     throw reason
   }
   end()
+  core.reasons(state).forEach((index) => running.keep(index))
+  running.abandon([])
   await running.close(false, () => lost(where))
   return result(state)
 }
@@ -655,9 +701,13 @@ export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
   /** Ends with the last of those who were asked. */
   private asked: Promise<unknown> = Promise.resolve()
   private closing: Promise<void> | undefined = undefined
+  /** Whether the reader has asked for anything. */
+  private begun = false
   /** Whether the reader wants no more. */
   private left = false
   private failure: { readonly reason: unknown } | undefined = undefined
+  /** Whether it is about to be seen whether anybody reads. */
+  private disowning = false
   private unwatch = (): void => {}
 
   /** @internal */
@@ -675,8 +725,9 @@ export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
       "each",
       { losers },
       onError,
-      () => this.unwatch()
+      { failed: () => this.disown(), decided: () => this.unwatch() }
     )
+    refuseItself(where, list, "each")
     const fail = (reason: unknown) => {
       this.failure = { reason }
       void this.close(true, () => reason)
@@ -691,11 +742,22 @@ export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
     this.running.start(0)
     // What it has called may have aborted the signal: then no event will come.
     if (limits.signal?.aborted) fail(limits.signal.reason)
-    else if (list.length > 0) this.unwatch = watch(where, limits, fail)
+    else if (!core.isDecided(this.running.state)) this.unwatch = watch(where, limits, fail)
+  }
+
+  /** Whoever has not begun to read by the next turn of the event loop may never: the failures until then are told as those of nobody. */
+  private disown(): void {
+    if (this.begun || this.disowning) return
+    this.disowning = true
+    setTimeout(() => {
+      this.disowning = false
+      if (!this.begun) this.running.disown()
+    }, 0)
   }
 
   /** The next that settles, or has settled and was not taken. */
   next(): Promise<IteratorResult<Completed<A>, undefined>> {
+    this.begun = true
     const result = this.asked.then(() => this.pull())
     this.asked = result.catch(() => {})
     return result
@@ -716,6 +778,7 @@ export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
   }
 
   private completed(at: number): Completed<A> {
+    this.running.keep(at)
     const { result, status } = this.running.state.members[at]!
     const index = this.indices[at]!
     return status === "succeeded"
@@ -737,8 +800,8 @@ export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
 
   private leave(reason: () => unknown): Promise<void> {
     if (!this.left) {
-      this.left = true
-      for (const index of core.untaken(this.running.state)) this.running.report(index)
+      this.begun = this.left = true
+      this.running.disown()
     }
     return this.close(false, reason)
   }
@@ -762,14 +825,58 @@ export class AsCompleted<A> implements AsyncIterableIterator<Completed<A>> {
   }
 }
 
-// -------------------------------------------------------------------------------------------------------------------- promises
+// ---------------------------------------------------------------------------------------------------------------- what runs already
+
+/** Who listens to a promise or a task. */
+interface Listener {
+  /** Somebody has what it ended with. */
+  keep(): void
+  /** Nobody has, or it has not ended: it is as if nobody had listened. */
+  forget(): void
+}
+
+type Settled = (ending: core.Ending, result: unknown) => void
+
+/** Calls a function when a promise or a task settles. */
+const listen = (promise: PromiseLike<unknown>, settled: Settled): Listener => {
+  const task = taskOf(promise)
+  return task === undefined ? subscribe(promise, settled) : new TaskListener(task, settled)
+}
+
+/** A task is not asked to `then`: that would be to ask for its failure, for good. */
+const taskOf = (input: unknown): tasks.State | undefined => (input as any)[tasks.TypeId]
+
+class TaskListener implements Listener {
+  private readonly watch: tasks.Watch
+
+  constructor(task: tasks.State, settled: Settled) {
+    this.watch = watchTask(task, (outcome) => {
+      if (outcome._tag === "Success") settled("succeeded", outcome.value)
+      else settled(outcome._tag === "Failure" ? "failed" : "interrupted", errorOfTask(outcome))
+    })
+  }
+
+  keep(): void {
+    this.watch.keep()
+  }
+
+  forget(): void {
+    wake(this.watch.leave())
+  }
+}
+
+/** Refuses a task that would wait for itself, as far as that can be seen. */
+const refuseItself = (where: string, inputs: ReadonlyArray<unknown>, goal: core.Goal): void => {
+  const own = inputs.filter((input) => !isFunction(input) && isInside(taskOf(input))).length
+  if (core.waitsForItself(goal, inputs.length, own)) throw misuse(where, tasks.itself)
+}
 
 /** One who waits for a promise, in a ring with the others: to forget one costs the same however many there are. */
-class Waiter {
+class Waiter implements Listener {
   private next: Waiter = this
   private previous: Waiter = this
 
-  constructor(private readonly settled: (ending: core.Ending, result: unknown) => void) {}
+  constructor(private readonly settled: Settled) {}
 
   /** Adds another behind the last. */
   add(last: Waiter): void {
@@ -777,6 +884,9 @@ class Waiter {
     last.previous = this.previous
     this.previous = this.previous.next = last
   }
+
+  /** Nobody can tell a promise that its failure is not handled after all. */
+  keep(): void {}
 
   forget(): void {
     this.previous.next = this.next
@@ -798,7 +908,7 @@ class Waiter {
 const rings = new WeakMap<PromiseLike<unknown>, Waiter>()
 
 /** Calls a function when a promise settles, unless the waiter that it gives is made to forget it. Then nothing is left behind. */
-const subscribe = (promise: PromiseLike<unknown>, settled: (ending: core.Ending, result: unknown) => void): Waiter => {
+const subscribe = (promise: PromiseLike<unknown>, settled: Settled): Waiter => {
   const waiter = new Waiter(settled)
   ringOf(promise).add(waiter)
   return waiter

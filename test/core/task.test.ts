@@ -216,13 +216,17 @@ describe("core/task", () => {
     core.leave(asked, waiter)
     assert.deepStrictEqual(core.unhandled(asked), failure("oops"), "who asked was gone in the same tick")
     const left = core.make(undefined)
-    const reporter = new TestTicket<undefined, core.Failure>(undefined, 0)
-    const late = new Waiter()
+    const reporter = new TestTicket<undefined, undefined>(undefined, 0)
+    const [late, later] = [new Waiter(), new Waiter()]
     core.enqueue(left, late)
     core.end(left, failure("oops"))
+    core.enqueue(left, later)
     core.reportLate(left, reporter)
     wake(core.leave(left, late))
-    assert.deepStrictEqual([reporter.wakes, reporter.result], [1, failure("oops")])
+    assert.strictEqual(reporter.wakes, 0, "one has it still")
+    wake(core.leave(left, later))
+    assert.strictEqual(reporter.wakes, 1)
+    assert.deepStrictEqual(core.unhandled(left), failure("oops"))
     assert.isUndefined(core.unhandled(left))
     asked.asked = 0
     asked.outcome = undefined
@@ -232,6 +236,47 @@ describe("core/task", () => {
     const cancelled = core.make(undefined)
     core.end(cancelled, core.cancelled(cancelled))
     assert.isUndefined(core.unhandled(cancelled))
+  })
+
+  it("I4: who looks after a failure that was left is asked once, and may be put in place again", () => {
+    const state = core.make(undefined)
+    core.end(state, failure("oops"))
+    for (const look of [1, 2].map(() => new TestTicket<undefined, undefined>(undefined, 0))) {
+      const waiter = new Waiter()
+      core.enqueue(state, waiter)
+      core.reportLate(state, look)
+      wake(core.leave(state, waiter))
+      assert.deepStrictEqual([look.wakes, state.reporting], [1, undefined])
+    }
+  })
+
+  it("I4: a watch asks for the failure until it leaves, once, or keeps it", () => {
+    for (const when of ["before", "after"] as const) {
+      const state = core.make(undefined)
+      const seen: Array<core.Outcome> = []
+      const ticket = new Waiter()
+      ticket.onWake = () => seen.push(ticket.result!)
+      const [left, kept] = [new core.Watch(state, ticket), new core.Watch(state, new Waiter())]
+      if (when === "after") core.end(state, failure("oops"))
+      wake(left.begin())
+      if (when === "before") {
+        assert.deepStrictEqual([state.waiting?.size, seen.length], [1, 0])
+        wake(core.end(state, failure("oops")))
+      }
+      assert.deepStrictEqual(seen, [failure("oops")])
+      assert.isUndefined(core.unhandled(state))
+      wake(kept.begin())
+      kept.keep()
+      for (const watch of [kept, left, left]) wake(watch.leave())
+      assert.deepStrictEqual([state.asked, core.unhandled(state)], [1, undefined])
+    }
+    const pending = core.make(undefined)
+    const watch = new core.Watch(pending, new Waiter())
+    wake(watch.begin())
+    wake(watch.leave())
+    assert.deepStrictEqual([pending.waiting?.size, pending.asked], [0, 0])
+    core.end(pending, failure("oops"))
+    assert.deepStrictEqual(core.unhandled(pending), failure("oops"))
   })
 
   it("one who is woken may wait, leave, stop and end again: nothing changes any more", () => {

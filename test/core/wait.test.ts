@@ -267,7 +267,48 @@ describe("core/wait", () => {
     assert.strictEqual(core.take(state), 1)
     core.close(state, false)
     core.end(state, 2, "failed", undefined)
-    assert.deepStrictEqual(core.untaken(state), [0])
+    assert.deepStrictEqual(core.disown(state), [0, 3])
+    assert.deepStrictEqual(core.disown(state), [])
+  })
+
+  it("what failed and was given up can be taken all the same, and is not given up again", () => {
+    const state = core.make("here", "each", everyone(4))
+    startAll(state)
+    core.end(state, 2, "failed", undefined)
+    core.end(state, 1, "succeeded", undefined)
+    core.end(state, 0, "failed", undefined)
+    assert.deepStrictEqual(core.disown(state), [0, 2])
+    assert.deepStrictEqual([core.take(state), core.take(state)], [2, 1])
+    core.end(state, 3, "failed", undefined)
+    assert.deepStrictEqual(core.disown(state), [3])
+    assert.deepStrictEqual([core.take(state), core.take(state), core.take(state)], [0, 3, undefined])
+    assert.deepStrictEqual(core.disown(state), [])
+  })
+
+  it("the reasons are the failures that are the result, in start order: none of a success, nor before it is decided", () => {
+    const reasons = (goal: core.Goal, ...endings: ReadonlyArray<readonly [number, core.Ending]>) => {
+      const state = core.make("here", goal, everyone(3))
+      startAll(state)
+      for (const [index, ending] of endings) core.end(state, index, ending, undefined)
+      return core.reasons(state)
+    }
+    assert.deepStrictEqual(reasons(1, [2, "failed"], [0, "failed"]), [])
+    assert.deepStrictEqual(reasons(1, [2, "failed"], [1, "interrupted"], [0, "failed"]), [0, 2])
+    assert.deepStrictEqual(reasons(1, [2, "failed"], [0, "succeeded"], [1, "failed"]), [])
+    assert.deepStrictEqual(reasons(3, [1, "failed"], [0, "failed"]), [1])
+    assert.deepStrictEqual(reasons(3, [1, "interrupted"]), [])
+    assert.deepStrictEqual(reasons("firstCompleted", [1, "failed"], [0, "failed"]), [1])
+    assert.deepStrictEqual(reasons("firstCompleted", [1, "succeeded"], [0, "failed"]), [])
+    assert.deepStrictEqual(reasons("each", [1, "failed"], [0, "failed"], [2, "failed"]), [])
+  })
+
+  it("who waits for itself: where nobody else takes part, or all are needed", () => {
+    const is = (goal: core.Goal, size: number, own: number) => core.waitsForItself(goal, size, own)
+    for (const goal of ["firstCompleted", "firstFailure", "all", "each", 1] as const) {
+      assert.deepStrictEqual([is(goal, 1, 1), is(goal, 2, 2), is(goal, 2, 0)], [true, true, false])
+      assert.strictEqual(is(goal, 2, 1), goal === "all")
+    }
+    assert.deepStrictEqual([is(2, 3, 1), is(3, 3, 1), is(2, 3, 2)], [false, true, true])
   })
 
   it("gives what a winner gave, and told to, whose it is", () => {

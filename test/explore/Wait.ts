@@ -231,6 +231,78 @@ export const scenarios: ReadonlyArray<Explored> = [
         yield* Fiber.join(fiber)
       })
   },
+  ...(["a task", "a member"] as const).map((who): Explored => ({
+    primitive,
+    name: `${who} that fails in a race: somebody has the failure, or it is reported, and never both, whoever is interrupted`,
+    // Effect strips the failure off a fiber that is preempted and then interrupted while it is being told of it.
+    models: ["taskOrder"],
+    options: { interrupt: ["racer"] },
+    scenario: ({ effect: { Task, Wait } }) =>
+      Effect.suspend(() => {
+        let [failed, heard, reported] = [0, 0, 0]
+        let state: { readonly outcome?: unknown; readonly waiting?: { readonly size: number } } | undefined
+        const counting = Logger.replace(
+          Logger.defaultLogger,
+          Logger.make(() => void reported++)
+        )
+        const fails = Effect.zipRight(
+          pause,
+          Effect.suspend(() => {
+            failed++
+            return Effect.fail("oops")
+          })
+        )
+        const slowly = Effect.onInterrupt(Effect.never, () => pause)
+        // It starts the task: what has failed long before is told before anybody races it.
+        const race =
+          who === "a member"
+            ? Wait.all([fails, slowly])
+            : Effect.flatMap(Task.start(fails), (task) => {
+                state = task[Task.TypeId] as never
+                return Wait.all([task, slowly])
+              })
+        return Effect.gen(function* () {
+          const racer = yield* fork(
+            "racer",
+            Effect.matchCauseEffect(race, {
+              // In the step that hears of it.
+              onFailure: (cause) => {
+                if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
+                heard++
+                return Effect.void
+              },
+              onSuccess: () => Effect.die("it has no value")
+            })
+          )
+          yield* ended<unknown>(racer)
+          // A task goes on without the race. A failure of which nobody hears: that would never end.
+          while ((state !== undefined && state.outcome === undefined) || heard + reported < failed)
+            yield* Effect.yieldNow()
+          for (let turns = 0; turns < 5; turns++) yield* Effect.yieldNow()
+          same(heard + reported, failed, "who has heard of it, and who was told")
+          same(state?.waiting?.size ?? 0, 0, "how many wait for the task")
+        }).pipe(Effect.provide(counting))
+      })
+  })),
+  {
+    primitive,
+    name: "tasks that are waited for know nothing of it afterwards, and run on, whoever is interrupted",
+    options: { interrupt: ["waiter", "racer"] },
+    scenario: ({ effect: { Task, Wait } }) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const task = yield* Task.start(Deferred.await(gate))
+        const quick = yield* Task.start(pause)
+        const waiter = yield* fork("waiter", Wait.wait([task, quick], { until: "firstCompleted" }))
+        const racer = yield* fork("racer", Wait.firstCompleted([task, pause]))
+        const reader = yield* fork("reader", Stream.runDrain(Stream.take(Wait.asCompleted([task, pause]), 1)))
+        yield* ended<unknown>(waiter, racer, reader)
+        same((task as any)[Task.TypeId].waiting?.size ?? 0, 0, "how many wait for it")
+        same((yield* task.poll)._tag, "Pending", "how it ended")
+        yield* Deferred.succeed(gate, undefined)
+        yield* task.await
+      })
+  },
   {
     primitive,
     name: "asCompleted gives each ending once, and nobody runs after the stream, whoever is interrupted",
@@ -294,6 +366,32 @@ export const scenarios: ReadonlyArray<Explored> = [
             }
           })
         await settled(racer("first"), racer("second"))
+      }
+  },
+  {
+    primitive,
+    name: "promises: a task that is raced, waited for and read of knows nothing of it afterwards, whoever is aborted",
+    models: ["taskOrder"],
+    options: { interrupt: true },
+    scenario:
+      ({ promise: { Task, Wait } }) =>
+      async (tasks) => {
+        let end!: () => void
+        const task = new Task(() => new Promise<void>((resolve) => (end = resolve)))
+        await settled<unknown>(
+          tasks.spawn("racer", ({ signal, step }) => Wait.firstCompleted([task, () => step("wins")], { signal })),
+          tasks.spawn("waiter", async ({ signal, step }) => {
+            const quick = new Task(() => step("ends"))
+            await Wait.wait([task, quick], { until: "firstCompleted", signal })
+          }),
+          tasks.spawn("reader", async ({ signal, step }) => {
+            for await (const _ of Wait.asCompleted([task, () => step("is read")], { signal })) break
+          })
+        )
+        same((task as any)["~effect-concurrency/Task"].waiting?.size ?? 0, 0, "how many wait for it")
+        same(task.poll()._tag, "Pending", "how it ended")
+        end()
+        await task
       }
   },
   {

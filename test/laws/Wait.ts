@@ -17,6 +17,8 @@ export interface Job {
   readonly cleanup?: number
   /** Fails in its cleanup. */
   readonly breaks?: boolean
+  /** Called in the step in which it ends. */
+  readonly atEnd?: () => void
 }
 
 interface Options {
@@ -36,6 +38,13 @@ export interface Driver {
   readonly reports: Array<string>
   member(job: Job): unknown
   running(job: Job): unknown
+  /** The same as a `Task`, which reports a failure that is nobody's. */
+  task(job: Job): unknown
+  /** Asks for the value of such a one. */
+  ask(task: unknown): Attempt<string>
+  /** Waits for such, and asks for the value of the first then. */
+  waitAndAsk(tasks: ReadonlyArray<unknown>): Attempt<string>
+  cancelTask(task: unknown): void
   /** A member that succeeds with how that one ends. */
   settled(member: unknown): unknown
   firstCompleted(members: Iterable<unknown>, options?: Options): Attempt<string>
@@ -68,10 +77,11 @@ export const effectDriver = (): Driver => {
   }
   const run = <A>(effect: Effect.Effect<A, unknown>): Attempt<A> =>
     fork(Effect.provideService(effect, Reporter, reporter))
-  const member = ({ after, breaks, cleanup = 0, fails, name }: Job): Effect.Effect<string, Failed> =>
+  const member = ({ after, atEnd, breaks, cleanup = 0, fails, name }: Job): Effect.Effect<string, Failed> =>
     Effect.gen(function* () {
       log.push(`${name} starts`)
       if (after > 0) yield* after === Infinity ? Effect.never : Effect.sleep(after)
+      atEnd?.()
       if (fails) return yield* Effect.fail(new Failed(name))
       return name
     }).pipe(
@@ -94,6 +104,16 @@ export const effectDriver = (): Driver => {
     reports,
     member,
     running: (job) => Effect.runFork(member(job)),
+    task: (job) => run(Effects.Task.start(member(job))).value,
+    ask: (task) => run((task as Effects.Task.Task<string, Failed>).await),
+    waitAndAsk: (tasks) =>
+      run(
+        Effect.flatMap(
+          Effects.Wait.wait(tasks as Iterable<Effects.Task.Task<string, Failed>>),
+          ({ done }) => done[0]!.await
+        )
+      ),
+    cancelTask: (task) => void run((task as Effects.Task.Task<string>).cancelNow),
     settled: (effect) =>
       Effect.merge(Effect.mapError(effect as Effect.Effect<string, Failed>, ({ message }) => message)),
     firstCompleted: (members, options) => run(Effects.Wait.firstCompleted(any(members), options)),
@@ -124,7 +144,7 @@ export const promiseDriver = (): Driver => {
   const onError = ({ error, where }: { error: unknown; where: string }) =>
     void reports.push(`${where}: ${(error as Error).message}`)
   const member =
-    ({ after, breaks, cleanup = 0, fails, name }: Job) =>
+    ({ after, atEnd, breaks, cleanup = 0, fails, name }: Job) =>
     async ({ signal }: { readonly signal?: AbortSignal } = {}): Promise<string> => {
       log.push(`${name} starts`)
       if (after > 0) {
@@ -143,6 +163,7 @@ export const promiseDriver = (): Driver => {
           throw signal!.reason
         }
       }
+      atEnd?.()
       if (fails) throw new Failed(name)
       return name
     }
@@ -158,6 +179,14 @@ export const promiseDriver = (): Driver => {
       promise.catch(() => {})
       return promise
     },
+    task: (job) => new Promises.Task(member(job), { onUnhandled: onError }),
+    ask: (task) => start((w) => (task as Promises.Task<string>).wait(w)),
+    waitAndAsk: (tasks) =>
+      start(async (w) => {
+        const { done } = await Wait.wait(tasks as Iterable<Promises.Task<string>>, w)
+        return await done[0]!
+      }),
+    cancelTask: (task) => void (task as Promises.Task<string>).cancelNow(),
     settled: (f) => (call: { readonly signal: AbortSignal }) =>
       (f as (call: unknown) => Promise<string>)(call).catch(({ message }) => message),
     firstCompleted: (members, options) =>
@@ -550,6 +579,193 @@ export const waitingLaws = (make: () => Driver) =>
         assert.deepStrictEqual(attempt.value, ["b", "a", "b", "a"])
         assert.deepStrictEqual(driver.log, ["a starts", "b starts", "b starts"])
       })
+    })
+
+    describe("a failure that comes with the caller's end", () => {
+      for (const name of ["firstCompleted", "firstSuccess", "all"] as const) {
+        law(`${name}: cancelled in the step in which a member fails, that is reported`, async (driver) => {
+          const fails = driver.member({ ...no(10), atEnd: () => attempt.cancel() })
+          const attempt: Attempt<unknown> = driver[name](name === "firstSuccess" ? [fails] : [fails, driver.member(a)])
+          await pass(10)
+          assert.strictEqual(attempt.state, "cancelled")
+          assert.deepStrictEqual(driver.reports, [`Wait.${name}: no failed`])
+        })
+      }
+
+      law("what would have been looked past is not reported when the caller is cancelled", async (driver) => {
+        const attempt = driver.firstSuccess([no(10), never].map(driver.member))
+        await pass(20)
+        attempt.cancel()
+        await pass(0)
+        assert.deepStrictEqual([attempt.state, driver.reports], ["cancelled", []])
+      })
+
+      law(
+        "asCompleted: of one that is cancelled in the step in which a member fails, that is reported",
+        async (driver) => {
+          const fails = driver.member({ ...no(10), atEnd: () => attempt.cancel() })
+          const attempt: Attempt<unknown> = driver.asCompleted([fails, driver.member(never)])
+          await pass(10)
+          assert.strictEqual(attempt.state, "cancelled")
+          assert.deepStrictEqual(driver.reports, ["Wait.asCompleted: no failed"])
+        }
+      )
+    })
+
+    describe("a task that takes part", () => {
+      for (const [index, race] of ["firstCompleted", "firstSuccess", "firstN", "staggered"].entries()) {
+        // The facade starts functions one after the other, and nothing else.
+        if (race === "staggered" && skin === "promise") continue
+        law(`${race}: gives its value, and is left alone when another wins`, async (driver) => {
+          const task = driver.task(a)
+          const lost = races(driver)[index]![1]([task, driver.member(b)])
+          const won = races(driver)[index]![1]([driver.member(never), task], { withIndex: true })
+          await pass(50)
+          assert.deepStrictEqual([lost.value].flat(), ["b"])
+          await pass(50)
+          assert.deepStrictEqual([won.value as unknown].flat(), [{ index: 1, value: "a" }])
+          const late = races(driver)[index]![1]([task, driver.member(never)])
+          await settle()
+          assert.deepStrictEqual([late.value].flat(), ["a"])
+          assert.sameMembers(driver.log, ["a starts", "b starts", "never starts", "never stops"])
+        })
+
+        law(`${race}: a failure after the race is reported by the task`, async (driver) => {
+          const attempt = races(driver)[index]![1]([driver.task(no(70)), driver.member(b)])
+          await pass(69)
+          assert.deepStrictEqual([[attempt.value].flat(), driver.reports], [["b"], []])
+          await pass(2)
+          assert.deepStrictEqual(driver.reports, ["Task: no failed"])
+        })
+
+        law(`${race}: a failure that the race fails with is the race's`, async (driver) => {
+          const attempt = races(driver)[index]![1]([driver.task(no(10))])
+          await pass(20)
+          assert.strictEqual(attempt.state, "failed")
+          assert.deepStrictEqual(driver.reports, [])
+        })
+
+        law(`${race}: one that was cancelled is an error, and ends nobody else`, async (driver) => {
+          const task = driver.task(never)
+          const attempt = races(driver)[index]![1]([task])
+          await pass(10)
+          driver.cancelTask(task)
+          await pass(10)
+          assert.strictEqual(attempt.state, "failed")
+          assert.deepStrictEqual(driver.reports, [])
+        })
+      }
+
+      law(
+        "firstSuccess: a failure that it looks past is held back as long as it lasts, and is reported then",
+        async (driver) => {
+          const attempt = driver.firstSuccess([driver.task(no(10)), driver.member(b)])
+          await pass(49)
+          assert.deepStrictEqual(driver.reports, [])
+          await pass(2)
+          assert.strictEqual(attempt.value, "b")
+          assert.deepStrictEqual(driver.reports, ["Task: no failed"])
+        }
+      )
+
+      law("a failure that another has asked for is not reported", async (driver) => {
+        const task = driver.task(no(10))
+        const asked = driver.ask(task)
+        const attempt = driver.firstSuccess([task, driver.member(b)])
+        await pass(60)
+        assert.deepStrictEqual([attempt.value, asked.state, driver.reports], ["b", "failed", []])
+      })
+
+      law("all: the failure is its result, and what fails later is the task's", async (driver) => {
+        const attempt = driver.all([driver.task(no(10, "first")), driver.task(no(20, "second"))])
+        await pass(30)
+        assert.strictEqual(messageOf(attempt), "first failed")
+        assert.deepStrictEqual(driver.reports, ["Task: second failed"])
+      })
+
+      law(
+        "a race that is cancelled leaves the failure to the task, before it, with it and after it",
+        async (driver) => {
+          const tasks = [driver.task(no(10, "x")), driver.task({ ...no(20, "y"), atEnd: () => attempt.cancel() })]
+          const attempt: Attempt<unknown> = driver.firstSuccess([
+            ...tasks,
+            driver.task(no(30, "z")),
+            driver.member(never)
+          ])
+          await pass(19)
+          assert.deepStrictEqual(driver.reports, [])
+          await pass(2)
+          assert.strictEqual(attempt.state, "cancelled")
+          assert.deepStrictEqual(driver.reports.sort(), ["Task: x failed", "Task: y failed"])
+          await pass(11)
+          assert.deepStrictEqual(driver.reports.sort(), ["Task: x failed", "Task: y failed", "Task: z failed"])
+        }
+      )
+
+      law("wait: takes tasks, and takes no failure over", async (driver) => {
+        const [x, y] = [no(10), { name: "c", after: 150 }].map(driver.task)
+        const attempt = driver.wait([x, y, x], { timeout: 110 })
+        await pass(109)
+        assert.deepStrictEqual([attempt.state, driver.reports], ["waiting", []])
+        await pass(2)
+        assert.deepStrictEqual(attempt.value, { done: [x], pending: [y] })
+        assert.deepStrictEqual(driver.reports, ["Task: no failed"])
+        const again = driver.wait([x])
+        await settle()
+        assert.deepStrictEqual(again.value, { done: [x], pending: [] })
+        await pass(50)
+        assert.deepStrictEqual(driver.reports, ["Task: no failed"])
+      })
+
+      law("wait: a failure that is asked for when it has ended is not reported", async (driver) => {
+        const attempt = driver.waitAndAsk([driver.task(no(10)), driver.running(a)])
+        await pass(99)
+        assert.deepStrictEqual([attempt.state, driver.reports], ["waiting", []])
+        await pass(20)
+        assert.deepStrictEqual([attempt.state, driver.reports], ["failed", []])
+      })
+
+      law("wait, firstFailure: one that was cancelled has not failed", async (driver) => {
+        const [x, y] = [never, no(50)].map(driver.task)
+        const attempt = driver.wait([x, y], { until: "firstFailure" })
+        await pass(10)
+        driver.cancelTask(x)
+        await pass(39)
+        assert.strictEqual(attempt.state, "waiting")
+        await pass(1)
+        assert.deepStrictEqual(attempt.value, { done: [x, y], pending: [] })
+        await pass(1)
+        assert.deepStrictEqual(driver.reports, ["Task: no failed"])
+      })
+
+      law(
+        "wait, firstCompleted: tasks that have ended are all done, and so is what has ended beside them",
+        async (driver) => {
+          const now = { name: "now", after: 0 }
+          const handles = [driver.task(now), driver.task(now), driver.running(now), driver.task(a)]
+          await pass(0)
+          const attempt = driver.wait(handles, { until: "firstCompleted" })
+          await settle()
+          assert.deepStrictEqual(attempt.value, { done: handles.slice(0, 3), pending: handles.slice(3) })
+          await pass(100)
+        }
+      )
+
+      law(
+        "asCompleted: a failure that was taken is the reader's; what was not, and what is not ours, is the task's",
+        async (driver) => {
+          const first = driver.task(no(10, "first"))
+          const attempt = driver.asCompleted(
+            [first, first, driver.task(no(10, "same")), driver.task(no(30, "late"))],
+            1
+          )
+          await pass(20)
+          assert.deepStrictEqual(attempt.value, [{ index: 0, result: "first failed" }])
+          assert.deepStrictEqual(driver.reports, ["Task: same failed"])
+          await pass(20)
+          assert.deepStrictEqual(driver.reports, ["Task: same failed", "Task: late failed"])
+        }
+      )
     })
 
     describe("wait", () => {

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Effect } from "effect"
+import { Cause, Effect } from "effect"
 import { Task as EffectTask } from "effect-concurrency"
 import { Deferred, Mutex, Task } from "effect-concurrency/promise"
+import { Reporter } from "../../src/internal/report.js"
 import { fork, settle } from "../laws/skins.js"
 import { timers } from "../laws/Task.js"
 import { gate } from "../utils/gate.js"
@@ -479,6 +480,39 @@ describe("Task for async functions", () => {
       const error: any = await rejectionOf(view.wait())
       assert.strictEqual(error.name, "AbortError")
     })
+
+    it("reports where the task does: what a callback fails with, and a cleanup that is overdue", () =>
+      withFakeTimers(async () => {
+        const plain: Array<string> = []
+        const task = new Task((context) => untilAborted(context).catch(() => new Promise(() => {})), {
+          onUnhandled: ({ message, where }) => plain.push(`${where}: ${message}`)
+        })
+        const effect: Array<string> = []
+        const started = EffectTask.start(Effect.onInterrupt(Effect.never, () => Effect.never))
+        const fromEffect = fork(
+          Effect.provideService(started, Reporter, {
+            report: ({ cause, message, where }) =>
+              Effect.sync(() => void effect.push(`${where}: ${message} ${Cause.pretty(cause).split("\n")[0]}`.trim()))
+          })
+        ).value
+        await settle()
+        for (const view of [Task.from(Task.from(task)), Task.from(Task.from(fromEffect))]) {
+          const cancel = view.cancel("why", { grace: 5 })
+          await vi.advanceTimersByTimeAsync(5)
+          assert.isTrue(await cancel)
+        }
+        const done = fork(
+          Effect.provideService(EffectTask.start(Effect.void), Reporter, {
+            report: ({ cause, message }) => Effect.sync(() => void effect.push(`${message}: ${Cause.squash(cause)}`))
+          })
+        ).value
+        Task.from(done).onComplete(() => Promise.reject(oops))
+        await settle()
+        const overdue = "Task.cancel: its cleanup has not ended 5 ms after it was cancelled"
+        assert.deepStrictEqual(plain, [overdue])
+        assert.strictEqual(effect[0]!.slice(0, overdue.length), overdue)
+        assert.deepStrictEqual(effect.slice(1), ["a callback failed: Error: oops"])
+      }))
 
     for (const bad of [undefined, null, {}, 5, Promise.resolve(), new Mutex(), Effect.void]) {
       it(`refuses what is no task: ${typeof bad} ${String(bad).slice(0, 16)}`, () => {

@@ -1,6 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { assert, describe, it, vi } from "@effect/vitest"
+import { Effect } from "effect"
+import { Task as EffectTask } from "effect-concurrency"
 import { Task, Wait } from "effect-concurrency/promise"
+import { Reporter } from "../../src/internal/report.js"
 import { heap } from "../utils/heap.js"
 import { promiseDriver, waitingLaws } from "../laws/Wait.js"
 import { settle } from "../laws/skins.js"
@@ -247,6 +250,109 @@ describe("Wait for async functions", () => {
     }
   })
 
+  it("promises that settle in the tick of the decision are their owners', and not reported", async () => {
+    const told: Array<unknown> = []
+    const onError = (each: unknown) => void told.push(each)
+    const fails = Promise.reject(new Error("same tick"))
+    fails.catch(() => {})
+    assert.strictEqual(await Wait.firstCompleted([Promise.resolve(1), fails], { onError }), 1)
+    assert.strictEqual(
+      await Wait.all([Promise.resolve(1), fails], { onError }).catch(({ message }) => message),
+      "same tick"
+    )
+    for await (const _ of Wait.asCompleted([Promise.resolve(1), fails], { onError })) break
+    await settle()
+    assert.deepStrictEqual(told, [])
+  })
+
+  it("a failure is heard or reported, once, in whichever tick the caller is aborted", async () => {
+    type Race = (inputs: ReadonlyArray<Wait.Start<never>>, options: Wait.Options) => Promise<unknown>
+    const races: Record<string, Race> = {
+      firstCompleted: Wait.firstCompleted,
+      firstSuccess: (inputs, options) => Wait.firstSuccess([inputs[0]!], options),
+      all: Wait.all
+    }
+    const fails = {
+      "a function": (failing: Promise<never>) => () => failing,
+      "a task": (failing: Promise<never>, onUnhandled: () => void) => new Task(() => failing, { onUnhandled }) as any
+    }
+    for (const [name, race] of Object.entries(races)) {
+      for (const [who, make] of Object.entries(fails)) {
+        const seen = new Set<string>()
+        for (let ticks = 0; ticks < 12; ticks++) {
+          let [heard, reported] = [0, 0]
+          const told = () => void reported++
+          let fail!: (error: unknown) => void
+          const failing = new Promise<never>((_, reject) => (fail = reject))
+          const { abort, signal } = counted()
+          const members = [make(failing, told), until(never)]
+          const racing = race(members, { signal, onError: told }).catch((error: unknown) => {
+            if (error !== "aborted") heard++
+          })
+          await settle()
+          fail(new Error("oops"))
+          for (let i = 0; i < ticks; i++) await Promise.resolve()
+          abort("aborted")
+          await racing
+          await new Promise((resolve) => setTimeout(resolve, 2))
+          assert.strictEqual(
+            heard + reported,
+            1,
+            `${name} of ${who}, ${ticks} ticks: ${heard} heard, ${reported} reported`
+          )
+          seen.add(heard ? "heard" : "reported")
+        }
+        assert.strictEqual(seen.size, 2)
+      }
+    }
+  })
+
+  it("a task is not asked to then, and is no unhandled rejection", async () => {
+    const told: Array<unknown> = []
+    const task = new Task(() => Promise.reject(new Error("no")), { onUnhandled: (each) => told.push(each) })
+    assert.strictEqual(await Wait.firstCompleted([task, () => 1], { losers: "keep" }), 1)
+    assert.deepStrictEqual((await Wait.wait([task])).done, [task])
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    assert.strictEqual(told.length, 1)
+    assert.strictEqual(task["~effect-concurrency/Task"].asked, 1, "the one who reported it")
+  })
+
+  it("a task that waits for itself where that has no end is told so in its first step; elsewhere it may take part", async () => {
+    const one = () => 1
+    const ways: Record<string, readonly [told: boolean, (self: Task<unknown>) => unknown]> = {
+      all: [true, (self) => Wait.all([self, one])],
+      "first of one": [true, (self) => Wait.firstCompleted([self])],
+      quorum: [true, (self) => Wait.firstN([self, one], 2)],
+      "wait for all": [true, (self) => Wait.wait([self])],
+      "as completed": [true, (self) => Wait.asCompleted([self]).next()],
+      "wait for some time": [false, (self) => Wait.wait([self], { timeout: 1 })],
+      "first of two": [false, (self) => Wait.firstCompleted([self, one])],
+      "some, as they complete": [false, (self) => Wait.asCompleted([self, one]).next()]
+    }
+    for (const [name, [told, wait]] of Object.entries(ways)) {
+      const task: Task<unknown> = new Task(async () => wait(task), { onUnhandled: () => {} })
+      const outcome = watch(task.wait())
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      assert.strictEqual(outcome.state, told ? "failed" : "done", name)
+      if (told) assert.match(outcome.error.message, /^Wait\.\w+: the task waits for itself/)
+    }
+  })
+
+  it("a task of an Effect program reports there what no race has taken over", async () => {
+    const told: Array<string> = []
+    const start = Effect.provideService(
+      EffectTask.start(Effect.zipRight(Effect.sleep(2), Effect.fail("late"))),
+      Reporter,
+      {
+        report: ({ message }) => Effect.sync(() => void told.push(message))
+      }
+    )
+    const task = Task.from(Effect.runSync(start))
+    assert.strictEqual(await Wait.firstSuccess([task, () => 1], { losers: "keep" }), 1)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    assert.deepStrictEqual(told, ["it failed, and nobody waits for it"])
+  })
+
   it("a promise is waited for with one reaction, however often", async () => {
     let resolve!: (value: string) => void
     const promise = new Promise<string>((r) => (resolve = r))
@@ -346,6 +452,54 @@ describe("Wait for async functions", () => {
         assert.strictEqual(valueOf(await unread.next()), "a")
       }))
 
+    it("never read: what fails is reported by the next turn, once, and can be taken all the same", () =>
+      withFakeTimers(async () => {
+        const told: Array<string> = []
+        const onError = ({ error, where }: { error: unknown; where: string }) =>
+          void told.push(`${where}: ${(error as Error).message}`)
+        const fails = (ms: number) => async () => {
+          await new Promise((resolve) => setTimeout(resolve, ms))
+          throw new Error(`after ${ms} ms`)
+        }
+        const task = new Task(fails(10), { onUnhandled: onError })
+        const results = Wait.asCompleted([fails(5), fails(5), task, later(7, "a"), fails(20)], { onError })
+        await vi.advanceTimersByTimeAsync(5)
+        assert.deepStrictEqual(told, [])
+        await vi.advanceTimersByTimeAsync(1)
+        assert.deepStrictEqual(told, ["Wait.asCompleted: after 5 ms", "Wait.asCompleted: after 5 ms"])
+        await vi.advanceTimersByTimeAsync(6)
+        assert.deepStrictEqual(told.slice(2), ["Task: after 10 ms"])
+        const first = await results.next()
+        assert.strictEqual(valueOf(first as never), "rejected")
+        await vi.advanceTimersByTimeAsync(10)
+        await results.return()
+        // Whoever has begun to read has all that fails, until he leaves.
+        assert.deepStrictEqual(told.slice(3), ["Wait.asCompleted: after 20 ms"])
+        await vi.advanceTimersByTimeAsync(1)
+        assert.strictEqual(told.length, 4)
+      }))
+
+    it("read in the tick of a failure: the reader has it, and nothing is reported", () =>
+      withFakeTimers(async () => {
+        const told: Array<unknown> = []
+        const results = Wait.asCompleted([() => Promise.reject(new Error("no"))], {
+          onError: (each) => told.push(each)
+        })
+        await settle()
+        assert.strictEqual(valueOf((await results.next()) as never), "rejected")
+        await vi.advanceTimersByTimeAsync(1)
+        assert.deepStrictEqual(told, [])
+      }))
+
+    it("tasks that have ended all: a timeout leaves no timer", () =>
+      withFakeTimers(async () => {
+        const task = new Task(() => "a")
+        await task
+        const results = Wait.asCompleted([task], { timeout: 1000 })
+        assert.strictEqual(vi.getTimerCount(), 0)
+        assert.strictEqual(valueOf(await results.next()), "a")
+      }))
+
     it("what has settled when the signal aborts is still given, and then its reason", async () => {
       const { abort, left, signal } = counted()
       const results = Wait.asCompleted([() => "done", until(never)], { signal })
@@ -423,12 +577,23 @@ describe("Wait for async functions", () => {
       assert.isBelow(megabytes, 4)
     }, 120_000)
 
-    it("races against one task that lives long retain nothing", async () => {
+    it("200,000 races against one task that lives long leave nothing in it, and retain nothing", async () => {
       const task = new Task(() => never)
       const megabytes = await retained(async (n) => {
         for (let i = 0; i < n; i++) await Wait.firstCompleted([task, async () => i])
-      }, 50_000)
+      })
       assert.isBelow(megabytes, 4)
+      assert.strictEqual(task["~effect-concurrency/Task"].waiting?.size, 0)
+    }, 120_000)
+
+    it("100,000 races at once against one task, each left on its own, retain nothing", async () => {
+      const task = new Task(() => never)
+      const megabytes = await retained(async (n) => {
+        const races = Array.from({ length: n }, (_, i) => Wait.firstCompleted([task, async () => i]))
+        await Promise.all(races)
+      }, 100_000)
+      assert.isBelow(megabytes, 8)
+      assert.strictEqual(task["~effect-concurrency/Task"].waiting?.size, 0)
     }, 120_000)
 
     it("races of functions against it, at once in thousands, retain nothing", async () => {

@@ -1,11 +1,12 @@
 import type { Effect, Exit, Fiber, Stream } from "effect"
-import { Wait } from "effect-concurrency"
+import { type Task, Wait } from "effect-concurrency"
 import { Wait as Promises } from "effect-concurrency/promise"
 import { describe, expect, it } from "tstyche"
 
 declare const a: Effect.Effect<"a", "e1", "r1">
 declare const b: Effect.Effect<2, "e2", "r2">
 declare const fiber: Fiber.RuntimeFiber<"f", "e">
+declare const task: Task.Task<3, "e3">
 
 describe("Wait", () => {
   it("keeps what effects give, fail with and require", () => {
@@ -63,6 +64,26 @@ describe("Wait", () => {
     expect(Wait.wait).type.not.toBeCallableWith([a])
     expect(Wait.wait).type.not.toBeCallableWith([fiber], { until: "first" })
     expect<Wait.Completed<1, 2>["exit"]>().type.toBe<Exit.Exit<1, 2>>()
+  })
+
+  it("takes tasks beside effects and fibers; one that was cancelled fails", () => {
+    type Cancelled = Task.TaskCancelled
+    expect(Wait.firstCompleted([task])).type.toBe<Effect.Effect<3, "e3" | Cancelled>>()
+    expect(Wait.firstCompleted([a, task, fiber])).type.toBe<
+      Effect.Effect<"a" | 3 | "f", "e1" | "e3" | "e" | Cancelled, "r1">
+    >()
+    expect(Wait.firstSuccess([a, task])).type.toBe<
+      Effect.Effect<"a" | 3, Wait.TooManyFailed<"e1" | "e3" | Cancelled>, "r1">
+    >()
+    expect(Wait.all([a, task])).type.toBe<Effect.Effect<["a", 3], "e1" | "e3" | Cancelled, "r1">>()
+    expect(Wait.asCompleted([a, task])).type.toBe<
+      Stream.Stream<Wait.Completed<"a" | 3, "e1" | "e3" | Cancelled>, never, "r1">
+    >()
+    expect(Wait.wait([task])).type.toBe<Effect.Effect<Wait.Waited<Task.Task<3, "e3">>>>()
+    expect(Wait.wait([task, fiber])).type.toBe<
+      Effect.Effect<Wait.Waited<Task.Task<3, "e3"> | Fiber.RuntimeFiber<"f", "e">>>
+    >()
+    expect(Wait.hedge).type.not.toBeCallableWith(task, { after: 5 })
   })
 
   it("refuses misuse", () => {
