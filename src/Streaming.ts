@@ -22,7 +22,7 @@ import { callable, expect, misuse, refusal } from "./core/arguments.js"
 import * as core from "./core/range.js"
 import * as slice from "./core/slice.js"
 import * as streaming from "./core/streaming.js"
-import { fromPull, type Pull, turn } from "./internal/chunks.js"
+import { fromPulled, type Pull, type Pulled, turn } from "./internal/chunks.js"
 import { callback, forkDetached, forker, readClock } from "./internal/effect.js"
 import { type Call, flow, type Select } from "./internal/flow.js"
 import { StreamIterator } from "./internal/iterate.js"
@@ -87,7 +87,8 @@ export const range = (start: number, end?: number, step?: number): Stream.Stream
  *
  * **Details**: what counts is the time between two items by Effect's `Clock`, the consumer's work included; a single item or a body that
  * takes long blocks as long as it takes. The clock is read for each item, or for one in 16 while they are quick: so many that are suddenly
- * slow may come together, once. It gives as many items at a time as fit. An iterator that throws is a defect.
+ * slow may come together, once. It gives as many items at a time as fit into a millisecond with what was done with those before, and at most
+ * 1,024: a consumer that was quick and is suddenly slow may have so many before that is noticed. An iterator that throws is a defect.
  *
  * **Interruption**: closes the iterator, if it has a `return`.
  *
@@ -108,58 +109,68 @@ export const fromIterable = <A>(iterable: Iterable<A>): Stream.Stream<A> =>
     return expect(isIterable, "Streaming.fromIterable", "iterable", "an iterable that is not a string", iterable)
   })
 
+/** What can be told by Effect's clock. */
+const clockWith = <A>(f: (now: () => number) => A): Effect.Effect<A> =>
+  Clock.clockWith((clock) => Effect.sync(() => f(() => readClock(clock))))
+
 const sliced = <A>(where: string, make: () => Iterable<A>): Stream.Stream<A> =>
-  fromPull(
-    Effect.flatMap(Clock.clockWith(Effect.succeed), (clock) =>
-      Effect.map(
-        Effect.acquireRelease(
-          Effect.sync(() => new Slices(make()[Symbol.iterator](), () => readClock(clock))),
-          (slices) =>
-            reported(
-              where,
-              Effect.sync(() => slices.close())
-            )
-        ),
-        (slices) => ({ pull: slices.pull })
+  fromPulled(
+    clockWith((clock) => new Slices(make()[Symbol.iterator](), clock)),
+    (slices) =>
+      reported(
+        where,
+        Effect.sync(() => slices.close())
       )
-    )
   )
 
 /** An iterator, a slice of time after the other. */
-class Slices<A> {
+class Slices<A> implements Pulled<A, never, never> {
   private readonly slice = slice.make()
   private taken = 0
   /** An iterator that has ended or thrown has closed itself, and until it has answered there is nothing to close. */
   private open = true
+  private thrown: { readonly error: unknown } | undefined = undefined
 
   constructor(
     private readonly iterator: Iterator<A>,
-    private readonly now: () => number
+    private readonly clock: () => number
   ) {}
 
-  readonly pull: Pull<A, never, never> = Effect.suspend(() => {
-    const now = this.now()
-    const isPast = slice.isPast(this.slice, now)
-    const size = slice.batch(this.slice, now, this.taken)
-    return isPast ? Effect.flatMap(turn, () => this.begin(size)) : this.take(size)
-  })
-
-  private begin(size: number): Pull<A, never, never> {
-    slice.begin(this.slice, this.now())
-    return this.take(size)
+  readonly now = (): ReadonlyArray<A> | undefined => {
+    if (!this.open) return undefined
+    const now = this.clock()
+    return slice.isPast(this.slice, now) ? undefined : this.take(slice.batch(this.slice, now, this.taken))
   }
 
-  private take(size: number): Pull<A, never, never> {
+  readonly pull: Pull<A, never, never> = Effect.suspend(() => {
+    const { open, thrown } = this
+    if (thrown !== undefined) return Effect.die(thrown.error)
+    if (!open) return Effect.succeed(undefined)
+    const size = slice.batch(this.slice, this.clock(), this.taken)
+    return Effect.flatMap(turn, () => {
+      slice.begin(this.slice, this.clock())
+      const items = this.take(size)
+      return items === undefined ? this.pull : Effect.succeed(items)
+    })
+  })
+
+  /** What an iterator gives before it throws is given as well. */
+  private take(size: number): ReadonlyArray<A> | undefined {
+    const { clock, iterator, slice: state } = this
     const items: Array<A> = []
-    while (this.open && items.length < size && (items.length === 0 || !slice.isOver(this.slice, this.now))) {
-      this.open = false
-      const next = this.iterator.next()
-      if (next.done === true) break
-      this.open = true
-      items.push(next.value)
+    this.open = false
+    try {
+      for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+        items.push(next.value)
+        if (items.length < size && !slice.isOver(state, clock)) continue
+        this.open = true
+        break
+      }
+    } catch (error) {
+      this.thrown = { error }
     }
     this.taken = items.length
-    return Effect.succeed(items.length === 0 ? undefined : items)
+    return items.length === 0 ? undefined : items
   }
 
   close(): void {
@@ -174,7 +185,8 @@ class Slices<A> {
  * or failed already, and can be interrupted only between two answers.
  *
  * **Details**: it is asked once at a time, when the stream wants an item, and closed once, unless it has ended or failed. `onError`
- * makes of what it rejects with an error of yours; by default it is the stream's error as it is. A `return` that rejects is reported.
+ * makes of what it rejects with an error of yours; by default it is the stream's error as it is. A `return` that rejects is reported. The
+ * event loop turns after each millisecond here as well: a generator that never waits for anything would keep everybody else waiting.
  *
  * **Interruption**: closes it, and waits for that; unless it is in the midst of an answer, which may never come: then it is told to
  * close, and not waited for.
@@ -197,40 +209,42 @@ export const fromAsyncIterable: {
   <A>(iterable: AsyncIterable<A>): Stream.Stream<A, unknown>
   <A, E>(iterable: AsyncIterable<A>, onError: (error: unknown) => E): Stream.Stream<A, E>
 } = <A>(iterable: AsyncIterable<A>, onError: (error: unknown) => unknown = (error) => error) =>
-  fromPull(
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          const where = "Streaming.fromAsyncIterable"
-          const isIterable = typeof Object(iterable)[Symbol.asyncIterator] === "function"
-          expect(isIterable, where, "iterable", "an async iterable", iterable)
-          callable(where, "onError", onError)
-          return new Asked(where, iterable[Symbol.asyncIterator](), onError)
-        }),
-        (asked) => asked.close
-      ),
-      (asked) => ({ pull: asked.pull })
-    )
+  fromPulled(
+    clockWith((clock) => {
+      const where = "Streaming.fromAsyncIterable"
+      const isIterable = typeof Object(iterable)[Symbol.asyncIterator] === "function"
+      expect(isIterable, where, "iterable", "an async iterable", iterable)
+      callable(where, "onError", onError)
+      return new Asked(where, iterable[Symbol.asyncIterator](), onError, clock)
+    }),
+    (asked) => asked.close
   )
 
 /** An async iterator that is asked, and knows whether it owes an answer. */
-class Asked<A, E> {
+class Asked<A, E> implements Pulled<A, E, never> {
+  private readonly slice = slice.make()
   private status: "open" | "asked" | "closed" = "open"
   private resume: (answer: Pull<A, E, never>) => void = () => {}
 
   constructor(
     private readonly where: string,
     private readonly iterator: AsyncIterator<A>,
-    private readonly onError: (error: unknown) => E
+    private readonly onError: (error: unknown) => E,
+    private readonly clock: () => number
   ) {}
 
   readonly pull: Pull<A, E, never> = Effect.suspend(() => {
     if (this.status === "closed") return Effect.succeed(undefined)
-    this.status = "asked"
+    return slice.isOver(this.slice, this.clock) ? this.afterTurn : this.answer
+  })
+
+  private readonly afterTurn: Pull<A, E, never> = Effect.flatMap(turn, () => {
+    slice.begin(this.slice, this.clock())
     return this.answer
   })
 
   private readonly answer: Pull<A, E, never> = callback((resume) => {
+    this.status = "asked"
     this.resume = resume
     attempt(() => this.iterator.next()).then(this.answered, this.failed)
   })
@@ -432,8 +446,9 @@ const checkStream = (where: string, self: unknown): void => {
  * **When to use**: to hand results to code that does not use Effect. For a queue: `toAsyncIterable(queue.stream)`, or the facade's
  * `WorkQueue.from`.
  *
- * **Details**: the stream goes on only while somebody waits for an item. Errors are the original ones, several an `AggregateError`. See
- * {@link Results} for the rest of the protocol.
+ * **Details**: the stream goes on only while somebody waits for an item. Errors are the original ones, several an `AggregateError`. The
+ * event loop turns after each millisecond of items, the consumer's work included, whatever the stream is made of. See {@link Results} for the
+ * rest of the protocol.
  *
  * **Interruption**: `break`, `return` and `throw` interrupt the stream and wait for its finalizers. Whoever drops an iterator half way
  * without them leaves the stream where it is.
@@ -453,7 +468,9 @@ const checkStream = (where: string, self: unknown): void => {
 export const toAsyncIterable = <A, E, R>(
   self: Stream.Stream<A, E, R>
 ): Effect.Effect<{ [Symbol.asyncIterator](): Results<A> }, never, R> =>
-  Effect.map(forker<R>(), (fork) => {
-    checkStream("Streaming.toAsyncIterable", self)
-    return { [Symbol.asyncIterator]: (): Results<A> => new StreamIterator(self, fork) }
-  })
+  Effect.flatMap(forker<R>(), (fork) =>
+    clockWith((now) => {
+      checkStream("Streaming.toAsyncIterable", self)
+      return { [Symbol.asyncIterator]: (): Results<A> => new StreamIterator(self, fork, now) }
+    })
+  )

@@ -8,7 +8,7 @@ import { watch } from "./promise/waits.js"
 import { dieWith } from "./utils/defects.js"
 import { growth } from "./utils/heap.js"
 import { sweepIsClean } from "./utils/sweep.js"
-import { slow, withWork } from "./utils/turns.js"
+import { asLongAs, computing, gapsDuring, later, slow, turnedOften, withWork, type Work } from "./utils/turns.js"
 
 streamingLaws(effect)
 
@@ -389,23 +389,79 @@ describe("Streaming among effects", () => {
       }
     }
 
-    it("turns, by the clock on the wall", async () => {
-      let items = 0
-      let ticks = 0
-      const timer = setInterval(() => ticks++, 5)
-      const end = performance.now() + 300
-      await Effect.runPromise(
-        Stream.runForEachWhile(Streaming.range(0, Infinity), () =>
-          Effect.sync(() => {
-            items++
-            return performance.now() < end
-          })
-        )
+    const through = (of: Iterable<number>, run: (stream: Stream.Stream<number>) => Stream.Stream<number> = (s) => s) =>
+      Stream.runDrain(run(Streaming.fromIterable(of)))
+    const overAll = (stream: Stream.Stream<number>, f: () => void = () => {}) =>
+      Effect.flatMap(Streaming.toAsyncIterable(stream), (results) =>
+        Effect.promise(async () => {
+          for await (const _ of results) f()
+        })
       )
-      clearInterval(timer)
-      // A busy machine may be late; what does not turn has no tick at all.
-      assert.isAbove(ticks, 2)
-      assert.isAbove(items, 500)
+    const isOdd = (n: number) => Effect.succeed(n % 2 === 1)
+
+    /** What goes through a source, with functions that are quick. */
+    const loops: ReadonlyArray<readonly [string, (of: Iterable<number>) => Effect.Effect<unknown>]> = [
+      ["fromIterable", (of) => through(of)],
+      ["collect", (of) => Streaming.collect(Streaming.fromIterable(of))],
+      ["map, one at a time,", (of) => through(of, Streaming.map(Effect.succeed))],
+      ["map, four at a time,", (of) => through(of, Streaming.map(Effect.succeed, { concurrency: 4 }))],
+      ["filter, one at a time,", (of) => through(of, Streaming.filter(isOdd))],
+      ["filter, four at a time,", (of) => through(of, Streaming.filter(isOdd, { concurrency: 4 }))],
+      ["fromAsyncIterable", (of) => Effect.orDie(Stream.runDrain(Streaming.fromAsyncIterable(later(of))))],
+      ["toAsyncIterable", (of) => overAll(Streaming.fromIterable(of))]
+    ]
+    const byClock = (work: Work) =>
+      Object.assign(Object.create(Clock.make()), { unsafeCurrentTimeMillis: () => work.now }) as Clock.Clock
+
+    for (const [name, loop] of loops.slice(1)) {
+      for (const ms of [0.01, 0.7, 3]) {
+        it(`turns while ${name} goes on, of which each item takes ${ms} ms: after a millisecond, or after one item`, async () => {
+          const { longest, turns } = await withWork((work) => {
+            const source = asLongAs(
+              slow(work, () => ms),
+              (n) => n * ms <= 50
+            )
+            return Effect.runPromise(Effect.withClock(loop(source), byClock(work)))
+          })
+          // The first items, of which nobody knows how long they take, may be two.
+          assert.isAtMost(longest, Math.max(1.25 + ms, 2 * ms))
+          assert.isAtLeast(turns, Math.floor(50 / (1.25 + ms)) - 1)
+        })
+      }
+    }
+
+    for (const ms of [0.01, 0.7, 3]) {
+      it(`turns while a loop over toAsyncIterable takes ${ms} ms for an item, of which the stream gives many at once`, async () => {
+        const { longest, turns } = await withWork((work) => {
+          const many = Array.from({ length: Math.ceil(50 / ms) }, (_, i) => i)
+          const loop = overAll(Stream.fromIterable(many), () => (work.now += ms))
+          return Effect.runPromise(Effect.withClock(loop, byClock(work)))
+        })
+        assert.isAtMost(longest, Math.max(1.25 + ms, 2 * ms))
+        assert.isAtLeast(turns, Math.floor(50 / (1.25 + ms)) - 1)
+      })
+    }
+
+    for (const [name, loop] of [
+      ...loops,
+      [
+        "range",
+        (of) => {
+          const rest = of[Symbol.iterator]()
+          return Stream.runForEachWhile(Streaming.range(0, Infinity), () =>
+            Effect.sync(() => rest.next().done !== true)
+          )
+        }
+      ]
+    ] satisfies typeof loops) {
+      it(`turns while ${name} goes on: measured`, async () => {
+        turnedOften(await gapsDuring(() => Effect.runPromise(loop(computing(100)))))
+      })
+    }
+
+    it("the measure sees what does not turn", async () => {
+      const gaps = await gapsDuring(() => Effect.runPromise(Stream.runDrain(Stream.fromIterable(computing(100)))))
+      assert.throws(() => turnedOften(gaps), /turns/)
     })
 
     it("Effect's own fromIterable, for comparison, has no timer served", async () => {
@@ -414,6 +470,28 @@ describe("Streaming among effects", () => {
       await Effect.runPromise(Stream.runDrain(Stream.fromIterable(Array.from({ length: 500_000 }, (_, i) => i))))
       clearInterval(timer)
       assert.strictEqual(ticks, 0)
+    })
+
+    it("what an iterator gives before it throws is given, and then comes the defect; it is not closed", async () => {
+      const oops = new Error("oops")
+      let closed = 0
+      const source = (): Iterator<number> => {
+        let n = 0
+        return {
+          next: () => {
+            if (n === 3) throw oops
+            return { done: false, value: n++ }
+          },
+          return: () => (closed++, done)
+        }
+      }
+      const got: Array<unknown> = []
+      const stream = Streaming.fromIterable({ [Symbol.iterator]: source }).pipe(
+        Stream.tap((n) => Effect.sync(() => got.push(n))),
+        Stream.catchAllCause((cause) => Stream.make(Cause.squash(cause)))
+      )
+      assert.deepStrictEqual(await Effect.runPromise(Streaming.collect(stream)), [0, 1, 2, oops] as never)
+      assert.deepStrictEqual([got, closed], [[0, 1, 2], 0])
     })
 
     it("closes an iterator that is left, and not one that has ended", async () => {

@@ -20,8 +20,8 @@
  * - I7 At most one worker is on its way. Who has come, and has taken what there is to do, calls the next if there is more; so calls that end
  *   at once cost one worker, and calls that take long get as many as they may.
  *
- * Transitions: `request`, `cancel`, `next`, `enqueueIdle`, `cancelIdle`, `isShort`, `recruit` or `call`, `arrive`, `give`, `endSource`,
- * `failSource`, `unanswered`, `complete`, `drop`, `fail`, `stop`, `close`, `closed`, `take` with `took`.
+ * Transitions: `request`, `cancel`, `askFor` with `passed`, `next`, `enqueueIdle`, `cancelIdle`, `isShort`, `recruit` or `call`, `arrive`,
+ * `give`, `endSource`, `failSource`, `unanswered`, `complete`, `drop`, `fail`, `stop`, `close`, `closed`, `take` with `took`.
  *
  * @internal
  */
@@ -150,6 +150,23 @@ export const request = <A, B>(state: State<A, B>, ticket: Consumer<B>): Chain =>
 export const cancel = <A, B>(_: State<A, B>, ticket: Consumer<B>): Chain => {
   if (!ticket.settled) waitList.remove(ticket)
   return undefined
+}
+
+/**
+ * Asks the source for somebody who wants a result, if an answer that comes at once is to be his and nobody else's: it needs no call, and
+ * nobody and nothing is before him. The caller goes on with `passed`; or with `request`, and then with what the answer is.
+ */
+export const askFor = <A, B>(state: State<A, B>): boolean => {
+  const { asked, calls, held, source, stopped, supply, taken, waiting } = state
+  if (calls || stopped || asked || source !== "open" || held + waiting.size > 0 || taken < supply.length) return false
+  state.asked = true
+  return true
+}
+
+/** The source has answered at once, with an item that was handed over. */
+export const passed = <A, B>(state: State<A, B>): Chain => {
+  state.started++
+  return unanswered(state)
 }
 
 /** The next thing to do, which is the caller's from now on. */

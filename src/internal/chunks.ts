@@ -6,6 +6,7 @@
 import * as Channel from "effect/Channel"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -29,13 +30,15 @@ export const toPull = <A, E, R>(self: Stream.Stream<A, E, R>): Effect.Effect<Sou
   Effect.map(Stream.toPull(self), (pull) => Effect.map(pull, Chunk.toReadonlyArray))
 
 /**
- * A stream of what is pulled. The scope is the stream's. What is there at once is not pulled: a stream leaves its own loop for each effect,
- * which takes a third of what an item costs. (And `Stream.fromPull` makes a loop of six steps of what is one of three.)
+ * A stream of what is pulled at something that is there as long as the stream. What is there at once is not pulled: a stream leaves its own loop
+ * for each effect, which takes a third of what an item costs. (`Stream.fromPull` makes a loop of six steps of what is one of three; and with a
+ * scope around it, each item would go from one loop to another.)
  */
-export const fromPull = <A, E, R, R2>(
-  scoped: Effect.Effect<Pulled<A, E, R2>, never, R>
-): Stream.Stream<A, E, Exclude<R, Scope.Scope> | R2> =>
-  Stream.unwrapScoped(Effect.map(scoped, ({ now, pull }) => Stream.fromChannel(emit(pull, now))))
+export const fromPulled = <P, A, E, R>(
+  acquire: Effect.Effect<P & Pulled<A, E, R>, never, R>,
+  release: (pulled: P & Pulled<A, E, R>, exit: Exit.Exit<unknown, E>) => Effect.Effect<unknown>
+): Stream.Stream<A, E, R> =>
+  Stream.fromChannel(Channel.acquireUseRelease(acquire, ({ now, pull }) => emit(pull, now), release))
 
 type Emitting<A, E, R> = Channel.Channel<Chunk.Chunk<A>, unknown, E, unknown, unknown, unknown, R>
 
@@ -60,9 +63,11 @@ export const forEachArray = <A, E, R, X, E2, R2>(
 
 const platform = globalThis as unknown as { readonly setImmediate?: (callback: () => void) => unknown }
 
-/** Lets the event loop turn: input, timers, whatever waited. A fiber that yields only lets other fibers go on. */
-export const turn: Effect.Effect<void> = callback((resume) => {
-  const go = () => resume(Effect.void)
+/** Goes on when the event loop has turned: input, timers, whatever waited. A fiber that yields only lets other fibers go on. */
+export const afterTurn = (go: () => void): void => {
   if (typeof platform.setImmediate === "function") platform.setImmediate(go)
   else setTimeout(go)
-})
+}
+
+/** Lets the event loop turn. */
+export const turn: Effect.Effect<void> = callback((resume) => afterTurn(() => resume(Effect.void)))

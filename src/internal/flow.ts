@@ -7,11 +7,12 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as core from "../core/streaming.js"
 import type { Chain } from "../core/ticket.js"
 import { wake } from "../core/ticket.js"
-import { fromPull, type Pull, type Pulled, type Source, toPull } from "./chunks.js"
+import { fromPulled, type Pull, type Pulled, type Source, toPull } from "./chunks.js"
 import { forkDetached, interruptNow, isInterruptedOnly, onFiberExit, type RunningFiber, withFiber } from "./effect.js"
 import { FiberTicket, park } from "./park.js"
 import { report } from "./report.js"
@@ -29,16 +30,15 @@ export const flow = <A, E, R, B, X, E2, R2>(
   select: Select<A, B, X>,
   make: () => core.State<A, B>
 ): Stream.Stream<B, E | E2, R | R2> =>
-  fromPull(
-    Effect.flatMap(Effect.sync(make), (state) =>
-      Effect.flatMap(toPull(self), (source) => {
-        const running = new Flow<A, E, R, B, X, E2, R2>(where, state, source, call, select)
-        return Effect.as(
-          Effect.addFinalizer(() => running.leave),
-          running
-        )
-      })
-    )
+  fromPulled(
+    Effect.flatMap(Scope.make(), (scope) =>
+      Effect.map(
+        Scope.extend(toPull(self), scope),
+        (source) => new Flow<A, E, R, B, X, E2, R2>(where, make(), scope, source, call, select)
+      )
+    ),
+    // The source is closed when all who work for the flow have ended.
+    ({ leave, scope }, exit) => Effect.zipRight(leave, Scope.close(scope, exit))
   )
 
 class Flow<A, E, R, B, X, E2, R2> implements Pulled<B, E | E2, R | R2> {
@@ -47,6 +47,7 @@ class Flow<A, E, R, B, X, E2, R2> implements Pulled<B, E | E2, R | R2> {
   constructor(
     readonly where: string,
     readonly state: core.State<A, B>,
+    readonly scope: Scope.CloseableScope,
     readonly source: Source<A, E, R>,
     readonly call: Call<A, X, E2, R2>,
     readonly select: Select<A, B, X>

@@ -11,10 +11,11 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
+import * as slice from "../core/slice.js"
 import * as core from "../core/streaming.js"
 import type { Chain } from "../core/ticket.js"
 import { wake } from "../core/ticket.js"
-import { forEachArray } from "./chunks.js"
+import { afterTurn, forEachArray } from "./chunks.js"
 import { callback, errorsOf, interruptNow, isInterruptedOnly, onFiberExit, type RunningFiber } from "./effect.js"
 import { FiberTicket } from "./park.js"
 
@@ -49,13 +50,16 @@ const errorOf = (errors: ReadonlyArray<unknown>): unknown =>
 
 export class StreamIterator<A, E, R> {
   private readonly state = core.make<A, A>("Streaming.toAsyncIterable", {}, false)
+  /** How long it has gone on since it let the event loop turn. */
+  private readonly slice = slice.make()
   private fiber: RunningFiber<void, E> | undefined = undefined
   /** Has the stream go on, when it waits for that. */
   private goOn: (() => void) | undefined = undefined
 
   constructor(
     private readonly stream: Stream.Stream<A, E, R>,
-    private readonly fork: <A, E>(effect: Effect.Effect<A, E, R>) => RunningFiber<A, E>
+    private readonly fork: <A, E>(effect: Effect.Effect<A, E, R>) => RunningFiber<A, E>,
+    private readonly now: () => number
   ) {}
 
   next(): Promise<IteratorResult<A>> {
@@ -83,8 +87,17 @@ export class StreamIterator<A, E, R> {
     for (let work = core.next(state); work !== undefined; work = core.next(state)) {
       if (work === core.Ask) this.ask()
       else if (work === core.Close) this.close()
+      else if (slice.isOver(this.slice, this.now)) this.handAfterTurn(work)
       else wake(core.complete(state, work, work.item))
     }
+  }
+
+  /** However many items a stream gives at once, and whatever is done with them: nobody else is kept waiting for long. */
+  private handAfterTurn(entry: core.Entry<A, A>): void {
+    afterTurn(() => {
+      slice.begin(this.slice, this.now())
+      this.step(core.complete(this.state, entry, entry.item))
+    })
   }
 
   private ask(): void {

@@ -94,8 +94,8 @@ export const range = (start: number, end?: number, step?: number): Results<numbe
 /**
  * The items of an iterable. The event loop turns after each millisecond of them: timers, input and everybody else are served in between.
  *
- * **When to use**: for a long computation that gives one thing after the other, and must not keep the others waiting. `map` and `filter` do
- * the same with an iterable.
+ * **When to use**: for a long computation that gives one thing after the other, and must not keep the others waiting. Everything else here
+ * does the same with whatever it goes through: also an async generator may never wait for anything.
  *
  * **Details**: what counts is the time between two items, the consumer's work included; a single item or a body that takes long blocks as
  * long as it takes. The clock is read for each item, or for one in 16 while they are quick: so many that are suddenly slow may come
@@ -121,7 +121,7 @@ export const fromIterable = <A>(iterable: Iterable<A | PromiseLike<A>>, options?
  * **When to use**: to put a signal to a source, or to hand a source of unknown making to others.
  *
  * **Details**: the source is asked once at a time, when somebody waits for an item. An item that it gives while it is being closed goes to
- * who waits for it.
+ * who waits for it. When a millisecond has passed, the event loop turns before the source is asked again.
  *
  * @example
  * import { Streaming } from "effect-concurrency/promise"
@@ -145,7 +145,8 @@ export const fromAsyncIterable = <A>(iterable: AsyncIterable<A>, options?: Signa
  * The items of a queue, until it has ended and is empty.
  *
  * **When to use**: for a queue that an Effect program made, or where the rest of the protocol is needed: `throw`, `await using`, a
- * signal. A plain `for await` can go over the facade's `WorkQueue` itself.
+ * signal, a turn of the event loop after each millisecond although the queue is full. A plain `for await` can go over the facade's `WorkQueue`
+ * itself.
  *
  * **Details**: leaving ends the iterator and not the queue. It says nothing of what is done: call `taskDone` if you use `join`. It rejects
  * with what the queue was failed with.

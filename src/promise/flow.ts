@@ -21,6 +21,14 @@ interface AnyIterator<A> {
   return?(): unknown
 }
 
+/** What a source has thrown instead of an answer. */
+class Thrown {
+  constructor(readonly error: unknown) {}
+}
+
+/** What asking a source gives. */
+type Answer<A> = IteratorResult<A> | PromiseLike<IteratorResult<A>> | Thrown
+
 export interface Settings extends core.Options {
   readonly signal?: AbortSignal | undefined
 }
@@ -172,6 +180,8 @@ export class Flow<A, B> {
   readonly waiters: Array<Waiter<A, B>> = []
   private readonly signal: AbortSignal | undefined
   private unwatch: (() => void) | undefined = undefined
+  /** How long it has gone on since it let the event loop turn. */
+  private readonly slice = slice.make()
   private began = false
   private working = false
 
@@ -202,17 +212,39 @@ export class Flow<A, B> {
       this.step(core.took(state))
       return Promise.resolve({ done: false, value })
     }
-    const ticket = new ResultTicket<B>(this.where)
+    return core.askFor(state) ? this.askFor() : this.request()
+  }
+
+  /** Waits for a result. */
+  private request(): Promise<IteratorResult<B>> {
     const promise = park<IteratorResult<B>, core.State<A, B>, ResultTicket<B>>(
       this.where,
       this.state,
-      ticket,
+      new ResultTicket<B>(this.where),
       undefined,
       core.request,
       nobodyCancels
     )
     this.work()
     return promise
+  }
+
+  /** Asks the source for the only one who wants something. An answer that comes at once is his; for another he waits like everybody. */
+  private askFor(): Promise<IteratorResult<B>> {
+    if (slice.isOver(this.slice, now)) {
+      const promise = this.request()
+      void turn().then(this.askAfterTurn)
+      return promise
+    }
+    const answer = this.answer()
+    if (answer instanceof Thrown || isThenable(answer) || answer?.done !== false || this.isLater(answer.value)) {
+      const promise = this.request()
+      this.answered(answer)
+      return promise
+    }
+    const value = answer.value as unknown as B
+    this.step(core.passed(this.state))
+    return Promise.resolve({ done: false, value })
   }
 
   return(value?: unknown): Promise<IteratorResult<B>> {
@@ -276,20 +308,33 @@ export class Flow<A, B> {
     this.work()
   }
 
+  /** Asks the source, after a turn of the event loop if it is time for one: a source that answers at once would let nobody else go on. */
   private ask(): void {
+    if (slice.isOver(this.slice, now)) void turn().then(this.askAfterTurn)
+    else this.answered(this.answer())
+  }
+
+  private readonly askAfterTurn = (): void => {
+    slice.begin(this.slice, now())
+    if (this.state.stopped) this.step(core.unanswered(this.state))
+    else this.answered(this.answer())
+  }
+
+  private answer(): Answer<A> {
     try {
       this.iterator ??= open(this.source)
-      const answer = this.iterator.next()
-      if (isThenable(answer)) void Promise.resolve(answer).then(this.answered, this.askFailed)
-      else this.answered(answer)
+      return this.iterator.next()
     } catch (error) {
-      this.askFailed(error)
+      return new Thrown(error)
     }
   }
 
-  private readonly answered = (answer: IteratorResult<A>): void => {
-    if (Object(answer) !== answer) this.askFailed(new TypeError(`${this.where}: the source answered ${String(answer)}`))
-    else this.step(answer.done === true ? core.endSource(this.state) : core.give(this.state, [answer.value]))
+  private readonly answered = (answer: Answer<A>): void => {
+    const { state, where } = this
+    if (isThenable(answer)) void Promise.resolve(answer).then(this.answered, this.askFailed)
+    else if (answer instanceof Thrown) this.askFailed(answer.error)
+    else if (Object(answer) !== answer) this.askFailed(new TypeError(`${where}: the source answered ${String(answer)}`))
+    else this.step(answer.done === true ? core.endSource(state) : core.give(state, [answer.value]))
   }
 
   private readonly askFailed = (error: unknown): void => {
@@ -338,9 +383,14 @@ export class Flow<A, B> {
     }
   }
 
+  /** Whether an item is the promise of one. */
+  private isLater(item: A): item is A & PromiseLike<unknown> {
+    return this.awaits && isThenable(item)
+  }
+
   private start(entry: core.Entry<A, B>): void {
     const { item } = entry
-    if (!this.awaits || !isThenable(item)) this.run(entry, item)
+    if (!this.isLater(item)) this.run(entry, item)
     else {
       void Promise.resolve(item).then(
         (item) => this.run(entry, item as A),
@@ -387,26 +437,9 @@ export class Flow<A, B> {
   }
 }
 
-/** Opens a source: an async iterator as it is, another one with a turn of the event loop after each slice of time. */
 const open = <A>(source: Source<A>): AnyIterator<A> => {
   const { [Symbol.asyncIterator]: later } = source as AsyncIterable<A>
   return later === undefined
-    ? sliced((source as Iterable<A>)[Symbol.iterator]())
+    ? (source as Iterable<A>)[Symbol.iterator]()
     : (source as AsyncIterable<A>)[Symbol.asyncIterator]()
-}
-
-const sliced = <A>(iterator: Iterator<A>): AnyIterator<A> => {
-  const state = slice.make()
-  let left = false
-  const afterTurn = () => {
-    slice.begin(state, now())
-    return left ? done : iterator.next()
-  }
-  return {
-    next: () => (slice.isOver(state, now) ? turn().then(afterTurn) : iterator.next()),
-    return: () => {
-      left = true
-      return iterator.return?.()
-    }
-  }
 }

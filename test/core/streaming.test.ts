@@ -344,6 +344,64 @@ describe("the core of Streaming", () => {
     assert.deepStrictEqual([first.result, second.result], [5, core.End])
   })
 
+  describe("an answer that comes at once", () => {
+    const waits = (state: State) => done(state, core.request(state, consumer()))
+
+    it("is for who asks, if nobody and nothing is before it; then the next can ask", () => {
+      const state: State = core.make("test", {}, false)
+      for (let i = 1; i <= 3; i++) {
+        assert.isTrue(core.askFor(state))
+        assert.isTrue(state.asked, "I5")
+        assert.isUndefined(core.next(state))
+        done(state, core.passed(state))
+        assert.isFalse(state.asked)
+        assert.strictEqual(state.started, i)
+      }
+      assert.isUndefined(core.next(state), "nobody waits")
+    })
+
+    it("is not: of a source that is asked already, or that is closed, or of a flow that is stopped, or that calls", () => {
+      const refuses = (change: Partial<State>) => {
+        const state: State = { ...core.make<number, number>("test", {}, false), ...change }
+        assert.isFalse(core.askFor(state))
+        assert.strictEqual(state.asked, change.asked ?? false)
+      }
+      refuses({ asked: true })
+      refuses({ source: "closed" })
+      refuses({ source: "closing" })
+      refuses({ stopped: true })
+      refuses({ calls: true })
+      refuses({ supply: [1] })
+      refuses({ held: 1 })
+      const state: State = core.make("test", {}, false)
+      waits(state)
+      assert.isFalse(core.askFor(state), "somebody was first")
+    })
+
+    it("is for who asks first when somebody else asks meanwhile, and then the source is asked for that one", () => {
+      const state: State = core.make("test", {}, false)
+      assert.isTrue(core.askFor(state))
+      waits(state)
+      assert.isFalse(core.askFor(state))
+      assert.isUndefined(core.next(state), "I5: it is asked")
+      done(state, core.passed(state))
+      assert.strictEqual(core.next(state), core.Ask)
+    })
+
+    it("takes its turn as every other when it does not come at once", () => {
+      const state: State = core.make("test", {}, false)
+      assert.isTrue(core.askFor(state))
+      const [first, second] = [consumer(), consumer()]
+      done(state, core.request(state, first))
+      done(state, core.request(state, second))
+      done(state, core.give(state, [7]))
+      const entry = core.next(state) as Entry
+      done(state, core.complete(state, entry, entry.item))
+      assert.deepStrictEqual([first.result, second.settled], [7, false])
+      assert.strictEqual(core.next(state), core.Ask)
+    })
+  })
+
   it("what was filtered out leaves the line at once, also behind one that takes long", () => {
     const model = new Model(Infinity, { concurrency: 2, buffer: 0, ordered: true })
     model.request()

@@ -4,6 +4,22 @@ import { atOnce, claim, ended, fork, pause, same, settled } from "./tools.js"
 
 const primitive = "Streaming"
 
+const done = { done: true, value: undefined } as const
+
+/** How a promise has ended that did not reject. */
+const well = () => "left well"
+
+/** What was given, in the order of the asking: items one after the other, then nothing but the end. */
+const inOrder = (answers: ReadonlyArray<IteratorResult<number>>): ReadonlyArray<number> => {
+  const items = answers.flatMap((answer) => (answer.done === true ? [] : [answer.value]))
+  same(
+    answers,
+    answers.map((_, i) => (i < items.length ? { done: false, value: i } : done)),
+    "the answers"
+  )
+  return items
+}
+
 /** A stream of numbers and calls for them, with an account of both. */
 const make = (
   library: Library,
@@ -105,31 +121,85 @@ export const scenarios: ReadonlyArray<Explored> = [
         same([running, closed], [0, 1], "at rest")
       })
   },
-  {
+  ...(["return", "throw"] as const).map((how): Explored => ({
     primitive,
-    name: "next, and return meanwhile: both settle, and the finalizers have run",
+    name: `next, and ${how} meanwhile: both settle, and the finalizers have run`,
     scenario: (library) =>
       Effect.gen(function* () {
         const { atRest, results } = make(library, 2, {})
         const iterable = yield* library.effect.Streaming.toAsyncIterable(results)
         const iterator = iterable[Symbol.asyncIterator]()
-        const next = yield* fork(
-          "next",
-          Effect.promise(() => iterator.next())
-        )
-        const second = yield* fork(
-          "second",
-          Effect.promise(() => iterator.next())
-        )
+        const asked: Array<Promise<IteratorResult<number>>> = []
+        const next = Effect.promise(() => {
+          const answer = iterator.next()
+          asked.push(answer)
+          return answer
+        })
+        const first = yield* fork("next", next)
+        const second = yield* fork("second", next)
         const leave = yield* fork(
-          "return",
+          how,
           Effect.zipRight(
             pause,
-            Effect.promise(() => iterator.return())
+            Effect.promise(async () => {
+              const end = iterator[how]("left")
+              if (how === "return") return same(await end, { done: true, value: "left" }, "how it was left")
+              same(await end.then(well, String), "left", "what throw rejects with")
+            })
           )
         )
-        yield* ended<unknown>(next, second, leave)
+        yield* ended<unknown>(first, second, leave)
         atRest()
+        inOrder(yield* Effect.promise(() => Promise.all(asked)))
+        same(yield* Effect.promise(() => iterator.next()), done, "what comes afterwards")
+      }),
+    options: { promises: true }
+  })),
+  {
+    primitive,
+    name: "three next of a stream of one item, and one when it has ended: each settles, in order",
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, results } = make(library, 1, {})
+        const iterable = yield* library.effect.Streaming.toAsyncIterable(results)
+        const iterator = iterable[Symbol.asyncIterator]()
+        const asked: Array<Promise<IteratorResult<number>>> = []
+        const next = Effect.promise(() => {
+          const answer = iterator.next()
+          asked.push(answer)
+          return answer
+        })
+        const one = yield* fork("one", next)
+        const two = yield* fork("two", Effect.zipRight(next, next))
+        yield* ended<unknown>(one, two)
+        same(inOrder(yield* Effect.promise(() => Promise.all(asked))), [0], "the items")
+        same(yield* Effect.promise(() => iterator.next()), done, "what comes afterwards")
+        atRest()
+      }),
+    options: { promises: true }
+  },
+  {
+    primitive,
+    name: "break, while somebody else asks: the finalizers have run when the loop is left, and the other settles",
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, log, results } = make(library, 3, {})
+        const iterable = yield* library.effect.Streaming.toAsyncIterable(results)
+        const iterator = iterable[Symbol.asyncIterator]()
+        const loop = yield* fork(
+          "loop",
+          Effect.promise(async () => {
+            for await (const _ of iterator) break
+            claim(log.closed === 1, `closed ${log.closed} times when the loop was left`)
+          })
+        )
+        const other = yield* fork(
+          "other",
+          Effect.promise(() => iterator.next())
+        )
+        yield* ended<unknown>(loop, other)
+        atRest()
+        same(yield* Effect.promise(() => iterator.next()), done, "what comes afterwards")
       }),
     options: { promises: true }
   },
@@ -216,6 +286,80 @@ export const scenarios: ReadonlyArray<Explored> = [
         same([log.running, log.closed], [0, 1], "what runs, and how often it was closed")
       }
   },
+  ...(["return", "throw", "the queue's own return"] as const).map((how): Explored => ({
+    primitive,
+    name: `promises: next of a queue twice, and ${how} meanwhile: all settle, in order, and no item is lost`,
+    models: ["taskOrder"],
+    scenario:
+      ({ promise }) =>
+      async (tasks) => {
+        const queue = new promise.WorkQueue<number>()
+        const iterator: AsyncIterator<number> =
+          how === "the queue's own return" ? queue[Symbol.asyncIterator]() : promise.Streaming.toAsyncIterable(queue)
+        const asked: Array<Promise<IteratorResult<number>>> = []
+        const next = () => {
+          const answer = iterator.next()
+          asked.push(answer)
+          return answer
+        }
+        const first = tasks.spawn("first", next)
+        const second = tasks.spawn("second", next)
+        const leaver = tasks.spawn("leaver", async ({ step }) => {
+          await step("offers, and leaves")
+          queue.tryOffer(0)
+          // The item is on its way, more or less far.
+          for (let i = 0; i < asked.length; i++) await undefined
+          const end = how === "throw" ? iterator.throw!("left") : iterator.return!()
+          same(await end.then(well, String), how === "throw" ? "left" : "left well", "how it was left")
+          // What was given before, or went to whoever waited, is all that ever comes.
+          same(await iterator.next(), done, "what comes afterwards")
+        })
+        await settled<unknown>(first, second, leaver)
+        const items = inOrder(await Promise.all(asked))
+        same(queue.stats().waiting, 0, "who waits for an item")
+        same([...items, ...queue.shutdown()], [0], "the items")
+      }
+  })),
+  ...(["toAsyncIterable", "its own iterator"] as const).map((how): Explored => ({
+    primitive,
+    name: `promises: three next of a queue, a loop with a break, and what is left (${how}): in order, and done after the end`,
+    models: ["taskOrder"],
+    scenario:
+      ({ promise }) =>
+      async (tasks) => {
+        const queue = new promise.WorkQueue<number>()
+        const make = (): AsyncIterableIterator<number> =>
+          how === "toAsyncIterable" ? promise.Streaming.toAsyncIterable(queue) : queue[Symbol.asyncIterator]()
+        const iterator = make()
+        const asked: Array<Promise<IteratorResult<number>>> = []
+        const next = () => {
+          const answer = iterator.next()
+          asked.push(answer)
+          return answer
+        }
+        const one = tasks.spawn("one", next)
+        const two = tasks.spawn("two", async () => [await next(), await next()])
+        const producer = tasks.spawn("producer", async ({ step }) => {
+          queue.tryOffer(0)
+          await step("offers more")
+          for (const n of [1, 2, 3, 4]) queue.tryOffer(n)
+        })
+        await settled<unknown>(one, two, producer)
+        same(inOrder(await Promise.all(asked)), [0, 1, 2], "the items")
+        const loop = tasks.spawn("loop", async () => {
+          for await (const n of make()) {
+            same(n, 3, "the next item")
+            break
+          }
+        })
+        const ender = tasks.spawn("ender", () => queue.end())
+        await settled<unknown>(loop, ender)
+        const rest: Array<number> = []
+        for await (const n of make()) rest.push(n)
+        same(rest, [4], "what the loop left")
+        for (let i = 0; i < 2; i++) same(await iterator.next(), done, "what comes after the end")
+      }
+  })),
   {
     primitive,
     name: "a fiber puts items in a queue, an async function loops over it and leaves, and no item is lost",

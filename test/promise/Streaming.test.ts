@@ -8,7 +8,7 @@ import { settle } from "../laws/skins.js"
 import { all, mixed, probe, promise, streamingLaws } from "../laws/Streaming.js"
 import { gate } from "../utils/gate.js"
 import { growth } from "../utils/heap.js"
-import { slow, withWork } from "../utils/turns.js"
+import { asLongAs, computing, gapsDuring, later, slow, turnedOften, withWork } from "../utils/turns.js"
 import { counted, watch } from "./waits.js"
 
 streamingLaws(promise)
@@ -420,17 +420,36 @@ describe("Streaming for async functions", () => {
   })
 
   describe("the event loop", () => {
-    for (const [name, make] of [
-      ["fromIterable", (source) => Streaming.fromIterable(source)],
-      ["map", (source) => Streaming.map(source, (n) => n, { concurrency: 4 })],
-      ["map of async functions", (source) => Streaming.map(source, async (n) => n, { concurrency: 4 })],
-      ["filter", (source) => Streaming.filter(source, (n) => n % 2 === 0)]
-    ] as ReadonlyArray<readonly [string, (source: Iterable<number>) => AsyncIterable<number>]>) {
-      for (const ms of [0.001, 0.03, 0.3, 0.7, 3]) {
+    const isEven = (n: number) => n % 2 === 0
+    const drain = async (results: AsyncIterable<unknown>, f = () => {}) => {
+      for await (const _ of results) f()
+    }
+
+    /** What goes through a source, with functions that are quick. */
+    const loops: ReadonlyArray<readonly [string, (of: Iterable<number>) => Promise<unknown>]> = [
+      ["fromIterable", (of) => drain(Streaming.fromIterable(of))],
+      ["collect", (of) => Streaming.collect(of)],
+      ["map, one at a time,", (of) => drain(Streaming.map(of, (n) => n))],
+      ["map, four at a time,", (of) => drain(Streaming.map(of, (n) => n, { concurrency: 4 }))],
+      ["map of async functions", (of) => drain(Streaming.map(of, async (n) => n, { concurrency: 4 }))],
+      ["filter", (of) => drain(Streaming.filter(of, isEven))],
+      ["filter of async functions", (of) => drain(Streaming.filter(of, async (n) => isEven(n), { concurrency: 4 }))],
+      ["fromAsyncIterable", (of) => drain(Streaming.fromAsyncIterable(later(of)))],
+      ["collect of an async iterable", (of) => Streaming.collect(later(of))],
+      ["map of an async iterable", (of) => drain(Streaming.map(later(of), (n) => n))]
+    ]
+
+    for (const [name, loop] of loops) {
+      for (const ms of [0.01, 0.3, 0.7, 3]) {
         it(`turns while ${name} goes on, of which each item takes ${ms} ms: after a millisecond, or after one item`, async () => {
-          const { longest, turns } = await withWork(async (work) => {
-            for await (const n of make(slow(work, () => ms))) if (n * ms > 50) break
-          })
+          const { longest, turns } = await withWork((work) =>
+            loop(
+              asLongAs(
+                slow(work, () => ms),
+                (n) => n * ms <= 50
+              )
+            )
+          )
           // The first items, of which nobody knows how long they take, may be two.
           assert.isAtMost(longest, Math.max(1.25 + ms, 2 * ms))
           assert.isAtLeast(turns, Math.floor(50 / (1.25 + ms)) - 1)
@@ -446,22 +465,45 @@ describe("Streaming for async functions", () => {
       assert.isAtMost(longest, 16 * 2 + 1)
     })
 
+    const full = (length: number) => {
+      const queue = new WorkQueue<number>()
+      for (let n = 0; n < length; n++) queue.tryOffer(n)
+      queue.end()
+      return queue
+    }
     for (const [name, make] of [
-      ["fromIterable", () => Streaming.fromIterable(endless())],
-      ["range", () => Streaming.range(0, Infinity)]
-    ] as const) {
-      it(`turns while ${name} goes on, by the clock on the wall`, async () => {
-        let items = 0
-        let ticks = 0
-        const timer = setInterval(() => ticks++, 5)
-        const end = performance.now() + 300
-        for await (const _ of make()) if (++items % 64 === 0 && performance.now() > end) break
-        clearInterval(timer)
-        // A busy machine may be late; what does not turn has no tick at all.
-        assert.isAbove(ticks, 2)
-        assert.isAbove(items, 500)
+      ["range", (length) => Streaming.range(length)],
+      ["toAsyncIterable", (length) => Streaming.toAsyncIterable(full(length))]
+    ] as ReadonlyArray<readonly [string, (length: number) => AsyncIterable<number>]>) {
+      for (const ms of [0.01, 0.7, 3]) {
+        it(`turns while a loop over ${name} takes ${ms} ms for an item: after a millisecond, or after one item`, async () => {
+          const { longest, turns } = await withWork((work) => drain(make(Math.ceil(50 / ms)), () => (work.now += ms)))
+          assert.isAtMost(longest, Math.max(1.25 + ms, 2 * ms))
+          assert.isAtLeast(turns, Math.floor(50 / (1.25 + ms)) - 1)
+        })
+      }
+    }
+
+    for (const [name, loop] of [
+      ...loops,
+      [
+        "range",
+        async (of) => {
+          const rest = of[Symbol.iterator]()
+          for await (const _ of Streaming.range(0, Infinity)) if (rest.next().done === true) break
+        }
+      ],
+      ["toAsyncIterable", () => drain(Streaming.toAsyncIterable(full(100_000)))]
+    ] satisfies typeof loops) {
+      it(`turns while ${name} goes on: measured`, async () => {
+        turnedOften(await gapsDuring(() => loop(computing(100))))
       })
     }
+
+    it("the measure sees what does not turn", async () => {
+      const gaps = await gapsDuring(() => drain(later(computing(100))))
+      assert.throws(() => turnedOften(gaps), /turns/)
+    })
 
     it("does not turn for a few items", async () => {
       let turned = false
@@ -472,21 +514,65 @@ describe("Streaming for async functions", () => {
       assert.isFalse(turned)
     })
 
-    it("an iterator that is left during a turn is not asked again", async () => {
-      let asked = 0
-      const slow = function* () {
-        for (;;) {
-          const end = performance.now() + 2
-          while (performance.now() < end);
-          yield asked++
-        }
+    for (const [name, make] of [
+      ["an iterator", (source, signal) => Streaming.fromIterable(source, { signal })],
+      ["an async iterator", (source, signal) => Streaming.fromAsyncIterable(later(source), { signal })],
+      ["a source of calls", (source, signal) => Streaming.map(source, (n) => n, { concurrency: 3, signal })]
+    ] as ReadonlyArray<
+      readonly [string, (source: Iterable<number>, signal: AbortSignal) => Streaming.Results<number>]
+    >) {
+      for (const how of ["left", "aborted"] as const) {
+        it(`${name} that is ${how} during a turn is not asked again`, async () => {
+          let asked = 0
+          let closed = 0
+          const source = function* () {
+            try {
+              for (;;) {
+                const end = performance.now() + 2
+                while (performance.now() < end);
+                yield asked++
+              }
+            } finally {
+              closed++
+            }
+          }
+          const { abort, left, signal } = counted()
+          const results = make(source(), signal)
+          await results.next()
+          const before = asked
+          const next = watch(results.next())
+          const end = how === "left" ? watch(results.return()) : abort("enough")
+          await settle()
+          if (how === "left") assert.deepStrictEqual([next.value, end!.state] as never, [done, "done"])
+          else assert.strictEqual(next.error, "enough")
+          assert.deepStrictEqual([asked, closed, left()], [before, 1, 0])
+          assert.deepStrictEqual(await results.next(), done as never)
+        })
       }
-      const results = Streaming.fromIterable(slow())
-      await results.next()
-      const next = watch(results.next())
-      const end = watch(results.return())
+    }
+
+    it("a source that asks for its own next item meanwhile keeps the order", async () => {
+      const answers: Array<ReturnType<typeof watch<IteratorResult<number>>>> = []
+      let n = 0
+      const results = Streaming.fromIterable({
+        [Symbol.iterator]: () => ({
+          next: () => {
+            const value = n++
+            if (value === 0) answers.push(watch(results.next()))
+            return { done: value > 2, value }
+          }
+        })
+      })
+      answers.unshift(watch(results.next()))
       await settle()
-      assert.deepStrictEqual([next.value, end.state, asked] as never, [done, "done", 1])
+      assert.deepStrictEqual(
+        answers.map(({ value }) => value),
+        [
+          { done: false, value: 0 },
+          { done: false, value: 1 }
+        ]
+      )
+      assert.deepStrictEqual(await all(results), [2])
     })
   })
 
@@ -586,7 +672,3 @@ describe("Streaming for async functions", () => {
     })
   })
 })
-
-function* endless() {
-  for (let n = 0; ; n++) yield n
-}
