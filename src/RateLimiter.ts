@@ -13,10 +13,13 @@ import { dual } from "effect/Function"
 import type * as Layer from "effect/Layer"
 import { record } from "./core/arguments.js"
 import * as event from "./core/event.js"
-import { Limiter } from "./core/limiter.js"
+import { Limiter, Reservation as Reserved } from "./core/limiter.js"
 import type * as rate from "./core/rate.js"
 import * as core from "./core/rateLimiter.js"
 import { RateLimited, StoreError } from "./core/rateLimiter.js"
+import type { Outcome } from "./core/rateStore.js"
+import * as storeCore from "./core/rateStore.js"
+import type { StoreLimiter } from "./core/storeLimiter.js"
 import { wake } from "./core/ticket.js"
 import type { Timekeeper } from "./core/timekeeper.js"
 import { begun } from "./internal/begun.js"
@@ -122,14 +125,14 @@ export interface Stats extends core.Stats {}
  * @since 0.1.0
  * @category models
  */
-export interface Reservation {
+export interface Reservation<out E = never> {
   /**
    * In how many milliseconds, seen from the reservation, it comes. It comes sooner when somebody before it gives up; and later than this
-   * only when several costs were mixed in a sliding window.
+   * only when several costs were mixed in a sliding window. Over a store it is a least time: others may take what it counts on.
    */
   readonly delay: number
   /** Waits until it has come. False: it was cancelled. Interrupting this wait does not cancel it. */
-  readonly wait: Effect.Effect<boolean>
+  readonly wait: Effect.Effect<boolean, E>
   /** Gives up the place or, when it has come already, gives back what was not used. False: it was cancelled before. */
   readonly cancel: Effect.Effect<boolean>
 }
@@ -150,11 +153,20 @@ export interface Limits<out Full = never, out E = never> {
   /** Takes units if they are to be had without waiting and without overtaking anybody, and says what was decided. */
   tryConsume(key?: string, options?: RequestOptions): Effect.Effect<Decision, E>
 
+  /**
+   * Takes a place in line now, for later: at once, with how long it will take. What is reserved is taken when its turn comes, whether
+   * anybody waits for it or not; who does not need it any more cancels it.
+   */
+  reserve(key?: string, options?: RequestOptions): Effect.Effect<Reservation<E>, Full | E>
+
   /** Runs an effect when its turn has come. Units whose effect was interrupted before it began come back. */
   withLimit(
     key?: string,
     options?: RequestOptions
   ): <A, E1, R>(self: Effect.Effect<A, E1, R>) => Effect.Effect<A, E1 | Full | E, R>
+
+  /** A frozen snapshot. */
+  readonly stats: Effect.Effect<Stats>
 }
 
 /**
@@ -181,12 +193,12 @@ export interface Limits<out Full = never, out E = never> {
  * import { Clock, Effect } from "effect"
  *
  * const program = Effect.gen(function* () {
- *   const limiter = yield* RateLimiter.make({ limit: 2, interval: "20 millis" })
+ *   const limiter = yield* RateLimiter.make({ limit: 2, interval: "200 millis" })
  *   const began = yield* Clock.currentTimeMillis
  *   yield* Effect.forEach([1, 2, 3, 4], () => limiter.consume("example.org"), { concurrency: "unbounded" })
  *   const took = (yield* Clock.currentTimeMillis) - began
  *   const { allowed } = yield* limiter.tryConsume("example.org")
- *   return [took >= 19, allowed]
+ *   return [took >= 199, allowed]
  * })
  *
  * console.log(await Effect.runPromise(program)) // => [ true, false ]
@@ -196,27 +208,26 @@ export interface Limits<out Full = never, out E = never> {
  */
 export interface RateLimiter<out Full = never> extends Limits<Full> {
   readonly [TypeId]: Limiter
-
-  /**
-   * Takes a place in line now, for later: at once, with how long it will take. What is reserved is taken when its turn comes, whether
-   * anybody waits for it or not; who does not need it any more cancels it.
-   */
-  reserve(key?: string, options?: RequestOptions): Effect.Effect<Reservation, Full>
-
-  /** A frozen snapshot. */
-  readonly stats: Effect.Effect<Stats>
-}
-
-/** A reservation's place in line: it tells those who wait for the reservation. */
-class ReservationTicket extends FiberTicket<core.Request, rate.Grant> {
-  readonly over = event.make()
-
-  override wake(): void {
-    wake(event.set(this.over))
-  }
 }
 
 const what = "its turn at a rate limit"
+
+/** A reservation's place in line: it tells those who wait for the reservation, or for what there is to know of it. */
+class ReservationTicket<out Request, in out Result> extends FiberTicket<Request, Result> {
+  readonly over = event.make()
+
+  constructor(
+    request: Request,
+    private readonly known: event.State | undefined = undefined
+  ) {
+    super(request, 0, what)
+  }
+
+  override wake(): void {
+    wake(event.set(this.over))
+    if (this.known !== undefined) wake(event.set(this.known))
+  }
+}
 
 class RateLimiterImpl implements RateLimiter<RateLimited> {
   readonly [TypeId]: Limiter
@@ -307,7 +318,7 @@ const enqueue = (limiter: Limiter, request: core.Request): FiberTicket<core.Requ
 }
 
 const place = (limiter: Limiter, request: core.Request): Reservation => {
-  const ticket = new ReservationTicket(request, 0, what)
+  const ticket = new ReservationTicket<core.Request, rate.Grant>(request)
   const { over } = ticket
   const reserved = limiter.reserve(ticket, over)
   return {
@@ -387,11 +398,11 @@ export const tryConsume = <Full, E>(
  * @since 0.1.0
  * @category operations
  */
-export const reserve = <Full>(
-  self: RateLimiter<Full>,
+export const reserve = <Full, E>(
+  self: Limits<Full, E>,
   key?: string,
   options?: RequestOptions
-): Effect.Effect<Reservation, Full> => self.reserve(key, options)
+): Effect.Effect<Reservation<E>, Full | E> => self.reserve(key, options)
 
 /**
  * Runs an effect when its turn has come. See {@link RateLimiter}.
@@ -427,7 +438,7 @@ export const withLimit: {
  * @since 0.1.0
  * @category operations
  */
-export const stats = <Full>(self: RateLimiter<Full>): Effect.Effect<Stats> => self.stats
+export const stats = <Full, E>(self: Limits<Full, E>): Effect.Effect<Stats> => self.stats
 
 // ------------------------------------------------------------------------------------------------------------------------- service
 
@@ -452,6 +463,12 @@ export interface ServiceClass<Self, Id extends string, Full = never, E = never, 
     options?: RequestOptions
   ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Full, R | Self>
   readonly stats: Effect.Effect<Stats, never, Self>
+}
+
+const accessors: service.Accessors = {
+  properties: ["stats"],
+  methods: ["consume", "tryConsume", "reserve"],
+  wrappers: ["withLimit"]
 }
 
 /**
@@ -483,26 +500,22 @@ export const Service = <Self>(): {
   ): ServiceClass<Self, Id, never, E, R>
 } => {
   return (id: string, options: service.Options<Options, any, any>): any =>
-    service.make(id, Effect.flatMap(service.options(options), make), {
-      properties: ["stats"],
-      methods: ["consume", "tryConsume", "reserve"],
-      wrappers: ["withLimit"]
-    })
+    service.make(id, Effect.flatMap(service.options(options), make), accessors)
 }
 
 // --------------------------------------------------------------------------------------------------------------------------- store
 
 /**
- * What a store is asked: a key, how much it wants, and the rate, whose interval is in milliseconds. For a sliding window, `burst` is the
- * limit.
+ * What a store is asked: a key, how much it wants, and the rate, whose interval is in milliseconds, perhaps with a fraction. For a sliding
+ * window, `burst` is the limit.
  *
  * @since 0.1.0
  * @category stores
  */
-export interface StoreRequest extends stores.StoreRequest {}
+export interface StoreRequest extends storeCore.StoreRequest {}
 
 /**
- * What a store answers: the decision, and whatever it needs to give back what it granted.
+ * What a store answers: the decision, and whatever it needs to know its grant again, to give it back.
  *
  * @since 0.1.0
  * @category stores
@@ -512,21 +525,32 @@ export interface StoreDecision extends Decision {
 }
 
 /**
- * What a store does. It keeps the rates, each request being decided in one step; who waits is the limiter's business.
+ * What a store does. It keeps what is used of the rates, and decides; who waits, and in which order, is the limiter's business.
+ *
+ * **Details**: a limiter has at most one question about a key in flight, and asks for several of its callers at once where it can. A question
+ * is never interrupted, for then nobody would know what was taken. So both operations have to end by themselves, and soon: those in line
+ * wait for them. A store that cannot be reached should fail at once, rather than let each that asks find out again how long that takes. What
+ * it does with one key that is asked with different rates is its own business, as long as no rate is exceeded.
  *
  * @since 0.1.0
  * @category stores
  */
-export interface StoreShape {
+export interface StoreShape<out E = StoreError> {
   /**
-   * Takes what fits, and says so; takes nothing of what does not fit, and says when it will. It must end by itself: it is not interrupted.
+   * Decides, in one step that nobody else comes between, and by its own clock: takes all of the cost if it fits now, and otherwise nothing.
+   *
+   * The decision has no instants, only times from when it was made, in milliseconds and parts of them: `retryAfter`, 0 when it was allowed, and
+   * otherwise when the same request would be, if meanwhile nobody took or gave back anything (rounded up, or it is asked in vain); and
+   * `resetAfter`, when nothing will be used, and the key can be forgotten. `remaining` is how many units more could be had right after it:
+   * with a cost of 0 that is a way to look.
    */
-  readonly consume: (request: StoreRequest) => Effect.Effect<StoreDecision, StoreError>
+  readonly consume: (request: StoreRequest) => Effect.Effect<StoreDecision, E>
   /**
-   * Undoes what was granted to somebody who did not use it. A store that cannot, does nothing: then a little is lost, and never too much
-   * had.
+   * Undoes what an allowed decision took, or a part of it: `request.cost` says how much. It may be called again for other parts, in all never
+   * for more than was taken; also at the same time as other questions. A store that cannot give back, or cannot any more, does nothing: then a
+   * little is lost, and never too much had.
    */
-  readonly giveBack: (request: StoreRequest, decision: StoreDecision) => Effect.Effect<void, StoreError>
+  readonly giveBack: (request: StoreRequest, decision: StoreDecision) => Effect.Effect<void, E>
 }
 
 /**
@@ -551,16 +575,77 @@ export class Store extends tagClass<Store, StoreShape>("effect-concurrency/RateL
 export const layerStoreMemory: Layer.Layer<Store> = layerScoped(Store, Effect.map(timekeeper, stores.memory))
 
 /**
- * Makes a limiter whose rates are kept by the {@link Store}.
+ * A limiter whose rates a store keeps: so several programs can share one limit. It does what {@link RateLimiter} does; every operation can
+ * fail as the store can.
  *
- * **Details**: it keeps a line for each key, whose first asks the store, sleeps for as long as that says, and asks again; so the store is
- * not asked for those who would wait anyway. What the store cannot do fails with `StoreError`.
+ * **Details**: it keeps a line for each key, and asks for the first in it, and, as far as the last grant left room, for those behind it in the
+ * same question. When the first is refused it sleeps for as long as the store said, on the clock of where the limiter was made, and asks
+ * again. So what there is to be had takes two questions, however many want it, and those who would wait anyway cost none. An answer belongs
+ * to the line: what was granted to a caller who has gone in the meantime goes to the next, as far as it is enough, and the rest back to the
+ * store; then whoever sleeps asks again.
  *
- * **Interruption**: a wait that is interrupted leaves the line at once, but a question that was put to the store is waited for. What was
- * granted to an effect that was interrupted before it began is given back; what was granted to a `consume` that was interrupted at its very
- * end is not.
+ * `backlog`: while the store is being asked nobody knows yet who has to wait. Until then, as many more are let in line as could all go at
+ * once, a `burst`; when the first is refused, those who are too many are refused in turn, the latest. So a line is never longer than the backlog
+ * and a burst. `retryAfter` counts those in front, and is a least time: others share the rate.
  *
- * **Fairness**: strict order of arrival for each key in this process. Between processes the store decides.
+ * A failure of the store reaches those who were asked for, and the next are asked for. When those have gone, and when giving back fails, it is
+ * reported. The store is asked with the context of where the limiter was made, not with a caller's.
+ *
+ * `tryConsume` takes its place in line until it was asked for, and does not wait for more; when it is known that somebody waits it asks for
+ * nothing. `reserve` ends when the store has said whether it comes at once or has to wait; whoever waits for it is told of a failure later.
+ *
+ * **Interruption**: a caller who is interrupted is gone at once, also while the store is being asked: nobody waits for an answer that he does not
+ * need. What was granted to an effect that did not begin, or to a `consume` whose caller did not go on, is given back.
+ *
+ * **Fairness**: strict order of arrival for each key in this process; nobody overtakes. Between processes the store decides.
+ *
+ * @since 0.1.0
+ * @category stores
+ */
+export interface WithStore<out Full = never, out E = StoreError> extends Limits<Full, E> {
+  readonly [TypeId]: StoreLimiter
+}
+
+class WithStoreImpl implements WithStore<RateLimited, unknown> {
+  readonly [TypeId]: StoreLimiter
+  readonly stats: RateLimiter["stats"]
+
+  constructor(limiter: StoreLimiter) {
+    this[TypeId] = limiter
+    this.stats = Effect.sync(() => storeCore.stats(limiter.state))
+  }
+
+  readonly consume = (name = core.defaultKey, options?: RequestOptions) => stores.consume(this[TypeId], name, options)
+
+  readonly tryConsume = (name = core.defaultKey, options?: RequestOptions) =>
+    stores.tryConsume(this[TypeId], name, options)
+
+  readonly withLimit =
+    (name = core.defaultKey, options?: RequestOptions) =>
+    <A, E, R>(self: Effect.Effect<A, E, R>) =>
+      stores.withLimit(this[TypeId], name, options, self)
+
+  readonly reserve = (name = core.defaultKey, options?: RequestOptions) => {
+    const limiter = this[TypeId]
+    return stores.reserve(
+      limiter,
+      name,
+      options,
+      (request) => new ReservationTicket<storeCore.Request, Outcome>(request, request.place.known),
+      (ticket, delay): Reservation<unknown> => {
+        const reserved = new Reserved(limiter, ticket, ticket.over, delay)
+        return {
+          delay,
+          wait: stores.waitFor(ticket, () => reserved.isCancelled),
+          cancel: Effect.sync(() => reserved.cancel())
+        }
+      }
+    )
+  }
+}
+
+/**
+ * Makes a limiter whose rates are kept by the {@link Store}, or by one that it is given, whose errors are then its own.
  *
  * @example
  * import { RateLimiter } from "effect-concurrency"
@@ -576,16 +661,83 @@ export const layerStoreMemory: Layer.Layer<Store> = layerScoped(Store, Effect.ma
  * const { _tag } = await Effect.runPromise(program.pipe(Effect.provide(RateLimiter.layerStoreMemory)))
  * console.log(_tag) // => RateLimited
  *
+ * @see {@link WithStore} for what it does.
  * @since 0.1.0
  * @category stores
  */
 export const makeWithStore: {
-  (options: Options & Bounded): Effect.Effect<Limits<RateLimited, StoreError>, never, Store>
-  (options: Options): Effect.Effect<Limits<never, StoreError>, never, Store>
-} = (options: Options): Effect.Effect<any, never, Store> =>
-  Effect.flatMap(Store, (store) =>
-    Effect.map(timekeeper, (time) => {
-      const where = "RateLimiter.makeWithStore"
-      return new stores.StoreLimits(store, core.fromOptions(where, coreOptions(where, options)), time)
-    })
-  )
+  (options: Options & Bounded): Effect.Effect<WithStore<RateLimited>, never, Store>
+  (options: Options): Effect.Effect<WithStore, never, Store>
+  <E>(options: Options & Bounded, store: StoreShape<E>): Effect.Effect<WithStore<RateLimited, E>>
+  <E>(options: Options, store: StoreShape<E>): Effect.Effect<WithStore<never, E>>
+} = (options: Options, store?: StoreShape<unknown>): any => {
+  const where = "RateLimiter.makeWithStore"
+  const over = (store: StoreShape<unknown>) =>
+    Effect.map(
+      Effect.suspend(() => stores.make(store, storeCore.fromOptions(where, coreOptions(where, options)))),
+      (limiter) => new WithStoreImpl(limiter)
+    )
+  return store === undefined ? Effect.flatMap(Store, over) : over(store)
+}
+
+/**
+ * A service class as {@link ServiceClass}, whose operations can fail as the store can, and whose layer needs one.
+ *
+ * @since 0.1.0
+ * @category stores
+ */
+export interface ServiceWithStoreClass<
+  Self,
+  Id extends string,
+  Full = never,
+  E = never,
+  R = never
+> extends service.ServiceClass<Self, Id, WithStore<Full>, E, R | Store> {
+  readonly consume: (key?: string, options?: RequestOptions) => Effect.Effect<void, Full | StoreError, Self>
+  readonly tryConsume: (key?: string, options?: RequestOptions) => Effect.Effect<Decision, StoreError, Self>
+  readonly reserve: (
+    key?: string,
+    options?: RequestOptions
+  ) => Effect.Effect<Reservation<StoreError>, Full | StoreError, Self>
+  readonly withLimit: (
+    key?: string,
+    options?: RequestOptions
+  ) => <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Full | StoreError, R | Self>
+  readonly stats: Effect.Effect<Stats, never, Self>
+}
+
+/**
+ * A limiter over the {@link Store} as a service. The program says that its rate is kept elsewhere; the layers say where.
+ *
+ * @example
+ * import { RateLimiter } from "effect-concurrency"
+ * import { Effect, Layer } from "effect"
+ *
+ * class ApiLimit extends RateLimiter.ServiceWithStore<ApiLimit>()("app/SharedApiLimit", { limit: 600, interval: "1 minute" }) {}
+ *
+ * const program = Effect.succeed("a user").pipe(ApiLimit.withLimit("api.example.org"))
+ * const layer = Layer.provide(ApiLimit.layer, RateLimiter.layerStoreMemory)
+ *
+ * console.log(await Effect.runPromise(program.pipe(Effect.provide(layer)))) // => a user
+ *
+ * @see {@link WithStore} for what it does, and {@link Service} for one that decides by itself.
+ * @since 0.1.0
+ * @category stores
+ */
+export const ServiceWithStore = <Self>(): {
+  <const Id extends string, E = never, R = never>(
+    id: Id,
+    options: service.Options<Options & Bounded, E, R>
+  ): ServiceWithStoreClass<Self, Id, RateLimited, E, R>
+  <const Id extends string, E = never, R = never>(
+    id: Id,
+    options: service.Options<Options, E, R>
+  ): ServiceWithStoreClass<Self, Id, never, E, R>
+} => {
+  return (id: string, options: service.Options<Options, any, any>): any =>
+    service.make(
+      id,
+      Effect.flatMap(service.options(options), (options) => makeWithStore(options)),
+      accessors
+    )
+}

@@ -1,13 +1,34 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Layer, TestClock } from "effect"
+import { Cause, Config, ConfigProvider, Context, Effect, Exit, Fiber, Layer, TestClock } from "effect"
 import { RateLimiter } from "effect-concurrency"
 import * as Promises from "effect-concurrency/promise"
+import { settle } from "./laws/skins.js"
 import { rateLimiterLaws, StepClock, timedSkins } from "./laws/RateLimiter.js"
+import { rateLimiterStoreLaws } from "./laws/RateLimiterStore.js"
+import { HandStore, inEffect, storeLimiterLaws, storeLimiterSkins } from "./laws/RateLimiterWithStore.js"
+import { Reporter } from "../src/internal/report.js"
+import { JumpClock } from "./utils/clocks.js"
 import { dieWith } from "./utils/defects.js"
 import { sweep, sweepIsClean } from "./utils/sweep.js"
 
 describe("laws", () => {
   for (const skin of timedSkins.filter(({ name }) => name !== "promise")) rateLimiterLaws(skin)
+  for (const skin of storeLimiterSkins.filter(({ name }) => name !== "promise")) storeLimiterLaws(skin)
+  rateLimiterStoreLaws({
+    name: "in memory, in an Effect program",
+    async open() {
+      const clock = new StepClock()
+      const run = <A, E>(self: Effect.Effect<A, E>) => Effect.runPromise(Effect.withClock(self, clock))
+      const layer = await run(Effect.scoped(Layer.build(RateLimiter.layerStoreMemory)))
+      const store = Context.get(layer, RateLimiter.Store)
+      return {
+        consume: (request) => run(store.consume(request)),
+        giveBack: (request, decision) => run(store.giveBack(request, decision)),
+        advance: (milliseconds) => clock.advance(milliseconds),
+        close: async () => {}
+      }
+    }
+  })
 })
 
 const hour = { limit: 1, interval: "1 hour" } as const
@@ -58,23 +79,74 @@ describe("RateLimiter", () => {
     assert.isAtMost(clock.sleeps, 110)
   })
 
-  it.effect("a line of 20,000 that is given up at once leaves nothing", () =>
-    Effect.gen(function* () {
-      const limiter = yield* RateLimiter.make(hour)
-      yield* limiter.consume()
-      const line = yield* Effect.fork(
-        Effect.all(
-          Array.from({ length: 20_000 }, () => limiter.consume()),
-          { concurrency: "unbounded", discard: true }
-        )
-      )
-      yield* Effect.yieldNow()
-      yield* TestClock.adjust(1)
-      assert.strictEqual((yield* limiter.stats).waiting, 20_000)
-      yield* Fiber.interrupt(line)
-      assert.deepStrictEqual(yield* limiter.stats, { keys: 1, waiting: 0 })
+  it("a line of 100,000 that is given up at once leaves nothing", async () => {
+    const limiter = RateLimiter.makeUnsafe(hour)
+    Effect.runSync(limiter.consume())
+    const line = Array.from({ length: 100_000 }, () => Effect.runFork(limiter.consume()))
+    const stats = () => Effect.runSync(limiter.stats)
+    assert.deepStrictEqual(stats(), { keys: 1, waiting: 100_000 })
+    for (const fiber of line) fiber.unsafeInterruptAsFork(fiber.id())
+    await settle()
+    assert.deepStrictEqual(stats(), { keys: 1, waiting: 0 })
+    assert.isTrue(line.every((fiber) => fiber.unsafePoll() !== null))
+  }, 120_000)
+
+  it("100,000 who wait go in order, as many an interval as may", () => {
+    const clock = new JumpClock()
+    const run = <A, E>(self: Effect.Effect<A, E>) => {
+      const fiber = Effect.runFork(Effect.withClock(self, clock), { scheduler: clock.fibers })
+      clock.run()
+      return fiber
+    }
+    const made = run(RateLimiter.make({ limit: 10_000, interval: 10 })).unsafePoll()
+    const limiter = (made as Exit.Success<RateLimiter.RateLimiter, never>).value
+    const times: Array<number> = []
+    const order: Array<number> = []
+    for (let n = 0; n < 100_000; n++) {
+      const note = Effect.sync(() => {
+        times.push(clock.jumps.time)
+        order.push(n)
+      })
+      run(limiter.withLimit()(note))
+    }
+    while (clock.jumps.jump(1000)) clock.run()
+    assert.deepStrictEqual(
+      order,
+      Array.from({ length: 100_000 }, (_, n) => n)
+    )
+    for (let n = 0; n < times.length; n += 500) assert.strictEqual(times[n], 10 * Math.floor(n / 10_000))
+  }, 120_000)
+
+  it.each([
+    { limit: 600, interval: 1000, cost: 60 },
+    { limit: 3000, interval: 1000, cost: 300 },
+    { limit: 70, interval: 91, cost: 35 },
+    { limit: 7, interval: 3000, cost: 1 },
+    { limit: 11, interval: 333.3, cost: 11 }
+  ])("an hour of $limit in $interval ms: no interval has more, and none is missing", ({ cost, interval, limit }) => {
+    const clock = new JumpClock()
+    const run = <A, E>(self: Effect.Effect<A, E>) => {
+      const fiber = Effect.runFork(Effect.withClock(self, clock), { scheduler: clock.fibers })
+      clock.run()
+      return fiber
+    }
+    const made = run(RateLimiter.make({ limit, interval })).unsafePoll()
+    const limiter = (made as Exit.Success<RateLimiter.RateLimiter, never>).value
+    const window = Math.floor(limit / cost)
+    const recent = new Array<number>(window).fill(-Infinity)
+    let count = 0
+    const note = Effect.sync(() => {
+      const now = clock.jumps.time
+      // The clock counts nanoseconds.
+      if (recent[count % window]! + interval - now > 1e-6) assert.fail(`too many: the ${count}th at ${now}`)
+      recent[count++ % window] = now
     })
-  )
+    // Three fibers, one after the other without end, so that there is always a line.
+    for (let n = 0; n < 3; n++) run(Effect.forever(limiter.withLimit("default", { cost })(note)))
+    const hour = 3_600_000
+    while (clock.jumps.jump(hour)) clock.run()
+    assert.isAtMost(Math.abs(count * cost - (hour * limit) / interval), limit)
+  })
 
   it("interrupted at any operation, consume has handed over what it took, or taken nothing", async () => {
     for (const waits of [false, true]) {
@@ -226,7 +298,8 @@ describe("Store", () => {
       assert.deepStrictEqual(yield* limiter.tryConsume("a"), {
         allowed: false,
         remaining: 0,
-        retryAfter: 1,
+        // The two, the three, and then it: three units, of which two come back at a time.
+        retryAfter: 11,
         resetAfter: 1
       })
       yield* TestClock.adjust(1)
@@ -312,5 +385,136 @@ describe("Store", () => {
       assert.isTrue(Exit.isFailure(exit) && !Cause.isDie(exit.cause))
       assert.include([0, 7], given)
     }).pipe(Effect.provide(store))
+  })
+
+  const rate = { limit: 5, interval: 10 }
+  type Limiter = RateLimiter.WithStore<never, unknown>
+  const victims: Record<string, (limiter: Limiter, got: () => void) => Effect.Effect<unknown, unknown>> = {
+    consume: (limiter, got) => gotten(limiter.consume("default", { cost: 2 }), got),
+    tryConsume: (limiter, got) =>
+      gotten(limiter.tryConsume("default", { cost: 2 }), ({ allowed }) => (allowed ? got() : undefined)),
+    reserve: (limiter, got) => gotten(limiter.reserve("default", { cost: 2 }), got),
+    withLimit: (limiter, got) => limiter.withLimit("default", { cost: 2 })(Effect.sync(got))
+  }
+  const gotten = <A>(self: Effect.Effect<A, unknown>, got: (value: A) => void) =>
+    Effect.matchCauseEffect(self, { onFailure: Effect.failCause, onSuccess: (value) => Effect.succeed(got(value)) })
+
+  const answers: Record<string, (store: HandStore, clock: StepClock) => Promise<unknown>> = {
+    "at once": async () => {},
+    late: async (store) => {
+      while (store.asked.length > 0) await store.answer()
+    },
+    "that it has to wait, and then late": async (store, clock) => {
+      while (store.asked.length > 0) await store.answer()
+      await clock.advance(10)
+      while (store.asked.length > 0) await store.answer()
+    },
+    "with an error": async (store) => {
+      if (store.asked.length > 0) await store.fail(new Error("down"))
+    }
+  }
+
+  for (const [how, answer] of Object.entries(answers)) {
+    it.each(Object.entries(victims))(
+      `interrupted at any operation, over a store that answers ${how}, %s has what it took, or the store has it back`,
+      async (name, victim) => {
+        const used = how.startsWith("that") ? 4 : 0
+        const clock = new StepClock()
+        const { findings, operations } = await sweep({
+          setup: () => {
+            clock.now += 100
+            const store = new HandStore(() => clock.now)
+            const limiter = Effect.runSync(
+              RateLimiter.makeWithStore(rate, inEffect(store)).pipe(
+                Effect.withClock(clock),
+                Effect.provideService(Reporter, { report: () => Effect.void })
+              )
+            )
+            if (used > 0)
+              void store.consume({ ...rate, algorithm: "slidingWindow", burst: 5, key: "default", cost: used })
+            store.held = how !== "at once"
+            return { store, limiter, got: 0, began: clock.now }
+          },
+          victim: (state) => victim(state.limiter, () => void (state.got += 2)),
+          meanwhile: ({ store }) => Effect.promise(() => answer(store, clock)),
+          verify: ({ began, got, limiter, store }) => {
+            const left = 5 - got - (clock.now < began + 10 ? used : 0)
+            assert.strictEqual(store.left(rate), left, "left")
+            assert.deepStrictEqual(Effect.runSync(limiter.stats), { keys: 0, waiting: 0 })
+          }
+        })
+        assert.strictEqual(clock.timers.size, 0)
+        assert.isAbove(operations, 5)
+        // An effect is begun in one operation, and its own first is the next: between the two it counts as begun.
+        assert.isAtMost(findings.length, name === "withLimit" ? 1 : 0, JSON.stringify(findings))
+      }
+    )
+  }
+
+  it("what nobody waits for is reported: a failure when the caller has gone, and one to give back", async () => {
+    const reports: Array<string> = []
+    const store = new HandStore(() => 0)
+    store.held = true
+    const limiter = Effect.runSync(
+      RateLimiter.makeWithStore(rate, inEffect(store)).pipe(
+        Effect.provideService(Reporter, {
+          report: ({ cause, message, name, where }) =>
+            Effect.sync(() => void reports.push(`${where}, ${name}: ${message}: ${String(Cause.squash(cause))}`))
+        })
+      )
+    )
+    const interrupted = async (answer: () => Promise<void>) => {
+      const fiber = Effect.runFork(limiter.consume("ada"))
+      await settle()
+      fiber.unsafeInterruptAsFork(fiber.id())
+      await settle()
+      await answer()
+    }
+    await interrupted(() => store.fail(new Error("down")))
+    store.giveBackFails = new Error("no")
+    await interrupted(() => store.answer())
+    assert.deepStrictEqual(reports, [
+      "RateLimiter, ada: the store failed when the caller had gone: Error: down",
+      "RateLimiter, ada: what was not used could not be given back: Error: no"
+    ])
+    assert.deepStrictEqual(store.given, [1])
+  })
+
+  it.effect("a store that throws is a defect of those who were asked for", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.makeWithStore(rate, {
+        consume: () => {
+          throw new Error("a bug")
+        },
+        giveBack: () => Effect.void
+      })
+      assert.match(String(dieWith(yield* Effect.exit(limiter.consume()))), /a bug/)
+      assert.deepStrictEqual(yield* limiter.stats, { keys: 0, waiting: 0 })
+    })
+  )
+
+  class Shared extends RateLimiter.ServiceWithStore<Shared>()("test/Shared", {
+    limit: 3,
+    interval: "1 hour",
+    backlog: 1
+  }) {}
+
+  it.effect("as a service it has the same operations, and the layers say where the rates are", () =>
+    Effect.gen(function* () {
+      yield* Shared.consume()
+      assert.strictEqual((yield* Shared.tryConsume()).remaining, 1)
+      assert.strictEqual(yield* Effect.succeed(42).pipe(Shared.withLimit()), 42)
+      const reserved = yield* Shared.reserve()
+      assert.strictEqual(reserved.delay, 3_600_000)
+      assert.strictEqual((yield* Effect.flip(Shared.consume()))._tag, "RateLimited")
+      assert.deepStrictEqual(yield* Shared.stats, { keys: 1, waiting: 1 })
+      assert.isTrue(yield* reserved.cancel)
+      assert.isFalse(yield* reserved.wait)
+    }).pipe(Effect.provide(Layer.provide(Shared.layer, RateLimiter.layerStoreMemory)))
+  )
+
+  it("refuses bad options as a defect, that names the function", () => {
+    const made = RateLimiter.makeWithStore({ limit: 0, interval: 1 }, inEffect(new HandStore(() => 0)))
+    assert.match(String(dieWith(Effect.runSyncExit(made))), /^RangeError: RateLimiter.makeWithStore: limit/)
   })
 })

@@ -11,7 +11,7 @@ import type { Decision, Grant } from "./rate.js"
 import { make } from "./rate.js"
 import type { State, Waiting } from "./rateLimiter.js"
 import * as core from "./rateLimiter.js"
-import type { Chain } from "./ticket.js"
+import type { AnyTicket, Chain } from "./ticket.js"
 import { wake } from "./ticket.js"
 import type { Timekeeper } from "./timekeeper.js"
 
@@ -20,8 +20,8 @@ export class Reservation {
   isCancelled = false
 
   constructor(
-    private readonly limiter: Limiter,
-    private readonly ticket: Waiting,
+    private readonly limiter: { cancel(ticket: AnyTicket): Chain },
+    private readonly ticket: AnyTicket,
     /** Set when it has come, by the ticket, or was cancelled. */
     readonly over: event.State,
     readonly delay: number

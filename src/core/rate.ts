@@ -12,7 +12,7 @@
  *
  * - I1 `gcra`: `count` is an integer of 0 or more, and no more than the burst and what has come back since `base`.
  * - I2 `slidingWindow`: what is in the log and less than an interval old is at most the limit.
- * - I3 `slidingWindow`: in the log, times grow and totals do not shrink.
+ * - I3 `slidingWindow`: in the log, times grow and totals do not shrink, and the last entry has units: what was given back whole leaves nothing.
  *
  * Transitions: `take`, of units for which `availableAt` is now, and `giveBack`. Neither asks for a time before that of another.
  *
@@ -172,33 +172,48 @@ class Gcra extends Usage {
 }
 
 class SlidingWindow extends Usage {
-  private times: Array<number> = []
-  private totals: Array<number> = []
+  /** The log is from `first` to `end`; behind that is room for more. */
+  private readonly times: Array<number> = []
+  private readonly totals: Array<number> = []
   /** The first entry that is less than an interval old, and the total before it. */
   private first = 0
   private gone = 0
+  private end = 0
 
   private get total(): number {
-    return this.totals.length > 0 ? this.totals[this.totals.length - 1]! : this.gone
+    return this.end > 0 ? this.totals[this.end - 1]! : this.gone
   }
 
   /** Lets go of what has left the window. */
   private expire(now: number): void {
-    const { times, totals } = this
+    const { end, times, totals } = this
     const { interval } = this.rate
-    while (this.first < times.length && times[this.first]! + interval <= now) this.gone = totals[this.first++]!
-    if (this.first > 0 && this.first * 2 >= times.length) {
-      times.splice(0, this.first)
-      totals.splice(0, this.first)
-      this.first = 0
+    let { first } = this
+    if (first === end || times[first]! + interval > now) return
+    while (first < end && times[first]! + interval <= now) this.gone = totals[first++]!
+    this.first = first
+    if (first * 2 >= end) this.compact()
+  }
+
+  /** Moves the log to the front. (A splice would make an array of what goes, and shrink what is needed again at once.) */
+  private compact(): void {
+    const { first, times, totals } = this
+    const size = this.end - first
+    for (let index = 0; index < size; index++) {
+      times[index] = times[first + index]!
+      totals[index] = totals[first + index]!
     }
+    this.first = 0
+    this.end = size
+    // The room that a burst once needed.
+    if (times.length > 4 * size + 64) times.length = totals.length = 2 * size
   }
 
   /** The first entry from which on something holds that, once it does, holds for all that follow. */
   private find(holds: (index: number) => boolean): number {
     let low = this.first
     // Nearly always it is the first.
-    for (let high = holds(low) ? low : this.times.length; low < high;) {
+    for (let high = holds(low) ? low : this.end; low < high;) {
       const middle = (low + high) >> 1
       if (holds(middle)) high = middle
       else low = middle + 1
@@ -222,23 +237,31 @@ class SlidingWindow extends Usage {
 
   take(now: number, cost: number): Grant {
     this.expire(now)
-    const { times, totals } = this
+    const { end, times, totals } = this
     const total = this.total + cost
-    if (times[times.length - 1] === now) totals[totals.length - 1] = total
+    if (end > this.first && times[end - 1] === now) totals[end - 1] = total
     else if (cost > 0) {
-      times.push(now)
-      totals.push(total)
+      times[end] = now
+      totals[end] = total
+      this.end = end + 1
     }
     return { cost, at: now, total }
   }
 
   giveBack(now: number, { at, cost }: Grant): void {
     this.expire(now)
-    const { times, totals } = this
+    const { end, times, totals } = this
     // Nearly always it is the last.
-    const found = times[times.length - 1] === at ? times.length - 1 : this.find((index) => times[index]! >= at)
-    if (times[found] !== at) return
-    for (let index = found; index < totals.length; index++) totals[index]! -= cost
+    const found = times[end - 1] === at ? end - 1 : this.find((index) => times[index]! >= at)
+    if (found < this.first || found >= end || times[found] !== at) return
+    for (let index = found; index < end; index++) totals[index]! -= cost
+    this.trim()
+  }
+
+  /** Lets go of entries at the end that have nothing any more: they would keep a key in use that is not. */
+  private trim(): void {
+    const { first, gone, totals } = this
+    while (this.end > first && totals[this.end - 1] === (this.end - 1 > first ? totals[this.end - 2] : gone)) this.end--
   }
 
   remaining(now: number): number {
@@ -248,20 +271,30 @@ class SlidingWindow extends Usage {
 
   resetAt(now: number): number {
     this.expire(now)
-    const { times } = this
-    return times.length === 0 ? now : times[times.length - 1]! + this.rate.interval
+    return this.end === this.first ? now : this.times[this.end - 1]! + this.rate.interval
   }
 
   check(now: number): void {
     const used = this.rate.limit - this.remaining(now)
     if (used < 0 || used > this.rate.limit) throw new Error(`I2: ${used} units in one interval`)
-    for (let index = this.first; index < this.times.length; index++) {
+    for (let index = this.first; index < this.end; index++) {
       const before = index === this.first ? this.gone : this.totals[index - 1]!
       if (this.totals[index]! < before) throw new Error(`I3: the totals shrink at ${index}`)
-      if (index > 0 && this.times[index]! <= this.times[index - 1]!) throw new Error(`I3: the times do not grow`)
+      if (index > this.first && this.times[index]! <= this.times[index - 1]!)
+        throw new Error(`I3: the times do not grow`)
+      if (index === this.end - 1 && this.totals[index] === before) throw new Error("I3: the last has no units")
     }
   }
 }
+
+/**
+ * How long it takes at least until so many units have gone, of which some can go at once, if the rest follows as the rate has it: for those who
+ * do not see what is used.
+ */
+export const spread = ({ algorithm, interval, limit }: Rate, units: number, atOnce: number): number =>
+  algorithm === "gcra"
+    ? (Math.max(0, units - atOnce) * interval) / limit
+    : Math.max(0, Math.ceil(units / limit) - 1) * interval
 
 export const make = (rate: Rate): Usage => (rate.algorithm === "gcra" ? new Gcra(rate) : new SlidingWindow(rate))
 

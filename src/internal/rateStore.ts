@@ -1,178 +1,234 @@
 /**
- * A rate limiter whose rates are kept somewhere else: one line a key here, whose first asks the store, sleeps for as long as that says, and
- * asks again. So nobody here overtakes, and the store is asked by one at a time.
+ * A rate limiter over a store among fibers: how the store is reached, and how fibers wait.
  *
  * @internal
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type { Key } from "../core/limiter.js"
-import { Limiter } from "../core/limiter.js"
-import type * as rate from "../core/rate.js"
-import * as core from "../core/rateLimiter.js"
-import * as semaphore from "../core/semaphore.js"
+import * as event from "../core/event.js"
+import { MemoryRates } from "../core/memoryRates.js"
+import type { Decision } from "../core/rate.js"
+import * as rateLimiter from "../core/rateLimiter.js"
+import type { Answer, Outcome, Place, Request, State, StoreRequest } from "../core/rateStore.js"
+import * as core from "../core/rateStore.js"
+import { type Port, StoreLimiter } from "../core/storeLimiter.js"
 import { wake } from "../core/ticket.js"
 import type { Timekeeper } from "../core/timekeeper.js"
 import { begun } from "./begun.js"
-import { FiberTicket, park, type Restore } from "./park.js"
+import { catchCause, laterForker } from "./effect.js"
+import { deliver, FiberTicket, park } from "./park.js"
+import { report } from "./report.js"
+import { timekeeper } from "./timer.js"
 
-export interface StoreRequest extends rate.Rate {
-  readonly key: string
-  readonly cost: number
+export interface Store<out E> {
+  readonly consume: (request: StoreRequest) => Effect.Effect<Answer, E>
+  readonly giveBack: (request: StoreRequest, decision: Answer) => Effect.Effect<void, E>
 }
 
-export interface StoreDecision extends rate.Decision {
-  readonly grant?: unknown
-}
+type Fork = (effect: Effect.Effect<void>) => void
 
-export interface Store {
-  readonly consume: (request: StoreRequest) => Effect.Effect<StoreDecision, core.StoreError>
-  readonly giveBack: (request: StoreRequest, decision: StoreDecision) => Effect.Effect<void, core.StoreError>
-}
-
-/** Those who want something of one key. It is there as long as anybody does. */
-class Line {
-  users = 0
-  /** Held by the first. */
-  readonly turn = semaphore.make(1)
-  /** When the first will ask again, and what it was told; none while it asks. */
-  refused: { readonly decision: StoreDecision; readonly until: number } | undefined = undefined
-}
-
-type Failure = core.RateLimited | core.StoreError
-
-export class StoreLimits {
-  private readonly lines = new Map<string, Line>()
-
+/** A store that fibers of their own ask, with what the fiber has that made the limiter. What fails is a cause. */
+class StorePort implements Port {
   constructor(
-    private readonly store: Store,
-    private readonly options: core.State,
-    private readonly time: Timekeeper
+    private readonly store: Store<unknown>,
+    private readonly fork: Fork
   ) {}
 
-  readonly consume = (name = core.defaultKey, options?: core.RequestOptions): Effect.Effect<void, Failure> =>
-    this.limited("RateLimiter.consume", name, options, Effect.void)
-
-  readonly withLimit =
-    (name = core.defaultKey, options?: core.RequestOptions) =>
-    <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | Failure, R> =>
-      this.limited("RateLimiter.withLimit", name, options, self)
-
-  readonly tryConsume = (
-    name = core.defaultKey,
-    options?: core.RequestOptions
-  ): Effect.Effect<rate.Decision, core.StoreError> =>
-    Effect.suspend((): Effect.Effect<rate.Decision, core.StoreError> => {
-      const request = this.request("RateLimiter.tryConsume", name, options)
-      const refused = this.lines.get(name)?.refused
-      // Nobody is overtaken of whom it is known that he waits.
-      if (refused === undefined) return Effect.map(Effect.uninterruptible(this.consumeNow(request)), plain)
-      const passed = this.time.now() - refused.until
-      const { resetAfter, retryAfter } = refused.decision
-      return Effect.succeed({
-        allowed: false,
-        remaining: 0,
-        retryAfter: Math.max(0, -passed),
-        resetAfter: Math.max(0, resetAfter - retryAfter - passed)
-      })
-    })
-
-  /** A store may look at its clock, or throw, as soon as its function is called: not before its turn. */
-  private consumeNow(request: StoreRequest): Effect.Effect<StoreDecision, core.StoreError> {
-    return Effect.suspend(() => this.store.consume(request))
-  }
-
-  private request(where: string, key: string, options: core.RequestOptions | undefined): StoreRequest {
-    const { rate } = this.options
-    return { ...rate, key, cost: core.checkRequest(where, rate, key, options) }
-  }
-
-  /** Runs an effect when its turn has come; what it did not begin to use goes back. */
-  private limited<A, E, R>(
-    where: string,
-    name: string,
-    options: core.RequestOptions | undefined,
-    self: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | Failure, R> {
-    return Effect.uninterruptibleMask((restore): Effect.Effect<A, E | Failure, R> => {
-      const request = this.request(where, name, options)
-      const line = this.lines.get(name) ?? new Line()
-      if (line.refused !== undefined && line.users >= this.options.backlog) {
-        return Effect.fail(new core.RateLimited(name, Math.max(0, line.refused.until - this.time.now())))
-      }
-      this.lines.set(name, line)
-      line.users++
-      return Effect.flatMap(
-        Effect.ensuring(
-          this.inTurn(restore, line, request),
-          Effect.sync(() => {
-            if (--line.users === 0) this.lines.delete(name)
-          })
-        ),
-        (decision) => begun(restore, self, Effect.ignore(Effect.suspend(() => this.store.giveBack(request, decision))))
-      )
-    })
-  }
-
-  private inTurn(restore: Restore, line: Line, request: StoreRequest): Effect.Effect<StoreDecision, Failure> {
-    const ask = Effect.ensuring(
-      this.ask(restore, line, request),
-      Effect.sync(() => {
-        line.refused = undefined
-        wake(semaphore.release(line.turn, 1))
-      })
+  ask(request: StoreRequest, answer: (answer: Answer) => void, fail: (failure: unknown) => void): void {
+    // A store may throw as soon as its function is called.
+    const asked = Effect.map(
+      Effect.suspend(() => this.store.consume(request)),
+      core.checkAnswer
     )
-    if (semaphore.tryTake(line.turn, 1, 0)) return ask
-    const ticket = new FiberTicket<number, semaphore.Grant>(1, 0, "its turn at a rate limit")
-    semaphore.enqueue(line.turn, ticket)
+    this.fork(Effect.matchCause(asked, { onFailure: fail, onSuccess: answer }))
+  }
+
+  giveBack(request: StoreRequest, answer: Answer, over: () => void): void {
+    const given = catchCause(
+      Effect.suspend(() => this.store.giveBack(request, answer)),
+      (cause) => tell(request.key, "what was not used could not be given back", cause)
+    )
+    this.fork(Effect.ensuring(given, Effect.sync(over)))
+  }
+
+  report(key: string, failure: unknown): void {
+    this.fork(tell(key, "the store failed when the caller had gone", failure as Cause.Cause<unknown>))
+  }
+
+  errorOf(failure: unknown): unknown {
+    return Cause.squash(failure as Cause.Cause<unknown>)
+  }
+}
+
+const tell = (key: string, message: string, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  report({ where: "RateLimiter", name: key, message, cause })
+
+/** A limiter over a store, on the clock of where it is made. */
+export const make = (store: Store<unknown>, state: State): Effect.Effect<StoreLimiter> =>
+  Effect.zipWith(
+    timekeeper,
+    laterForker<never>(),
+    (time, fork) => new StoreLimiter(state, new StorePort(store, fork), time)
+  )
+
+export const memory = (time: Timekeeper): Store<never> => {
+  const rates = new MemoryRates(time)
+  return {
+    consume: (request) => Effect.sync(() => rates.consume(request)),
+    giveBack: (request, decision) => Effect.sync(() => rates.giveBack(request, decision))
+  }
+}
+
+const what = "its turn at a rate limit"
+
+type Failing = Effect.Effect<never, any>
+
+const failureOf = (outcome: Outcome): Failing | undefined =>
+  outcome.kind === "full"
+    ? Effect.fail(outcome.error)
+    : outcome.kind === "failed"
+      ? Effect.failCause(outcome.failure as Cause.Cause<unknown>)
+      : undefined
+
+const enqueued = <T extends FiberTicket<Request, Outcome>>(self: StoreLimiter, ticket: T): T => {
+  self.enqueue(ticket)
+  return ticket
+}
+
+const costOf = (
+  self: StoreLimiter,
+  where: string,
+  name: string,
+  options: rateLimiter.RequestOptions | undefined
+): number => rateLimiter.checkRequest(where, self.state.rate, name, options)
+
+const refusal = (self: StoreLimiter, name: string, cost: number): Failing | undefined => {
+  const refused = self.refusal(name, cost)
+  return refused && Effect.fail(refused)
+}
+
+/** Nobody knows before the store has answered. */
+const atOnce = {
+  ready: () => false,
+  now: (): never => {
+    throw new Error("never ready")
+  }
+}
+
+export const consume = (
+  self: StoreLimiter,
+  name: string,
+  options: rateLimiter.RequestOptions | undefined
+): Effect.Effect<void, any> =>
+  Effect.suspend(() => {
+    const cost = costOf(self, "RateLimiter.consume", name, options)
+    return deliver<Request, Outcome, void, any>({
+      ...atOnce,
+      failure: (outcome) => (outcome === undefined ? refusal(self, name, cost) : failureOf(outcome)),
+      enqueue: () => enqueued(self, new FiberTicket({ key: self.key(name), cost }, 0, what)),
+      cancel: (ticket) => self.cancel(ticket),
+      collect: () => {}
+    })
+  })
+
+export const tryConsume = (
+  self: StoreLimiter,
+  name: string,
+  options: rateLimiter.RequestOptions | undefined
+): Effect.Effect<Decision, any> =>
+  Effect.suspend(() => {
+    const cost = costOf(self, "RateLimiter.tryConsume", name, options)
+    // Nobody is overtaken of whom it is known that he waits, and the store is not asked for that.
+    const refused = self.refused(name, cost)
+    if (refused !== undefined) return Effect.succeed(refused)
+    return deliver<Request, Outcome, Decision, any>({
+      ...atOnce,
+      failure: (outcome) => outcome && failureOf(outcome),
+      enqueue: () => trying(self, { key: self.key(name), cost, tries: true }),
+      cancel: (ticket) => self.cancel(ticket),
+      collect: (ticket) => (ticket.result as Extract<Outcome, { decision: Decision }>).decision
+    })
+  })
+
+/** Since it asked last, somebody may have begun to wait. */
+const trying = (self: StoreLimiter, request: Request): FiberTicket<Request, Outcome> => {
+  const ticket = new FiberTicket<Request, Outcome>(request, 0, what)
+  const decision = self.refused(request.key.name, request.cost)
+  if (decision === undefined) return enqueued(self, ticket)
+  ticket.result = { kind: "refused", decision }
+  ticket.settled = true
+  return ticket
+}
+
+export const withLimit = <A, E, R>(
+  limiter: StoreLimiter,
+  name: string,
+  options: rateLimiter.RequestOptions | undefined,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, any, R> =>
+  Effect.uninterruptibleMask((restore): Effect.Effect<A, any, R> => {
+    const cost = costOf(limiter, "RateLimiter.withLimit", name, options)
+    const refused = refusal(limiter, name, cost)
+    if (refused !== undefined) return refused
+    const ticket = enqueued(limiter, new FiberTicket<Request, Outcome>({ key: limiter.key(name), cost }, 0, what))
+    const cancel = () => limiter.cancel(ticket)
     return park(
       restore,
       ticket,
-      () => semaphore.cancel(line.turn, ticket),
-      () => ask
+      cancel,
+      (outcome) =>
+        failureOf(outcome) ??
+        begun(
+          restore,
+          self,
+          Effect.sync(() => wake(cancel()))
+        )
     )
-  }
+  })
 
-  /** The store is asked to the end, since what it grants has to be known; the pause in between can be interrupted. */
-  private ask(restore: Restore, line: Line, request: StoreRequest): Effect.Effect<StoreDecision, Failure> {
-    return Effect.flatMap(this.consumeNow(request), (decision): Effect.Effect<StoreDecision, Failure> => {
-      if (decision.allowed) return Effect.succeed(decision)
-      if (this.options.backlog === 0) return Effect.fail(new core.RateLimited(request.key, decision.retryAfter))
-      line.refused = { decision, until: this.time.now() + decision.retryAfter }
-      return Effect.zipRight(restore(Effect.sleep(decision.retryAfter)), this.ask(restore, line, request))
+/** A place in line that is taken for later. */
+export interface PlaceTicket extends FiberTicket<Request, Outcome> {
+  readonly over: event.State
+}
+
+/** Takes a place in line, and waits until it is known for how long. What it fails with later, whoever waits for it is told. */
+export const reserve = <A>(
+  self: StoreLimiter,
+  name: string,
+  options: rateLimiter.RequestOptions | undefined,
+  ticketFor: (request: Request & { readonly place: Place }) => PlaceTicket,
+  reserved: (ticket: PlaceTicket, delay: number) => A
+): Effect.Effect<A, any> =>
+  Effect.suspend(() => {
+    const cost = costOf(self, "RateLimiter.reserve", name, options)
+    const place: Place = { known: event.make(), delay: 0 }
+    let ticket: PlaceTicket | undefined
+    return deliver<undefined, undefined, A, any>({
+      ...atOnce,
+      failure: () => (ticket === undefined ? refusal(self, name, cost) : ticket.result && failureOf(ticket.result)),
+      enqueue: () => {
+        ticket = enqueued(self, ticketFor({ key: self.key(name), cost, place }))
+        const waiting = new FiberTicket<undefined, undefined>(undefined, 0, what)
+        if (place.known.isSet) waiting.settled = true
+        else event.enqueue(place.known, waiting)
+        return waiting
+      },
+      cancel: (waiting) => {
+        wake(event.cancel(place.known, waiting))
+        return self.cancel(ticket!)
+      },
+      collect: () => reserved(ticket!, place.delay)
     })
-  }
-}
+  })
 
-const plain = ({ allowed, remaining, resetAfter, retryAfter }: StoreDecision): rate.Decision => ({
-  allowed,
-  remaining,
-  retryAfter,
-  resetAfter
-})
-
-/** A store in memory: the rates as the limiter without a store keeps them. A key is one for each rate that it is asked with. */
-export const memory = (time: Timekeeper): Store => {
-  const limiters = new Map<string, Limiter>()
-  const limiterOf = ({ algorithm, burst, interval, limit }: StoreRequest): Limiter => {
-    const id = [algorithm, burst, interval, limit].join()
-    let limiter = limiters.get(id)
-    if (limiter === undefined) {
-      const options = { algorithm, limit, interval, burst: algorithm === "gcra" ? burst : undefined }
-      limiters.set(id, (limiter = new Limiter(core.fromOptions("RateLimiter.Store", options), time)))
-    }
-    return limiter
-  }
-  return {
-    consume: (request) =>
-      Effect.sync(() => {
-        const key = limiterOf(request).key(request.key)
-        const { decision, grant } = core.decide(key, request.cost, key.now)
-        return { ...decision, grant: grant && { key, grant } }
-      }),
-    giveBack: (request, { grant }) =>
-      Effect.sync(() => {
-        const granted = grant as { readonly key: Key; readonly grant: rate.Grant } | undefined
-        if (granted !== undefined) limiterOf(request).giveBack(granted.key, granted.grant)
-      })
-  }
-}
+/** Waits until a reservation is over. */
+export const waitFor = (ticket: PlaceTicket, isCancelled: () => boolean): Effect.Effect<boolean, any> =>
+  Effect.uninterruptibleMask((restore) => {
+    const outcome = (): Effect.Effect<boolean, any> =>
+      isCancelled() ? Effect.succeed(false) : ((ticket.result && failureOf(ticket.result)) ?? Effect.succeed(true))
+    const { over } = ticket
+    if (over.isSet) return outcome()
+    const waiting = new FiberTicket<undefined, undefined>(undefined, 0, what)
+    event.enqueue(over, waiting)
+    return park(restore, waiting, () => event.cancel(over, waiting), outcome)
+  })

@@ -10,8 +10,8 @@ import type { Decision, Grant } from "../core/rate.js"
 import * as core from "../core/rateLimiter.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../RateLimiter.js"
-import { Context } from "./context.js"
-import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions } from "./park.js"
+import { Context, start } from "./context.js"
+import { checkWait, park, PromiseTicket, wait, type WaitOptions } from "./park.js"
 import { platformTime } from "./timer.js"
 import { view } from "./view.js"
 
@@ -21,7 +21,13 @@ export {
    *
    * @since 0.1.0
    */
-  RateLimited
+  RateLimited,
+  /**
+   * What a store can reject with that cannot decide.
+   *
+   * @since 0.1.0
+   */
+  StoreError
 } from "../core/rateLimiter.js"
 
 /**
@@ -65,23 +71,26 @@ export interface RateLimiterContext {
  */
 export class RateLimiterReservation {
   /** @internal */
-  constructor(private readonly reserved: Reservation) {}
+  constructor(
+    private readonly reserved: Reservation,
+    private readonly failed: () => Promise<never> | undefined = () => undefined
+  ) {}
 
   /**
    * In how many milliseconds, seen from the reservation, it comes. It comes sooner when somebody before it gives up; and later than this
-   * only when several costs were mixed in a sliding window.
+   * only when several costs were mixed in a sliding window. Over a store it is a least time: others may take what it counts on.
    */
   get delay(): number {
     return this.reserved.delay
   }
 
-  /** Waits until it has come. False: it was cancelled. Giving up this wait does not cancel it. */
+  /** Waits until it has come. False: it was cancelled. Giving up this wait does not cancel it. Rejects when a store fails. */
   async wait(options?: WaitOptions): Promise<boolean> {
     const where = "RateLimiterReservation.wait"
     const { over } = this.reserved
     checkWait(where, options)
     if (!over.isSet) await wait(where, over, undefined, options, event.enqueue, event.cancel)
-    return !this.reserved.isCancelled
+    return this.reserved.isCancelled ? false : (this.failed() ?? true)
   }
 
   /** Gives up the place or, when it has come already, gives back what was not used. False: it was cancelled before. */
@@ -90,16 +99,29 @@ export class RateLimiterReservation {
   }
 }
 
-/** A reservation's place in line: it tells those who wait for the reservation. */
-class ReservationTicket extends PromiseTicket<core.Request, Grant> {
+/**
+ * A reservation's place in line: it tells those who wait for the reservation, or for what there is to know of it.
+ *
+ * @internal
+ */
+export class ReservationTicket<out Request, in out Result> extends PromiseTicket<Request, Result> {
   readonly over = event.make()
+
+  constructor(
+    request: Request,
+    private readonly known: event.State | undefined = undefined
+  ) {
+    super(request, 0)
+  }
 
   override wake(): void {
     wake(event.set(this.over))
+    if (this.known !== undefined) wake(event.set(this.known))
   }
 }
 
-type Work<A> = (context: RateLimiterContext) => A | PromiseLike<A>
+/** @internal */
+export type Work<A> = (context: RateLimiterContext) => A | PromiseLike<A>
 
 /**
  * At most so many units in an interval, for each key. The same machine as the Effect module's `RateLimiter`; `RateLimiter.from` shares one.
@@ -120,14 +142,15 @@ type Work<A> = (context: RateLimiterContext) => A | PromiseLike<A>
  * @example
  * import { RateLimiter } from "effect-concurrency/promise"
  *
- * const limiter = new RateLimiter({ limit: 2, interval: 20 })
+ * const limiter = new RateLimiter({ limit: 2, interval: 200 })
  * const began = performance.now()
  * const results = await Promise.all([1, 2, 3, 4].map((n) => limiter.run(async () => n * n, { key: "example.org" })))
  *
  * console.log(results) // => [ 1, 4, 9, 16 ]
- * console.log(performance.now() - began >= 19) // => true
+ * console.log(performance.now() - began >= 199) // => true
  * console.log(limiter.tryConsume("example.org").allowed) // => false
  *
+ * @see RateLimiterWithStore for one whose rates are kept elsewhere, for several programs.
  * @since 0.1.0
  */
 export class RateLimiter {
@@ -145,7 +168,14 @@ export class RateLimiter {
 
   /** Takes units, and waits for them if it has to. */
   consume(key = core.defaultKey, options?: RateLimiterOptions): Promise<void> {
-    return attempt(() => taken("RateLimiter.consume", this[core.TypeId], key, options, nothing, undefined))
+    try {
+      const where = "RateLimiter.consume"
+      const limiter = this[core.TypeId]
+      const request = requestOf(where, limiter, key, options)
+      return request === undefined ? Promise.resolve() : granted(where, new Waiter(limiter, request), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Takes units if they are to be had without waiting and without overtaking anybody, and says what was decided. */
@@ -165,7 +195,7 @@ export class RateLimiter {
     const of = limiter.key(key)
     const refused = limiter.available(of, cost) ? undefined : limiter.refusal(of, cost)
     if (refused !== undefined) throw refused
-    const ticket = new ReservationTicket({ key: of, cost }, 0)
+    const ticket = new ReservationTicket<core.Request, Grant>({ key: of, cost })
     return new RateLimiterReservation(limiter.reserve(ticket, ticket.over))
   }
 
@@ -174,19 +204,17 @@ export class RateLimiter {
    * signal.
    */
   run<A>(f: Work<A>, options?: RateLimiterRunOptions): Promise<A> {
-    const where = "RateLimiter.run"
-    return attempt(() => {
+    try {
+      const where = "RateLimiter.run"
       callable(where, "f", f)
       const limiter = this[core.TypeId]
-      const signal = options?.signal
-      const start = () => f(new Context(signal))
-      return taken(where, limiter, options?.key ?? core.defaultKey, options, start, (ticket) => {
-        if (!signal?.aborted) return start()
-        // Aborted between the grant and this reaction.
-        wake(limiter.cancel(ticket))
-        throw signal.reason
-      })
-    })
+      const request = requestOf(where, limiter, options?.key ?? core.defaultKey, options)
+      if (request === undefined) return start(f, options?.signal)
+      // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage).
+      return granted<Run>(where, new Run(limiter, request, f, options?.signal), options).then(begin) as Promise<A>
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** A function that runs each of its calls when its turn has come. */
@@ -207,33 +235,64 @@ export class RateLimiter {
   }
 }
 
-const nothing = (): void => {}
-
-/** The place of a caller in line. What it was granted is nothing that a caller could use. */
-class Waiter extends PromiseTicket<core.Request, Grant> {
-  override claim(): void {}
-}
-
-/** Goes on with units: at once if they are to be had, and otherwise when the ticket is granted. */
-const taken = <A>(
+/** Takes units, or gives the request that has to wait for them. */
+const requestOf = (
   where: string,
   limiter: Limiter,
   name: string,
-  options: RateLimiterOptions | undefined,
-  now: () => A | PromiseLike<A>,
-  later: ((ticket: Waiter) => A | PromiseLike<A>) | undefined
-): A | PromiseLike<A> => {
+  options: RateLimiterOptions | undefined
+): core.Request | undefined => {
   const cost = core.checkRequest(where, limiter.state.rate, name, options)
   checkWait(where, options)
   const key = limiter.key(name)
-  if (limiter.tryTake(key, cost) !== undefined) return now()
+  if (limiter.tryTake(key, cost) !== undefined) return undefined
   const refused = limiter.refusal(key, cost)
   if (refused !== undefined) throw refused
-  const ticket = new Waiter({ key, cost }, 0)
-  const granted = park<A, Limiter, Waiter>(where, limiter, ticket, options, enqueue, cancel)
-  // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage).
-  return later === undefined ? granted : granted.then(() => later(ticket))
+  return { key, cost }
 }
+
+/** The place of a caller in line. What it was granted is nothing that a caller could use. */
+class Waiter extends PromiseTicket<core.Request, Grant> {
+  constructor(
+    readonly limiter: Limiter,
+    request: core.Request
+  ) {
+    super(request, 0)
+  }
+
+  override claim(): unknown {
+    return undefined
+  }
+}
+
+/** The place of a function in line. It knows all that is needed to run it: with no closures, since there may be very many. */
+class Run extends Waiter {
+  constructor(
+    limiter: Limiter,
+    request: core.Request,
+    private readonly f: Work<unknown>,
+    private readonly signal: AbortSignal | undefined
+  ) {
+    super(limiter, request)
+  }
+
+  override claim(): this {
+    return this
+  }
+
+  begin(): unknown {
+    const { signal } = this
+    if (!signal?.aborted) return this.f(new Context(signal))
+    // Aborted between the grant and this reaction.
+    wake(this.limiter.cancel(this))
+    throw signal.reason
+  }
+}
+
+const begin = (run: Run): unknown => run.begin()
+
+const granted = <A>(where: string, ticket: Waiter, options: RateLimiterOptions | undefined): Promise<A> =>
+  park(where, ticket.limiter, ticket, options, enqueue, cancel)
 
 const enqueue = (limiter: Limiter, ticket: Waiter): void => limiter.enqueue(ticket)
 

@@ -30,7 +30,7 @@ const excess = (log: ReadonlyArray<Taken>, burst: number, perMs: number): number
 const rates: ReadonlyArray<readonly [string, core.Options]> = [
   ["600 a second", { limit: 600, interval: 1000 }],
   ["3,000 a second", { limit: 3000, interval: 1000 }],
-  ["3 in 5 ms: 600 a second", { limit: 3, interval: 5 }],
+  ["70 in 91 ms", { limit: 70, interval: 91 }],
   ["7 in 3 seconds", { limit: 7, interval: 3000 }],
   ["11 in 333.3 ms", { limit: 11, interval: 333.3 }]
 ]
@@ -192,7 +192,54 @@ describe("a sliding window", () => {
   it("does not keep what has left the window", () => {
     const usage = of({ limit: 2, interval: 10 })
     for (let now = 0; now < 100_000; now += 5) usage.take(now, 1)
-    assert.isBelow((usage as unknown as { times: Array<number> }).times.length, 10)
+    const { times } = usage as unknown as { readonly times: ReadonlyArray<number> }
+    assert.isBelow(times.length, 10)
+  })
+
+  it("does not keep the room that a burst needed", () => {
+    const usage = of({ limit: 10_000, interval: 10 })
+    const { times } = usage as unknown as { readonly times: ReadonlyArray<number> }
+    for (let n = 0; n < 10_000; n++) usage.take(n / 1000, 1)
+    assert.isAtLeast(times.length, 10_000)
+    for (let now = 20; now < 60; now++) usage.take(now, 1)
+    usage.check(60)
+    assert.isBelow(times.length, 200)
+  })
+
+  it("keeps nothing of what was given back whole, in whatever order: I3", () => {
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 2, 0],
+      [1, 0, 2]
+    ]) {
+      const usage = of({ limit: 3, interval: 10 })
+      const grants = [1, 2, 3].map((now) => usage.take(now, 1))
+      for (const [index, n] of order.entries()) {
+        usage.giveBack(4, grants[n]!)
+        usage.check(4)
+        assert.strictEqual(usage.remaining(4), index + 1)
+      }
+      // So a limiter can forget the key.
+      assert.strictEqual(usage.resetAt(4), 4)
+      assert.deepInclude(usage as unknown, { first: 0, end: 0 })
+      usage.take(5, 3)
+      assert.strictEqual(usage.availableAt(6, 1), 15)
+    }
+  })
+
+  it("gives back a part of what was taken, and the rest, also when what came before has left", () => {
+    const usage = of({ limit: 5, interval: 10 })
+    for (let now = 0; now < 4; now++) usage.take(now, 1)
+    const grant = usage.take(12, 3)
+    usage.giveBack(12, { ...grant, cost: 1 })
+    usage.check(12)
+    assert.strictEqual(usage.remaining(12), 2)
+    assert.strictEqual(usage.resetAt(12), 22)
+    usage.giveBack(13.5, { ...grant, cost: 2 })
+    usage.check(13.5)
+    assert.strictEqual(usage.remaining(13.5), 5)
+    assert.strictEqual(usage.resetAt(13.5), 13.5)
   })
 
   it("is free again an interval after what was last taken, and not before", () => {
@@ -306,5 +353,26 @@ describe("decide", () => {
       resetAfter: 5
     })
     assert.isFalse(core.decide(of({ limit: 1, interval: 10 }), 5, 0, 0).decision.allowed)
+  })
+})
+
+describe("spread", () => {
+  const rateOf = (options: core.Options) => core.fromOptions("", options)
+
+  it("in a sliding window a limit's worth goes at a time", () => {
+    const rate = rateOf({ limit: 3, interval: 10 })
+    assert.deepStrictEqual(
+      [0, 1, 3, 4, 6, 7].map((units) => core.spread(rate, units, 3)),
+      [0, 0, 0, 10, 10, 20]
+    )
+  })
+
+  it("evenly, what is beyond those that can go at once goes one by one", () => {
+    const rate = rateOf({ limit: 4, interval: 10, burst: 3 })
+    assert.deepStrictEqual(
+      [0, 3, 4, 6].map((units) => core.spread(rate, units, 3)),
+      [0, 0, 2.5, 7.5]
+    )
+    assert.strictEqual(core.spread(rate, 3, 1), 5)
   })
 })

@@ -1,4 +1,4 @@
-import { Effect, Exit, type Fiber } from "effect"
+import { Effect, Exit, type Fiber, Logger, LogLevel } from "effect"
 import type { RateLimiter } from "effect-concurrency"
 import type { Explored, Library } from "./scenario.js"
 import { atOnce, claim, ended, fork, pause, same, settled } from "./tools.js"
@@ -68,6 +68,53 @@ class Log {
     return this.all.map(({ name }) => name)
   }
 }
+
+/** A sliding window, somewhere else: it takes its time to decide, and its answers take some, too. */
+class SlowStore {
+  granted = 0
+  returned = 0
+  failures = 0
+  overlapped = false
+  private asking = 0
+  private readonly log: Array<{ readonly at: number; cost: number }> = []
+
+  readonly consume = (request: RateLimiter.StoreRequest): Effect.Effect<RateLimiter.StoreDecision, "down"> =>
+    Effect.suspend(() => {
+      this.overlapped ||= ++this.asking > 1
+      const decide = Effect.suspend(() =>
+        this.failures-- > 0 ? Effect.fail("down" as const) : Effect.succeed(this.decide(request))
+      )
+      return Effect.ensuring(
+        Effect.zipLeft(Effect.zipRight(pause, decide), pause),
+        Effect.sync(() => void this.asking--)
+      )
+    })
+
+  readonly giveBack = ({ cost }: RateLimiter.StoreRequest, { grant }: RateLimiter.StoreDecision) =>
+    Effect.zipRight(
+      pause,
+      Effect.sync(() => {
+        const entry = grant as { cost: number }
+        entry.cost -= cost
+        this.returned += cost
+      })
+    )
+
+  private decide({ cost, limit }: RateLimiter.StoreRequest): RateLimiter.StoreDecision {
+    const now = performance.now()
+    const inWindow = this.log.filter(({ at, cost }) => cost > 0 && at + interval > now)
+    const left = limit - inWindow.reduce((sum, { cost }) => sum + cost, 0)
+    const resetAfter = inWindow.length === 0 ? 0 : inWindow[inWindow.length - 1]!.at + interval - now
+    const grant = { at: now, cost }
+    if (cost > left) return { allowed: false, remaining: left, retryAfter: resetAfter, resetAfter }
+    this.log.push(grant)
+    this.granted += cost
+    return { allowed: true, remaining: left - cost, retryAfter: 0, resetAfter: interval, grant }
+  }
+}
+
+/** What is on its way arrives, also when it is held up. */
+const arrives = (has: () => boolean) => Effect.repeat(Effect.sleep(interval), { until: has, times: 5 })
 
 /** Until a fiber waits, or has ended. */
 const untilWaits = ({ view }: { readonly view: View }, fiber: Fiber.RuntimeFiber<unknown, unknown>, waiting = 1) =>
@@ -226,25 +273,114 @@ export const scenarios: ReadonlyArray<Explored> = [
   },
   {
     primitive,
-    name: "a store is asked by one at a time, and what was not used goes back to it, whoever is interrupted",
+    name: "over a store that answers late: no more begin than it granted, and all else goes back to it, whoever is interrupted",
+    // In the other, who is interrupted between the step that begins an effect and its first has used what he took.
     models: ["taskOrder", "elastic"],
     options: { interrupt: true },
-    scenario: ({ effect: { RateLimiter } }) =>
+    scenario: (library) =>
       Effect.gen(function* () {
-        const limiter = yield* RateLimiter.makeWithStore({ limit: 1, interval })
-        const log: Array<number> = []
-        const use = Effect.sync(() => {
-          const now = performance.now()
-          claim(!log.some((at) => at + interval > now), "two in an interval")
-          log.push(now)
-        })
-        const a = yield* fork("a", limiter.withLimit()(use))
-        const b = yield* fork("b", limiter.withLimit()(use))
-        yield* ended(a, b)
-        const now = performance.now()
-        const { remaining } = yield* limiter.tryConsume("default", { cost: 0 })
-        same(remaining, log.some((at) => at + interval > now) ? 0 : 1, "left")
-      }).pipe(Effect.provide(RateLimiter.layerStoreMemory))
+        const store = new SlowStore()
+        const limiter = yield* library.effect.RateLimiter.makeWithStore({ limit, interval }, store)
+        let used = 0
+        const use = (cost: number) =>
+          Effect.zipRight(
+            Effect.sync(() => void (used += cost)),
+            pause
+          )
+        const a = yield* fork("a", limiter.withLimit()(use(1)))
+        const b = yield* fork("b", limiter.withLimit("default", { cost: 2 })(use(2)))
+        const c = yield* fork(
+          "c",
+          atOnce(limiter.tryConsume(), ({ allowed }) => void (used += allowed ? 1 : 0))
+        )
+        yield* ended<unknown>(a, b, c)
+        yield* arrives(() => store.granted - store.returned === used)
+        same(store.granted - store.returned, used, "granted")
+        claim(!store.overlapped, "two questions were in flight")
+        same(yield* limiter.stats, { keys: 0, waiting: 0 }, "stats")
+      })
+  },
+  {
+    primitive,
+    name: "over a store: what goes back lets the next ask again at once, whoever is interrupted",
+    models: ["taskOrder"],
+    options: { interrupt: ["a"] },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const store = new SlowStore()
+        const limiter = yield* library.effect.RateLimiter.makeWithStore({ limit: 1, interval }, store)
+        let used = 0
+        const a = yield* fork("a", limiter.withLimit()(Effect.sync(() => void used++)))
+        let at = NaN
+        const b = yield* fork(
+          "b",
+          atOnce(limiter.consume(), () => void (at = performance.now()))
+        )
+        yield* ended<unknown>(a, b)
+        claim(at === 0 || (at === interval && used === 1), `the other went at ${at}, and ${used} was used`)
+      })
+  },
+  {
+    primitive,
+    name: "over a store that fails: its error is of those who were asked for, and the next have their turn",
+    options: { interrupt: ["b"] },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const store = new SlowStore()
+        store.failures = 1
+        const limiter = yield* library.effect.RateLimiter.makeWithStore({ limit: 5, interval }, store)
+        const consume = (name: string) => fork(name, Effect.either(limiter.consume()))
+        const a = yield* consume("a")
+        const b = yield* consume("b")
+        const c = yield* consume("c")
+        const exits = yield* ended(a, b, c)
+        const failed = exits.filter((exit) => Exit.isSuccess(exit) && exit.value._tag === "Left").length
+        claim(failed <= 1, `${failed} failed`)
+        yield* Effect.sleep(interval)
+        same(yield* limiter.stats, { keys: 0, waiting: 0 }, "stats")
+        // What is reported of one who has gone is not looked at here.
+      }).pipe(Logger.withMinimumLogLevel(LogLevel.None))
+  },
+  {
+    primitive,
+    name: "over a store: a fiber and an async function wait in one line, and what they do not use goes back, whoever is interrupted",
+    models: ["taskOrder", "aggressive"],
+    options: { interrupt: true },
+    scenario:
+      ({ effect, promise }) =>
+      async (tasks) => {
+        const store = new SlowStore()
+        let made: RateLimiter.WithStore<never, unknown> | undefined
+        const begin = effect.RateLimiter.makeWithStore({ limit, interval }, store)
+        await settled(
+          tasks.fork(
+            "begin",
+            atOnce(begin, (it) => void (made = it))
+          )
+        )
+        if (made === undefined) return
+        const limiter = made
+        const view = promise.RateLimiterWithStore.from(limiter)
+        let used = 0
+        const a = tasks.fork(
+          "a",
+          atOnce(limiter.consume("default", { cost: 2 }), () => void (used += 2))
+        )
+        const b = tasks.spawn("b", ({ signal }) => view.run(() => void used++, { signal }))
+        const c = tasks.fork(
+          "c",
+          atOnce(limiter.consume(), () => void used++)
+        )
+        await settled<unknown>(a, b, c)
+        await settled(
+          tasks.fork(
+            "end",
+            arrives(() => store.granted - store.returned === used)
+          )
+        )
+        same(store.granted - store.returned, used, "granted")
+        same(view.stats(), { keys: 0, waiting: 0 }, "stats")
+      }
   },
   {
     primitive,

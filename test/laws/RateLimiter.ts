@@ -60,35 +60,39 @@ export interface RateLimiterDriver {
   stats(): Effects.RateLimiter.Stats
 }
 
-export interface TimedSkin {
-  readonly name: "effect" | "promise" | "mixed"
+/** A clock that stands still until it is told to go on; in the end no timer may be left on it. */
+export interface StepTimes {
   begin(): void
   end(): void
-  make(options: Promises.RateLimiterMakeOptions): RateLimiterDriver
   advance(milliseconds: number): Promise<void>
   now(): number
+}
+
+export interface TimedSkin extends StepTimes {
+  readonly name: "effect" | "promise" | "mixed"
+  make(options: Promises.RateLimiterMakeOptions): RateLimiterDriver
 }
 
 const costOf = (cost: number | undefined) => (cost === undefined ? undefined : { cost })
 
 let clock = new StepClock()
 
-const onClock = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> => Effect.withClock(self, clock)
+export const onTheClock = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> => Effect.withClock(self, clock)
 
 const now = <A>(self: Effect.Effect<A, unknown>): A => {
-  const attempt = fork(onClock(self))
+  const attempt = fork(onTheClock(self))
   if (attempt.state === "failed") throw attempt.error
   return attempt.value
 }
 
 const effectDriver = (self: Effects.RateLimiter.RateLimiter<unknown>): RateLimiterDriver => ({
-  consume: (key, cost) => fork(onClock(self.consume(key, costOf(cost)))),
+  consume: (key, cost) => fork(onTheClock(self.consume(key, costOf(cost)))),
   tryConsume: (key, cost) => now(self.tryConsume(key, costOf(cost))),
   limit: (body, key, cost) =>
-    fork(onClock(self.withLimit(key, costOf(cost))(Effect.tryPromise({ try: body, catch: (error) => error })))),
+    fork(onTheClock(self.withLimit(key, costOf(cost))(Effect.tryPromise({ try: body, catch: (error) => error })))),
   reserve: (key, cost) => {
     const { cancel, delay, wait } = now(self.reserve(key, costOf(cost)))
-    return { delay, wait: () => fork(onClock(wait)), cancel: () => now(cancel) }
+    return { delay, wait: () => fork(onTheClock(wait)), cancel: () => now(cancel) }
   },
   stats: () => now(self.stats)
 })
@@ -108,30 +112,30 @@ const promiseDriver = (self: Promises.RateLimiter): RateLimiterDriver => ({
   stats: () => self.stats()
 })
 
-const onStepClock = {
+export const onStepClock: StepTimes = {
   begin: () => void (clock = new StepClock()),
   end: () => assert.strictEqual(clock.timers.size, 0, "a timer is left"),
   advance: (milliseconds: number) => clock.advance(milliseconds),
   now: () => clock.now
 }
 
+export const onPlatform: StepTimes = {
+  begin: () => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }),
+  end: () => {
+    assert.strictEqual(vi.getTimerCount(), 0, "a timer is left")
+    vi.useRealTimers()
+  },
+  async advance(milliseconds) {
+    await settle()
+    await vi.advanceTimersByTimeAsync(milliseconds)
+    await settle()
+  },
+  now: () => performance.now()
+}
+
 export const timedSkins: ReadonlyArray<TimedSkin> = [
   { ...onStepClock, name: "effect", make: (options) => effectDriver(now(Effects.RateLimiter.make(options))) },
-  {
-    name: "promise",
-    begin: () => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }),
-    end: () => {
-      assert.strictEqual(vi.getTimerCount(), 0, "a timer is left")
-      vi.useRealTimers()
-    },
-    make: (options) => promiseDriver(new Promises.RateLimiter(options)),
-    async advance(milliseconds) {
-      await settle()
-      await vi.advanceTimersByTimeAsync(milliseconds)
-      await settle()
-    },
-    now: () => performance.now()
-  },
+  { ...onPlatform, name: "promise", make: (options) => promiseDriver(new Promises.RateLimiter(options)) },
   {
     ...onStepClock,
     name: "mixed",

@@ -2,13 +2,36 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { getEventListeners } from "node:events"
 import { assert, describe, it } from "@effect/vitest"
 import { afterEach, beforeEach, vi } from "vitest"
-import { RateLimited, RateLimiter } from "effect-concurrency/promise"
+import {
+  RateLimited,
+  RateLimiter,
+  type RateLimiterStore,
+  rateLimiterStoreMemory,
+  RateLimiterWithStore
+} from "effect-concurrency/promise"
 import { rateLimiterLaws, timedSkins } from "../laws/RateLimiter.js"
+import { rateLimiterStoreLaws } from "../laws/RateLimiterStore.js"
+import { HandStore, storeLimiterLaws, storeLimiterSkins } from "../laws/RateLimiterWithStore.js"
 import { settle } from "../laws/skins.js"
+import { Jumps } from "../utils/clocks.js"
 import { rejectionOf } from "../utils/rejection.js"
 
 describe("laws", () => {
   for (const skin of timedSkins.filter(({ name }) => name === "promise")) rateLimiterLaws(skin)
+  for (const skin of storeLimiterSkins.filter(({ name }) => name === "promise")) storeLimiterLaws(skin)
+  rateLimiterStoreLaws({
+    name: "in memory, for plain code",
+    async open() {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] })
+      const store = rateLimiterStoreMemory()
+      return {
+        consume: async (request) => store.consume(request),
+        giveBack: async (request, decision) => store.giveBack(request, decision),
+        advance: async (milliseconds) => void vi.advanceTimersByTime(milliseconds),
+        close: async () => void vi.useRealTimers()
+      }
+    }
+  })
 })
 
 describe("RateLimiter", () => {
@@ -184,5 +207,176 @@ describe("RateLimiter", () => {
       Array.from({ length: 100_000 }, (_, n) => n)
     )
     for (let n = 0; n < times.length; n += 500) assert.strictEqual(times[n], 10 * Math.floor(n / 10_000))
+  })
+})
+
+describe("an hour, on a clock that jumps", () => {
+  afterEach(() => void vi.unstubAllGlobals())
+
+  // Timers of the platform count whole milliseconds: what they are late in a window of a fraction, only a bucket makes up for.
+  it.each([
+    { limit: 600, interval: 1000, burst: undefined, cost: 60 },
+    { limit: 3000, interval: 1000, burst: undefined, cost: 300 },
+    { limit: 70, interval: 91, burst: 70, cost: 35 },
+    { limit: 7, interval: 3000, burst: undefined, cost: 1 },
+    { limit: 11, interval: 333.3, burst: 11, cost: 1 }
+  ])("$limit in $interval ms: no interval has more, and none is missing", async ({ burst, cost, interval, limit }) => {
+    const jumps = new Jumps(1)
+    vi.stubGlobal("performance", { now: () => jumps.time })
+    vi.stubGlobal("setTimeout", (ring: () => void, milliseconds: number) => jumps.sleep(milliseconds, ring))
+    vi.stubGlobal("clearTimeout", (cancel: (() => void) | undefined) => cancel?.())
+    const limiter = new RateLimiter({ limit, interval, burst })
+    const window = Math.floor((limit + (burst ?? 0)) / cost)
+    const recent = new Array<number>(window).fill(-Infinity)
+    const hour = 3_600_000
+    let count = 0
+    const again = async (): Promise<void> => {
+      for (;;) {
+        await limiter.consume("default", { cost })
+        const now = jumps.time
+        if (recent[count % window]! + interval - now > 1e-6) assert.fail(`too many: the ${count}th at ${now}`)
+        recent[count++ % window] = now
+      }
+    }
+    let failure: unknown
+    for (let n = 0; n < 3; n++) again().catch((error: unknown) => (failure ??= error))
+    do {
+      // Whoever was granted goes on, and asks again.
+      for (let i = 0; i < 5; i++) await Promise.resolve()
+    } while (failure === undefined && jumps.jump(hour))
+    assert.isUndefined(failure)
+    assert.isAtMost(Math.abs(count * cost - (hour * limit) / interval), limit)
+  })
+})
+
+describe("RateLimiterWithStore", () => {
+  const rate = { limit: 1, interval: 10 }
+  const opened = () => {
+    const store = new HandStore(() => performance.now())
+    return { store, limiter: new RateLimiterWithStore(rate, store) }
+  }
+
+  it("a signal that is aborted starts nothing, and the store is not asked", async () => {
+    const { limiter, store } = opened()
+    const reason = new Error("no need")
+    const signal = AbortSignal.abort(reason)
+    const calls = [
+      limiter.run(() => assert.fail(), { signal }),
+      limiter.consume("default", { signal }),
+      limiter.tryConsume("default", { signal }),
+      limiter.reserve("default", { signal })
+    ]
+    for (const call of calls) assert.strictEqual(await rejectionOf(call), reason)
+    assert.deepStrictEqual(store.costs, [])
+  })
+
+  it("an abort ends the wait with its reason, and leaves no listener, also while the store is asked", async () => {
+    const { limiter, store } = opened()
+    store.held = true
+    const controller = new AbortController()
+    const { signal } = controller
+    const calls = [
+      limiter.run(() => assert.fail(), { signal }),
+      limiter.consume("default", { signal }),
+      limiter.tryConsume("default", { signal }),
+      limiter.reserve("default", { signal })
+    ]
+    await settle()
+    const reason = new Error("enough")
+    controller.abort(reason)
+    for (const call of calls) assert.strictEqual(await rejectionOf(call), reason)
+    assert.strictEqual(getEventListeners(signal, "abort").length, 0)
+    await store.answer()
+    assert.deepStrictEqual([limiter.stats(), store.given], [{ keys: 0, waiting: 0 }, [1]])
+  })
+
+  it("a timeout ends a wait for a store that never answers", async () => {
+    const { limiter, store } = opened()
+    store.held = true
+    const error = (await rejectionOf(limiter.consume("default", { timeout: 5 }))) as DOMException
+    assert.strictEqual(error.name, "TimeoutError")
+    assert.match(error.message, /RateLimiter.consume: timed out after 5 ms/)
+    assert.strictEqual(limiter.stats().waiting, 0)
+  })
+
+  it("what waits runs in the AsyncLocalStorage context of its caller, with its signal", async () => {
+    const { limiter } = opened()
+    const storage = new AsyncLocalStorage<string>()
+    const { signal } = new AbortController()
+    const run = () => limiter.run((context) => [storage.getStore(), context.signal === signal], { signal })
+    const calls = ["ada", "bob"].map((name) => storage.run(name, run))
+    assert.deepStrictEqual(await Promise.all(calls), [
+      ["ada", true],
+      ["bob", true]
+    ])
+  })
+
+  it("a store that throws, or answers at once, is one that rejects, or resolves", async () => {
+    const error = new Error("a bug")
+    const throws: RateLimiterStore = {
+      consume: () => {
+        throw error
+      },
+      giveBack: () => {}
+    }
+    assert.strictEqual(await rejectionOf(new RateLimiterWithStore(rate, throws).consume()), error)
+    const limiter = new RateLimiterWithStore(rate, rateLimiterStoreMemory())
+    assert.isTrue((await limiter.tryConsume()).allowed)
+    assert.isFalse((await limiter.tryConsume()).allowed)
+  })
+
+  it("what nobody waits for is reported: a failure when the caller has gone, and one to give back", async () => {
+    const console = vi.spyOn(globalThis.console, "error").mockImplementation(() => {})
+    try {
+      const { limiter, store } = opened()
+      store.held = true
+      const aborted = async (answer: () => Promise<void>) => {
+        const controller = new AbortController()
+        const call = rejectionOf(limiter.consume("ada", { signal: controller.signal }))
+        await settle()
+        controller.abort()
+        await call
+        await answer()
+      }
+      const errors = [new Error("down"), new Error("no")]
+      await aborted(() => store.fail(errors[0]))
+      store.giveBackFails = errors[1]
+      await aborted(() => store.answer())
+      assert.deepStrictEqual(console.mock.calls, [
+        ["RateLimiter: ada: the store failed when the caller had gone", errors[0]],
+        ["RateLimiter: ada: what was not used could not be given back", errors[1]]
+      ])
+    } finally {
+      console.mockRestore()
+    }
+  })
+
+  it("wrap keeps this and the arguments", async () => {
+    const { limiter } = opened()
+    const counter = {
+      base: 40,
+      add: limiter.wrap(
+        function (this: { base: number }, n: number) {
+          return this.base + n
+        },
+        { key: "a" }
+      )
+    }
+    assert.strictEqual(await counter.add(2), 42)
+    assert.throws(() => limiter.wrap(1 as never), TypeError, "RateLimiter.wrap: f must be a function")
+  })
+
+  it("refuses what is no store, no function and no limiter", async () => {
+    const { limiter, store } = opened()
+    assert.throws(
+      () => new RateLimiterWithStore(rate, {} as never),
+      TypeError,
+      "new RateLimiterWithStore: store.consume must be a function, got undefined"
+    )
+    assert.throws(() => new RateLimiterWithStore(rate, undefined as never), TypeError, "store.consume")
+    assert.throws(() => new RateLimiterWithStore(rate, { consume() {} } as never), TypeError, "store.giveBack")
+    assert.throws(() => new RateLimiterWithStore({ limit: 0, interval: 1 }, store), RangeError, "limit")
+    assert.match(String(await rejectionOf(limiter.run(1 as never))), /TypeError: RateLimiter.run: f must be a function/)
+    assert.throws(() => RateLimiterWithStore.from({} as never), TypeError, "argument must be a RateLimiterWithStore")
   })
 })
