@@ -12,6 +12,7 @@
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import type * as Schedule from "effect/Schedule"
 import { callable, record, refusal } from "./core/arguments.js"
@@ -20,9 +21,9 @@ import * as budgets from "./core/budget.js"
 import { DeadlineExceeded } from "./core/deadline.js"
 import type { RetryExhausted } from "./core/retry.js"
 import * as core from "./core/retry.js"
+import type { Time } from "./core/timekeeper.js"
 import { milliseconds } from "./internal/duration.js"
 import {
-  type AnyFiber,
   catchCause,
   clockOf,
   type DurationInput,
@@ -236,92 +237,141 @@ const lazily = (where: string, options: Options<any, any, any> | Policy<any, any
   return () => (policy ??= policyOf(where, options))
 }
 
+type AnyEffect = Effect.Effect<any, any, any>
+
+/** What is tried again and again: an effect, with its limit, if there is one. */
+interface Tried {
+  readonly policy: PolicyImpl
+  readonly once: AnyEffect
+}
+
 /** An attempt that came to nothing. */
-interface Attempt {
+interface Ended {
   readonly state: core.State
   readonly last: core.Last<any, any>
   /** Whether it took longer than it may. The policy's functions do not know that error: they are not asked. */
   readonly late: boolean
 }
 
-/** Whether there is another attempt. */
-const decide = (
-  policy: PolicyImpl,
-  fiber: AnyFiber,
-  { last, late, state }: Attempt,
-  wanted: boolean
-): Effect.Effect<core.Decision> =>
-  Effect.map(Random.next, (random) => {
-    const asked = late || !wanted ? undefined : hintOf(policy, last)
-    const seconds = Duration.isDuration(asked) ? Duration.toSeconds(asked) : asked
-    const hint = core.hint(seconds, () => readClock(clockOf(fiber)))
-    return core.decide(policy, state, { now: timekeeperOf(fiber).now(), wanted, hint, random })
+const run = (policy: PolicyImpl, effect: AnyEffect): AnyEffect => {
+  if (!Effect.isEffect(effect)) return Effect.die(refusal("Retry.retry", "effect", "an effect", effect))
+  const { perAttemptTimeout: limit } = policy
+  const once = limit === undefined ? effect : timeout(limit, { name: "attempt" })(Effect.exit(effect))
+  const tried: Tried = { policy, once }
+  if (!isTimed(policy)) return attempt(tried, once, { state: core.make(0) })
+  return withFiber((fiber) => attempt(tried, once, { state: core.make(timekeeperOf(fiber).now()) }))
+}
+
+const isTimed = (policy: PolicyImpl): boolean => core.isTimed(policy, policy.onRetry !== undefined)
+
+/**
+ * An attempt, and what follows from it. Its state may be known only once it has begun; when it has none by then, there was no further attempt,
+ * and what comes is what the caller gets.
+ */
+const attempt = (tried: Tried, work: AnyEffect, given: { readonly state: core.State | undefined }): AnyEffect => {
+  const { budget, perAttemptTimeout, whileResult } = tried.policy
+  const isLimited = perAttemptTimeout !== undefined
+  const onFailure = (cause: Cause.Cause<any>) => failed(tried, given.state, cause, isLimited)
+  // With nobody to be asked about what it gives, success costs nothing.
+  if (!isLimited && whileResult === undefined && budget === undefined) return catchCause(work, onFailure)
+  return Effect.matchCauseEffect(work, {
+    onFailure,
+    onSuccess: (value: any) => {
+      const { state } = given
+      if (!isLimited || state === undefined) return succeeded(tried, state, value)
+      // What comes of the effect is told from what comes of its limit.
+      const exit = value as Exit.Exit<any, any>
+      return exit._tag === "Success" ? succeeded(tried, state, exit.value) : failed(tried, state, exit.cause, false)
+    }
   })
+}
+
+/** Neither an interruption nor a defect is retried. */
+const failed = (
+  tried: Tried,
+  state: core.State | undefined,
+  cause: Cause.Cause<any>,
+  isLimited: boolean
+): AnyEffect => {
+  const result = Effect.failCause(cause)
+  if (state === undefined) return result
+  const failure = failureOf(cause)
+  if (failure._tag === "None") return result
+  const error: unknown = failure.value
+  return again(tried, { state, last: { error }, late: isLimited && error instanceof DeadlineExceeded }, result)
+}
+
+const succeeded = (tried: Tried, state: core.State | undefined, value: unknown): AnyEffect => {
+  const { policy } = tried
+  const result = Effect.succeed(value)
+  if (state === undefined) return result
+  if (policy.whileResult?.(value)) return again(tried, { state, last: { value }, late: false }, result)
+  core.succeed(policy, state)
+  return result
+}
+
+/** Another attempt, after a pause; or, if there is none, the result. */
+const again = (tried: Tried, ended: Ended, result: AnyEffect): AnyEffect => {
+  const { once, policy } = tried
+  const next: { state: core.State | undefined } = { state: undefined }
+  // In one step it is decided and it is known who gives back the token of the budget: an interruption finds it in nobody else's hands.
+  const work = Effect.uninterruptibleMask((restore) =>
+    decide(policy, ended, (decision, time) => {
+      next.state = decision.next
+      if (next.state === undefined)
+        return core.wraps(policy, decision) ? Effect.fail(core.exhausted(ended.state, decision, ended.last)) : result
+      let began = false
+      const begin = Effect.suspend(() => {
+        began = true
+        return once
+      })
+      const pausing = Effect.suspend(() => told(policy, ended, decision, time))
+      return catchCause(restore(Effect.zipRight(pausing, begin)), (cause) => {
+        if (!began) core.abandon(policy)
+        return Effect.failCause(cause)
+      })
+    })
+  )
+  return attempt(tried, work, next)
+}
+
+/** Whether there is another attempt. All that the policy is asked is asked before the budget hears of it. */
+const decide = <A, E, R>(
+  policy: PolicyImpl,
+  { last, late, state }: Ended,
+  then: (decision: core.Decision, time: Time) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(core.isRandom(policy) ? Random.next : noChance, (random) =>
+    withFiber((fiber) => {
+      const wanted = late || "value" in last || (policy.while?.(last.error) ?? true)
+      const asked = late || !wanted ? undefined : hintOf(policy, last)
+      const seconds = Duration.isDuration(asked) ? Duration.toSeconds(asked) : asked
+      const hint = core.hint(seconds, () => readClock(clockOf(fiber)))
+      const time = timekeeperOf(fiber)
+      const now = isTimed(policy) ? time.now() : state.startedAt
+      return then(core.decide(policy, state, { now, wanted, hint, random }), time)
+    })
+  )
+
+const noChance = Effect.succeed(0)
 
 const hintOf = (policy: PolicyImpl, last: core.Last<any, any>): Hint =>
   "error" in last ? policy.retryAfter?.(last.error) : policy.retryAfterResult?.(last.value)
 
+/** The pause, from the decision on: whoever is told must not make it longer than was decided. */
+const told = (policy: PolicyImpl, { last, state }: Ended, decision: core.Decision, time: Time): AnyEffect => {
+  const { delay } = decision
+  if (policy.onRetry === undefined) return pause(time, delay)
+  const at = time.now() + delay
+  return Effect.flatMap(tell(policy, state, last, decision), () => pause(time, Math.max(0, at - time.now())))
+}
+
 const tell = (
   policy: PolicyImpl,
-  { last, state }: Attempt,
+  state: core.State,
+  last: core.Last<any, any>,
   decision: core.Decision
 ): Effect.Effect<unknown, never, any> => policy.onRetry?.(core.retried(state, decision, last)) ?? Effect.void
-
-const run = <A, E, R>(policy: PolicyImpl, effect: Effect.Effect<A, E, R>): Effect.Effect<A, any, any> =>
-  withFiber((fiber) => {
-    if (!Effect.isEffect(effect)) throw refusal("Retry.retry", "effect", "an effect", effect)
-    const time = timekeeperOf(fiber)
-    const { perAttemptTimeout, whileResult } = policy
-
-    /** Goes on after an attempt. The result is what the caller gets if that was the last. */
-    const after = (ended: Attempt, wanted: boolean, result: Effect.Effect<A, E>): Effect.Effect<A, any, any> =>
-      Effect.flatMap(decide(policy, fiber, ended, wanted), (decision) => {
-        const { delay, next } = decision
-        if (next !== undefined) {
-          // The pause is from the decision on: whoever is told must not make it longer than was decided.
-          const at = time.now() + delay
-          return Effect.flatMap(tell(policy, ended, decision), () =>
-            Effect.flatMap(pause(time, Math.max(0, at - time.now())), () => attempt(next))
-          )
-        }
-        return core.wraps(policy, decision) ? Effect.fail(core.exhausted(ended.state, decision, ended.last)) : result
-      })
-
-    /** Neither an interruption nor a defect is retried. */
-    const failed = (state: core.State, cause: Cause.Cause<any>, limited: boolean): Effect.Effect<A, any, any> => {
-      const failure = failureOf(cause)
-      if (failure._tag === "None") return Effect.failCause(cause)
-      const error: unknown = failure.value
-      const late = limited && error instanceof DeadlineExceeded
-      const wanted = late || (policy.while?.(error) ?? true)
-      return after({ state, last: { error }, late }, wanted, Effect.failCause(cause))
-    }
-
-    const succeeded = (state: core.State, value: A): Effect.Effect<A, any, any> => {
-      const result = Effect.succeed(value)
-      return whileResult?.(value) ? after({ state, last: { value }, late: false }, true, result) : result
-    }
-
-    const unlimited = (state: core.State): Effect.Effect<A, any, any> =>
-      whileResult === undefined
-        ? catchCause(effect, (cause) => failed(state, cause, false))
-        : Effect.matchCauseEffect(effect, {
-            onFailure: (cause) => failed(state, cause, false),
-            onSuccess: (value) => succeeded(state, value)
-          })
-
-    /** What comes of the effect is told from what comes of its limit. */
-    const limited = (state: core.State, milliseconds: number): Effect.Effect<A, any, any> =>
-      Effect.matchCauseEffect(timeout(milliseconds, { name: "attempt" })(Effect.exit(effect)), {
-        onFailure: (cause) => failed(state, cause, true),
-        onSuccess: (exit) => (exit._tag === "Success" ? succeeded(state, exit.value) : failed(state, exit.cause, false))
-      })
-
-    const attempt = (state: core.State): Effect.Effect<A, any, any> =>
-      perAttemptTimeout === undefined ? unlimited(state) : limited(state, perAttemptTimeout)
-
-    return attempt(core.make(policy, time.now()))
-  })
 
 /**
  * A way to retry as a value, checked now: it throws when the options make no sense.
@@ -410,13 +460,21 @@ export const retry: {
   return args.length > 1 ? wrapper(args[0]) : wrapper
 }
 
+/** A step of a schedule. None of the delay: it ends. */
+interface Step {
+  readonly state: core.State | undefined
+  readonly out: Duration.Duration
+  readonly delay: number | undefined
+}
+
 /**
  * A policy as an Effect `Schedule`, which gives the length of each pause.
  *
  * **When to use**: with `Effect.retry` and whatever else takes a schedule, or to combine a policy with other schedules.
  *
  * **Details**: it gets the errors. What it cannot know it leaves out: `perAttemptTimeout`, `exhausted`, and what is about values;
- * `maxElapsed` counts from the first failure, and only what has failed at least once counts as a request to the budget.
+ * `maxElapsed` counts from the first failure, only what has failed at least once counts as a request to the budget, and a token is taken
+ * whether or not another attempt follows.
  *
  * @example
  * import { Retry } from "effect-concurrency"
@@ -436,15 +494,14 @@ export const schedule = <E = unknown, A = unknown, R = never>(
   options: Options<E, A, R>
 ): Schedule.Schedule<Duration.Duration, E, R> => {
   const policy = policyOf("Retry.schedule", options)
-  return scheduleFrom<core.State | undefined, E, Duration.Duration, any>(undefined, (error, begun) =>
+  return scheduleFrom<core.State | undefined, E, Duration.Duration, R>(undefined, (error, begun) =>
     withFiber((fiber) => {
-      const state = begun ?? core.make(policy, timekeeperOf(fiber).now())
-      const ended: Attempt = { state, last: { error }, late: false }
-      return Effect.flatMap(decide(policy, fiber, ended, policy.while?.(error) ?? true), (decision) => {
+      const state = begun ?? core.make(timekeeperOf(fiber).now())
+      const last = { error }
+      return decide(policy, { state, last, late: false }, (decision) => {
         const { delay, next } = decision
-        const out = Duration.millis(delay)
-        if (next === undefined) return Effect.succeed({ state, out, delay: undefined as number | undefined })
-        return Effect.as(tell(policy, ended, decision), { state: next, out, delay })
+        const made: Step = { state: next ?? state, out: Duration.millis(delay), delay: next && delay }
+        return next === undefined ? Effect.succeed(made) : Effect.as(tell(policy, state, last, decision), made)
       })
     })
   )
@@ -472,9 +529,10 @@ export interface BudgetStats extends budgets.Stats {}
  * **When to use**: for all that call one server: when it is down, each request becomes three or five without one, and it does not come
  * back up.
  *
- * **Details**: each request (a first attempt) puts `ratio` tokens in, up to `burst`, which it holds in the beginning; each retry takes
- * one out. So there are never more retries than `burst`, and `ratio` for each request. When it is empty, an error arrives as after the
- * last attempt. It knows no time. Plain code can share one: `RetryBudget.from`.
+ * **Details**: each request (a first attempt, once it has succeeded or failed) puts `ratio` tokens in, up to `burst`, which it holds in the
+ * beginning; each retry takes one out, and puts it back if it is interrupted before it begins. So there are never more retries than
+ * `burst`, and `ratio` for each request. When it is empty, an error arrives as after the last attempt. It knows no time. A function of the
+ * policy that throws changes nothing. Plain code can share one: `RetryBudget.from`.
  *
  * @example
  * import { Retry } from "effect-concurrency"

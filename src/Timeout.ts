@@ -135,7 +135,8 @@ export interface Timeout {
  * `timeout`.
  *
  * **Details**: each `run` interrupts its work when the deadline has passed, and fails with `DeadlineExceeded` then; after that nothing
- * starts. The time goes on when nothing is run. It costs no fiber, and nothing sleeps for it while nothing is run.
+ * starts. `run` is a policy, and may be handed on by itself: `Policy.wrap(deadline.run, retry)`. The time goes on when nothing is run. It
+ * costs no fiber, and nothing sleeps for it while nothing is run.
  *
  * **Interruption**: as for `timeout`.
  *
@@ -162,7 +163,7 @@ export interface Deadline {
   readonly name: string | undefined
 
   /** Runs an effect until the deadline has passed. */
-  run<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R>
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
 
   /** Moves the deadline: so long from now, or never. Says whether that was in time; if not, nothing has changed. */
   reschedule(duration: DurationInput | "none"): Effect.Effect<boolean>
@@ -283,8 +284,9 @@ class DeadlineImpl implements Deadline {
     return this[core.TypeId].state.name
   }
 
-  run<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> {
-    return runUnder("Deadline.run", effect, () => this, false)
+  /** Made when it is asked for: each `timeout` makes a deadline, and hardly any of them is run by hand. */
+  get run(): Deadline["run"] {
+    return (effect) => runUnder("Deadline.run", effect, () => this, false)
   }
 
   reschedule(duration: DurationInput | "none"): Effect.Effect<boolean> {

@@ -1,3 +1,6 @@
+import { createServer, type RequestListener, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -430,5 +433,182 @@ describe("HttpLimits.isTransient", () => {
       const error = yield* Effect.flip(behind.get(url))
       assert.deepStrictEqual([error._tag, asked.length], ["CircuitOpen", 4])
     })
+  )
+})
+
+// Time is virtual, and the network is not: what is to come by it is waited for, and what is not to come is given some turns to come all the same.
+describe("HttpLimits, with a server on loopback", () => {
+  const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+  const turns = Effect.repeatN(turn, 50)
+  const until = (ready: () => boolean): Effect.Effect<void> =>
+    Effect.suspend(() => (ready() ? Effect.void : Effect.zipRight(turn, until(ready))))
+
+  /** Listens until its scope closes; says how many connections and requests there were, and how many of these their client has given up. */
+  const listening = (listener: RequestListener) =>
+    Effect.gen(function* () {
+      const seen = { connections: 0, requests: 0, gone: 0 }
+      const server = createServer((request, response) => {
+        seen.requests++
+        response.on("close", () => void (response.writableFinished || seen.gone++))
+        listener(request, response)
+      }).on("connection", () => void seen.connections++)
+      yield* Effect.acquireRelease(
+        Effect.promise(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))),
+        () =>
+          Effect.promise(() => {
+            const closed = new Promise((resolve) => server.close(resolve))
+            server.closeAllConnections()
+            return closed
+          })
+      )
+      const client = yield* HttpClient.HttpClient
+      return { client, seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` }
+    })
+
+  /** Refuses the first request, and knows when its client has been told. */
+  const busyOnce = (retryAfter: string) =>
+    Effect.gen(function* () {
+      const { client, seen, url } = yield* listening((_, response) =>
+        seen.requests > 1
+          ? void response.end("a user")
+          : void response.writeHead(503, { "retry-after": retryAfter }).end("busy ".repeat(10_000))
+      )
+      const told = { times: 0 }
+      const onRetry = () => Effect.sync(() => void told.times++)
+      return { onRetry, client, seen, told, url }
+    })
+
+  it.scoped.each([
+    ["2", 2000],
+    ["0", 0],
+    ["Sun, 06 Nov 1994 08:49:37 GMT", 7000],
+    ["Sun, 06 Nov 1994 08:49:29 GMT", 0],
+    ["soon", 3_600_000],
+    ["", 3_600_000]
+  ] as const)("Retry-After: %s", ([said, milliseconds]) =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(Date.UTC(1994, 10, 6, 8, 49, 30))
+      const { client, onRetry, seen, told, url } = yield* busyOnce(said)
+      const patient = client.pipe(HttpLimits.retry({ base: "1 hour", jitter: "none", onRetry }))
+      const fiber = yield* Effect.fork(Effect.flatMap(patient.get(url), ({ text }) => text))
+      yield* until(() => told.times === 1)
+      if (milliseconds > 0) {
+        yield* TestClock.adjust(milliseconds - 1)
+        yield* turns
+        assert.strictEqual(seen.requests, 1)
+        yield* TestClock.adjust(1)
+      }
+      assert.strictEqual(yield* Fiber.join(fiber), "a user")
+      assert.deepStrictEqual([seen.requests, seen.gone], [2, 0])
+      // What was left of the refusal was read, so its connection is free again; but not in the turn in which that has ended.
+      if (milliseconds > 0) assert.strictEqual(seen.connections, 1)
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici))
+  )
+
+  it.scoped("interrupted in a pause: at once, nothing is sent any more, and nothing is held", () =>
+    Effect.gen(function* () {
+      const { client, onRetry, seen, told, url } = yield* busyOnce("60")
+      const slots = yield* Semaphore.make(1)
+      const limited = client.pipe(HttpLimits.concurrency(slots), HttpLimits.retry({ onRetry }))
+      const fiber = yield* Effect.fork(limited.get(url))
+      yield* until(() => told.times === 1)
+      assert.strictEqual((yield* slots.stats).inUse, 0)
+      yield* turns
+      yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust("1 hour")
+      yield* turns
+      assert.deepStrictEqual(seen, { requests: 1, connections: 1, gone: 0 })
+      assert.strictEqual((yield* limited.get(url)).status, 200)
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici))
+  )
+
+  it.scoped("interrupted in a request: the server hears of it, and the place is free", () =>
+    Effect.gen(function* () {
+      const { client, seen, url } = yield* listening(() => {})
+      const slots = yield* Semaphore.make(1)
+      const limited = client.pipe(HttpLimits.concurrency(slots), HttpLimits.retry())
+      const fiber = yield* Effect.fork(limited.get(url))
+      yield* until(() => seen.requests === 1)
+      assert.strictEqual((yield* slots.stats).inUse, 1)
+      yield* Fiber.interrupt(fiber)
+      yield* until(() => seen.gone === 1)
+      assert.strictEqual((yield* slots.stats).inUse, 0)
+      yield* TestClock.adjust("1 hour")
+      yield* turns
+      assert.strictEqual(seen.requests, 1)
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici))
+  )
+
+  it.scoped("an attempt that takes too long is given up, as the server sees, and there is another", () =>
+    Effect.gen(function* () {
+      const { client, seen, url } = yield* listening(
+        (_, response) => void (seen.requests > 1 && response.end("a user"))
+      )
+      const limited = client.pipe(HttpLimits.retry({ base: 0, perAttemptTimeout: "1 second" }))
+      const fiber = yield* Effect.fork(limited.get(url))
+      yield* until(() => seen.requests === 1)
+      yield* TestClock.adjust(999)
+      yield* turns
+      assert.deepStrictEqual([seen.requests, seen.gone], [1, 0])
+      yield* TestClock.adjust(1)
+      yield* until(() => seen.gone === 1)
+      assert.strictEqual((yield* Fiber.join(fiber)).status, 200)
+      assert.strictEqual(seen.requests, 2)
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici))
+  )
+
+  it.scoped("a connection that breaks is worth another attempt, and one that does not come about", () =>
+    Effect.gen(function* () {
+      const { client, seen, url } = yield* listening((request, response) =>
+        seen.requests > 2 ? void response.end("a user") : void request.socket.destroy()
+      )
+      const limited = client.pipe(HttpLimits.retry({ attempts: 3, base: 0 }))
+      assert.strictEqual((yield* limited.get(url)).status, 200)
+      assert.strictEqual(seen.requests, 3)
+      let attempts = 0
+      const counting = client.pipe(
+        HttpClient.transformResponse((response) => Effect.suspend(() => (attempts++, response))),
+        HttpLimits.retry({ attempts: 3, base: 0 })
+      )
+      const error = yield* Effect.flip(counting.get("http://127.0.0.1:1/"))
+      assert.deepStrictEqual([error._tag, attempts], ["RequestError", 3])
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici))
+  )
+
+  it.scoped("a rate: not before its turn comes", () =>
+    Effect.gen(function* () {
+      const limiter = yield* RateLimiter.make({ limit: 2, interval: "1 second" })
+      const { client, seen, url } = yield* listening((_, response) => void response.end())
+      const limited = client.pipe(HttpLimits.rateLimit(limiter))
+      const all = Effect.forEach([1, 2, 3, 4, 5], () => limited.get(url), { concurrency: "unbounded" })
+      const fiber = yield* Effect.fork(all)
+      for (const requests of [2, 4, 5]) {
+        yield* until(() => seen.requests === requests)
+        yield* TestClock.adjust(999)
+        yield* turns
+        assert.strictEqual(seen.requests, requests)
+        yield* TestClock.adjust(1)
+      }
+      assert.strictEqual((yield* Fiber.join(fiber)).length, 5)
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici))
+  )
+
+  it.scoped("so many at a time: until the response begins, not until its body has been read", () =>
+    Effect.gen(function* () {
+      const responses: Array<ServerResponse> = []
+      const { client, seen, url } = yield* listening((_, response) => void responses.push(response))
+      const limited = client.pipe(HttpLimits.concurrency(2))
+      const all = Effect.forEach([1, 2, 3, 4], () => Effect.flatMap(limited.get(url), ({ text }) => text), {
+        concurrency: "unbounded"
+      })
+      const fiber = yield* Effect.fork(all)
+      yield* until(() => seen.requests === 2)
+      yield* turns
+      assert.strictEqual(seen.requests, 2)
+      for (const response of responses.slice()) response.write("a ")
+      yield* until(() => seen.requests === 4)
+      for (const response of responses) response.end("user")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["a user", "a user", "user", "user"])
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici))
   )
 })

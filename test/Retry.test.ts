@@ -250,8 +250,8 @@ describe("Retry.retry", () => {
           const { retries } = Effect.runSync(budget.stats)
           const fate = `began ${began}, cleaned ${cleaned}, running ${running}, retries ${retries}`
           if (overlap || running > 0 || began !== cleaned) return fate
-          // A token may have been taken for an attempt that an interruption has prevented.
-          if (began > retries + 1 || began > 3) return fate
+          // A token is for an attempt. (Of one that begins, the first operation may still be prevented.)
+          if (began > retries + 1 || began < retries || began > 3) return fate
           if (!Exit.isInterrupted(exit) && began !== 3) return fate
         }
       })
@@ -344,6 +344,15 @@ describe("Retry.schedule", () => {
     Effect.gen(function* () {
       const told: Array<number> = []
       const budget = yield* Retry.makeBudget({ burst: 1, ratio: 0 })
+      const throwing = () => {
+        throw oops
+      }
+      // All that throws is asked before the budget hears of it.
+      for (const which of ["while", "retryAfter"] as const) {
+        const schedule = Retry.schedule({ budget, [which]: throwing })
+        assert.strictEqual(dieWith(yield* Effect.exit(Effect.retry(failing().effect, schedule))), oops)
+      }
+      assert.deepStrictEqual(yield* budget.stats, { available: 1, requests: 0, retries: 0, refused: 0 })
       const base = { base: 10, factor: 1, jitter: "none", attempts: Infinity } as const
       assert.deepStrictEqual(yield* run(Retry.schedule({ ...base, while: () => false })), [0])
       assert.deepStrictEqual(yield* run(Retry.schedule({ ...base, retryAfter: () => 1 }), 1), [0, 1000])

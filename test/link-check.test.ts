@@ -6,6 +6,7 @@ import { execFileSync, spawn } from "node:child_process"
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { monitorEventLoopDelay } from "node:perf_hooks"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest"
 import { askOnce } from "../scratchpad/link-check/mirrors.js"
@@ -13,6 +14,7 @@ import { Options, parse, UserError } from "../scratchpad/link-check/options.js"
 import { emptyResults, writeJson } from "../scratchpad/link-check/report.js"
 import { MirrorsLive } from "../scratchpad/link-check/server.js"
 import {
+  Arrivals,
   Mirrors,
   Pages,
   Progress,
@@ -147,17 +149,21 @@ over two\` [third](#setup-2)
   ".git/hidden.md": "[not ours](nowhere.md)"
 }
 
+/** The files, in a folder of their own, and one beside it. */
+const makeFolder = async (): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), "link-check-"))
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, "site", name)), { recursive: true })
+    await writeFile(join(folder, "site", name), text)
+  }
+  await writeFile(join(folder, "outside.md"), "there, but not ours")
+  return folder
+}
+
 // Each run spends most of its time loading: side by side they take half as long.
 describe.concurrent("link-check", { timeout: 60_000 }, () => {
   let folder: string
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "link-check-"))
-    for (const [name, text] of Object.entries(files)) {
-      await mkdir(dirname(join(folder, "site", name)), { recursive: true })
-      await writeFile(join(folder, "site", name), text)
-    }
-    await writeFile(join(folder, "outside.md"), "there, but not ours")
-  })
+  beforeAll(async () => void (folder = await makeFolder()))
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
   it("names every broken link by file and line, lists the external ones, and exits 1 because of --strict", async ({
@@ -227,11 +233,11 @@ describe.concurrent("link-check", { timeout: 60_000 }, () => {
     expect(Number(/time +([\d.]+) s/.exec(summary)![1])).toBeLessThan(60)
   })
 
-  it("finds the same although requests get no answer, a 503, or a connection that breaks, with --faults", async ({
+  it("finds the same although answers are slow, or none, or a 503, or a connection breaks, with --faults", async ({
     expect
   }) => {
     const json = join(folder, "faults.json")
-    const args = ["--faults", "--seed", "7", "--mirrors", "1", "--timeout", "300", "--requests", "32", "--json", json]
+    const args = ["--faults", "--seed", "7", "--mirrors", "1", "--timeout", "1000", "--requests", "32", "--json", json]
     const run = await linkCheck([join(folder, "site"), ...args])
     expect(run).toMatchObject({ code: 0, stderr: "" })
     expect(run.stdout).toMatch(/^ {2}broken +10$/m)
@@ -285,53 +291,6 @@ describe.concurrent("link-check", { timeout: 60_000 }, () => {
     expect(JSON.parse(await saved!)).toMatchObject({ interrupted: false, files: 5 })
   })
 
-  describe("of several mirrors", () => {
-    /** Asks with some of the mirrors out of order. */
-    const silent = Layer.scoped(
-      ProgressLine,
-      Debounce.make(() => Effect.void, { wait: 0 })
-    )
-    const ask = (isDown: (index: number) => boolean) =>
-      Effect.gen(function* () {
-        const options = yield* parse([join(folder, "site")])
-        if (options === "help") throw new Error("asked for no help")
-        const down = Effect.map(Mirrors, (urls) => urls.map((url, i) => (isDown(i) ? "http://127.0.0.1:1" : url)))
-        const mirrors = Layer.effect(Mirrors, down).pipe(Layer.provide(MirrorsLive))
-        return yield* Effect.gen(function* () {
-          const ask = yield* askOnce
-          const answers = yield* Effect.all([ask("files", "good.md"), ask("files", "gone.md"), ask("files", "good.md")])
-          return [...answers.map(({ status }) => status), ...(yield* Progress.get).answers]
-        }).pipe(
-          Effect.provide(
-            Layer.merge(mirrors, NodeHttpClient.layerUndici).pipe(
-              Layer.provideMerge(
-                Layer.mergeAll(
-                  silent,
-                  Pages.layer,
-                  Progress.layer,
-                  RequestSlots.layer,
-                  RequestRate.layer,
-                  RequestTime.layer,
-                  RequestRetry.layer
-                )
-              ),
-              Layer.provide(Layer.succeed(Options, options))
-            )
-          )
-        )
-      })
-
-    it("the next is asked at once when one is down", async ({ expect }) => {
-      expect(await Effect.runPromise(ask((index) => index === 0))).toEqual([200, 404, 200, 0, 2])
-    })
-
-    it("says so when all are down", async ({ expect }) => {
-      const error = await Effect.runPromise(Effect.flip(ask(() => true)))
-      expect(error).toBeInstanceOf(UserError)
-      expect(error.message).toMatch(/^no mirror answers: .+; .+/)
-    })
-  })
-
   it("exits 2 without a stack trace when there is no such folder", async ({ expect }) => {
     const run = await linkCheck(["no-such-folder"])
     expect(run).toMatchObject({ code: 2, stdout: "", stderr: 'link-check: there is no folder "no-such-folder"\n' })
@@ -367,6 +326,132 @@ describe.concurrent("link-check", { timeout: 60_000 }, () => {
 
   it("knows --help", async () => {
     expect(await Effect.runPromise(parse(["--help"]))).toBe("help")
+  })
+})
+
+// Alone, so that what takes its time is what is to take its time.
+describe("link-check, of several mirrors", { timeout: 60_000 }, () => {
+  let folder: string
+  beforeAll(async () => void (folder = await makeFolder()))
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  const silent = Layer.scoped(
+    ProgressLine,
+    Debounce.make(() => Effect.void, { wait: 0 })
+  )
+  const live = Layer.merge(MirrorsLive, NodeHttpClient.layerUndici).pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(
+        silent,
+        Pages.layer,
+        Progress.layer,
+        RequestSlots.layer,
+        RequestRate.layer,
+        RequestTime.layer,
+        RequestRetry.layer
+      )
+    )
+  )
+  /** What asks, and is asked, as the command line says. */
+  const withMirrors = <A, E>(
+    args: ReadonlyArray<string>,
+    effect: Effect.Effect<A, E, Layer.Layer.Success<typeof live>>
+  ) =>
+    Effect.gen(function* () {
+      const options = yield* parse([join(folder, "site"), ...args])
+      if (options === "help") throw new Error("asked for no help")
+      return yield* effect.pipe(Effect.provide(live), Effect.provideService(Options, options))
+    })
+
+  /** Asks with some of the mirrors out of order. */
+  const ask = (isDown: (index: number) => boolean) =>
+    withMirrors(
+      [],
+      Effect.gen(function* () {
+        const down = (yield* Mirrors).map((url, index) => (isDown(index) ? "http://127.0.0.1:1" : url))
+        const ask = yield* Effect.provideService(askOnce, Mirrors, down)
+        const answers = yield* Effect.all([ask("files", "good.md"), ask("files", "gone.md"), ask("files", "good.md")])
+        return [...answers.map(({ status }) => status), ...(yield* Progress.get).answers]
+      })
+    )
+
+  it("none gets more requests in a second than it may, with faults and all that is asked again", async ({ expect }) => {
+    const rate = 25
+    const arrivals: Array<Array<number>> = [[], []]
+    const loop = monitorEventLoopDelay({ resolution: 5 })
+    const args = ["--faults", "--seed", "3", "--rate", String(rate), "--requests", "60"]
+    const askMany = Effect.gen(function* () {
+      const ask = yield* askOnce
+      yield* ask("files", "good.md")
+      loop.enable()
+      const paths = Array.from({ length: 60 }, (_, index) => `gone-${index}.md`)
+      return yield* Effect.forEach(paths, (path) => ask("files", path), { concurrency: "unbounded" })
+    })
+    const answers = await Effect.runPromise(
+      withMirrors(args, askMany).pipe(
+        Effect.provideService(Arrivals, (mirror) => void arrivals[mirror]!.push(performance.now()))
+      )
+    )
+    loop.disable()
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]))
+    // What is sent within a second does not arrive within one: some of it is under way longer, and all of it when the program is held up.
+    const underWay = 100 + (2 * loop.max) / 1e6
+    for (const times of arrivals) {
+      expect(times.length).toBeGreaterThan(60)
+      for (const seconds of [1, 2, 3]) {
+        const window = seconds * 1000 - underWay
+        const most = Math.max(
+          ...times.map((from) => times.filter((time) => time >= from && time < from + window).length)
+        )
+        expect(most, `in ${window} ms`).toBeLessThanOrEqual(rate * seconds)
+      }
+    }
+  })
+
+  it("who waits for its turn at the rate is not late: its time begins when it is sent", async ({ expect }) => {
+    const args = ["--mirrors", "1", "--timeout", "2000", "--rate", "1"]
+    const askFour = Effect.gen(function* () {
+      const ask = yield* askOnce
+      const paths = ["good.md", "docs/other.md", "docs/broken.md", "gone.md"]
+      const answers = yield* Effect.forEach(paths, (path) => ask("files", path), { concurrency: "unbounded" })
+      return [...answers.map(({ status }) => status), (yield* Progress.get).retries]
+    })
+    expect(await Effect.runPromise(withMirrors(args, askFour))).toEqual([200, 200, 200, 404, 0])
+  })
+
+  it("with --faults they are slow, silent, busy or gone, now and then, and the same ones again", async ({ expect }) => {
+    const timeout = 200
+    const what = async (url: string, signal: AbortSignal) => {
+      const began = performance.now()
+      try {
+        const { status } = await fetch(url, { signal })
+        return { kind: status === 503 ? "busy" : "answered", took: performance.now() - began }
+      } catch {
+        return { kind: signal.aborted ? "silent" : "gone", took: 0 }
+      }
+    }
+    const look = Effect.flatMap(Mirrors, ([url]) =>
+      Effect.promise(() => {
+        const paths = Array.from({ length: 60 }, (_, index) => `${url}/files?path=good.md&${index}`)
+        return Promise.all(paths.map((path) => what(path, AbortSignal.timeout(4000))))
+      })
+    )
+    const args = ["--faults", "--seed", "1", "--mirrors", "1", "--timeout", String(timeout)]
+    const [answers, again] = await Promise.all([1, 2].map(() => Effect.runPromise(withMirrors(args, look))))
+    expect(new Set(answers!.map(({ kind }) => kind))).toEqual(new Set(["answered", "silent", "busy", "gone"]))
+    expect(again!.map(({ kind }) => kind)).toEqual(answers!.map(({ kind }) => kind))
+    // Some are so slow that whoever asks has given up by then.
+    expect(Math.max(...answers!.map(({ took }) => took))).toBeGreaterThan(timeout)
+  })
+
+  it("the next is asked at once when one is down", async ({ expect }) => {
+    expect(await Effect.runPromise(ask((index) => index === 0))).toEqual([200, 404, 200, 0, 2])
+  })
+
+  it("says so when all are down", async ({ expect }) => {
+    const error = await Effect.runPromise(Effect.flip(ask(() => true)))
+    expect(error).toBeInstanceOf(UserError)
+    expect(error.message).toMatch(/^no mirror answers: .+; .+/)
   })
 })
 

@@ -28,8 +28,10 @@ const patience = "100 millis"
 export const askOnce = Effect.gen(function* () {
   const mirrors = yield* Mirrors
   const { timeout } = yield* RequestTime
+  // From the inside out: the time of a request begins when its turn has come.
   const client = (yield* HttpClient.HttpClient).pipe(
     HttpClient.filterStatus((status) => !HttpLimits.isTransient({ status })),
+    HttpClient.transformResponse(timeout),
     HttpLimits.rateLimit(yield* RequestRate)
   )
 
@@ -40,8 +42,9 @@ export const askOnce = Effect.gen(function* () {
       }
       const response = yield* client.get(mirrors[mirror] + url)
       if (response.status !== 200) return { status: response.status, anchors: null, mirror }
-      return { status: 200, ...(yield* HttpClientResponse.schemaBodyJson(Anchors)(response)), mirror }
-    }).pipe(timeout)
+      const body = HttpClientResponse.schemaBodyJson(Anchors)(response)
+      return { status: 200, ...(yield* timeout(body)), mirror }
+    })
 
   const attempt = (url: string) =>
     Effect.gen(function* () {

@@ -20,7 +20,7 @@ import { createServer } from "node:http"
 import { isAbsolute, join, relative, resolve, sep } from "node:path"
 import { parseHtml, parseMarkdown } from "./markdown.js"
 import { Options } from "./options.js"
-import { Mirrors, Pages } from "./services.js"
+import { Arrivals, Mirrors, Pages } from "./services.js"
 import { isMarkdown } from "./walk.js"
 
 export const Anchors = Schema.Struct({ anchors: Schema.NullOr(Schema.Array(Schema.String)) })
@@ -91,10 +91,11 @@ const router = HttpRouter.empty.pipe(
 )
 
 /**
- * Three in ten requests fail: they get no answer for as long as anybody waits, a 503, or a connection that breaks. Which ones, the seed says, and
- * not the order in which they come. Whoever asks for the same thing three times in vain has an answer the fourth time.
+ * Four in ten requests are in for trouble: an answer that takes its time, and perhaps more than anybody waits; none at all; a 503; a connection that
+ * breaks. Which ones, the seed says, and not the order in which they come. Whoever asks for the same thing three times in vain has an answer the
+ * fourth time.
  */
-const faulty = (seed: number, mirror: number) => {
+const faulty = (seed: number, mirror: number, timeout: number) => {
   const asked = new Map<string, number>()
   return Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -102,10 +103,12 @@ const faulty = (seed: number, mirror: number) => {
     asked.set(request.url, times + 1)
     const dice = Random.make(`${seed} ${mirror} ${times} ${request.url}`)
     const fault = times < 3 ? yield* dice.nextIntBetween(0, 10) : undefined
-    if (fault === 0) return yield* Effect.interruptible(Effect.never)
-    if (fault === 1)
+    // As often in time as not.
+    if (fault === 0) yield* Effect.interruptible(Effect.sleep(yield* dice.nextIntBetween(0, 2 * timeout)))
+    if (fault === 1) return yield* Effect.interruptible(Effect.never)
+    if (fault === 2)
       return HttpServerResponse.empty({ status: 503, headers: { "retry-after": times === 0 ? "0" : "1" } })
-    if (fault === 2) NodeHttpServerRequest.toIncomingMessage(request).socket.destroy()
+    if (fault === 3) NodeHttpServerRequest.toIncomingMessage(request).socket.destroy()
     return yield* router
   })
 }
@@ -113,14 +116,16 @@ const faulty = (seed: number, mirror: number) => {
 /** Listens on a free port until its scope closes. Each answer takes some milliseconds more, for those who want to see a slow one. */
 const mirror = (slow: number, index: number) =>
   Effect.gen(function* () {
-    const { faults } = yield* Options
-    const app = faults === undefined ? router : faulty(faults, index)
+    const { faults, timeout } = yield* Options
+    const arrived = yield* Arrivals
+    const app = faults === undefined ? router : faulty(faults, index, timeout)
+    // Around the router nothing can be interrupted, and a client that has gone would be waited for.
+    const answer = slow === 0 ? app : Effect.zipRight(Effect.interruptible(Effect.sleep(slow)), app)
     const node = createServer()
     const server = yield* NodeHttpServer.make(() => node, { host: "127.0.0.1", port: 0 })
     // It closes when its last connection does. An interrupted run does not wait for what is still under way.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-    // Around the router nothing can be interrupted, and a client that has gone would be waited for.
-    yield* server.serve(slow === 0 ? app : Effect.zipRight(Effect.interruptible(Effect.sleep(slow)), app))
+    yield* server.serve(Effect.suspend(() => (arrived(index), answer)))
     if (server.address._tag !== "TcpAddress") return yield* Effect.dieMessage("a mirror listens on a port")
     return `http://127.0.0.1:${server.address.port}`
   })

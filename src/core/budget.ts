@@ -1,5 +1,6 @@
 /**
- * A budget of retries that callers share: a bucket of tokens. Each request puts a part of one in, each retry takes one out.
+ * A budget of retries that callers share: a bucket of tokens. Each request puts a part of one in, each retry takes one out. A retry that does
+ * not come about puts it back.
  *
  * State: how much is in the bucket, and how many requests and retries there were. It is counted in millionths, in integers: ten times 0.1
  * is 1.
@@ -9,7 +10,7 @@
  * - I1 The bucket holds neither less than nothing nor more than `burst` tokens.
  * - I2 There were never more retries than `burst`, and `ratio` for each request.
  *
- * Transitions: `request`, `take`.
+ * Transitions: `request`, `take`, `giveBack`.
  *
  * @internal
  */
@@ -61,6 +62,12 @@ export const take = (state: State): boolean => {
   state.tokens -= one
   state.retries++
   return true
+}
+
+/** The retry that a token was taken for is not made after all. What has come in since may have filled the bucket. */
+export const giveBack = (state: State): void => {
+  state.retries--
+  state.tokens = Math.min(state.burst * one, state.tokens + one)
 }
 
 export interface Stats {

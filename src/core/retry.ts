@@ -3,17 +3,18 @@
  *
  * State: which attempt runs, when the first began, and the last pause that was our own choice. It is never changed: the decision after an
  * attempt holds the state of the next one, so a schedule can be stepped twice from one state. Only the budget, which callers share,
- * changes.
+ * changes: once the first attempt has come to something, and all that the policy asks about it has been answered. An answer that throws
+ * leaves it as it was.
  *
  * Invariants:
  *
  * - I1 Attempts are counted from 1, and there are never more than the policy says.
  * - I2 No pause ends later than `maxElapsed` after the first attempt began: then there is no further attempt, and no pause.
  * - I3 A pause is that of the backoff, at most the cap; or what the server asked for, whatever the cap. It is finite, and not negative.
- * - I4 A token of the budget is taken for a retry that is made, and for no other.
+ * - I4 A token of the budget is taken for a retry that is made, and for no other. One whose caller is gone before it begins is given back.
  * - I5 What is not wanted again is not tried again, and costs nothing.
  *
- * Transitions: `make`, `decide`.
+ * Transitions: `make`, `succeed`, `decide`, `abandon`.
  *
  * @internal
  */
@@ -80,6 +81,9 @@ export const policy = (where: string, options: Options): Policy => {
   }
 }
 
+/** Whether chance has a say in the pauses. If not, nobody has to throw the dice. */
+export const isRandom = ({ base, jitter }: Policy): boolean => jitter !== "none" && base > 0
+
 /** Whether it matters what time it is: for the policy, or for somebody who is told. If not, the time may always be 0. */
 export const isTimed = ({ exhausted, maxElapsed }: Policy, isTold: boolean): boolean =>
   isTold || maxElapsed < Infinity || exhausted === "wrap"
@@ -93,11 +97,16 @@ export interface State {
   readonly previous: number | undefined
 }
 
-/** The first attempt begins: a new request. */
-export const make = (policy: Policy, now: number): State => {
-  if (policy.budget !== undefined) budget.request(policy.budget[budget.TypeId])
-  return { attempt: 1, startedAt: now, previous: undefined }
+/** The first attempt begins. */
+export const make = (now: number): State => ({ attempt: 1, startedAt: now, previous: undefined })
+
+/** The first attempt has come to something, whatever it is: that was a request. */
+const count = ({ budget: shared }: Policy, { attempt }: State): void => {
+  if (shared !== undefined && attempt === 1) budget.request(shared[budget.TypeId])
 }
+
+/** An attempt gave what was wanted. */
+export const succeed = count
 
 /** What is known of an attempt that came to nothing. */
 export interface Facts {
@@ -122,8 +131,9 @@ export interface Decision {
   readonly elapsed: number
 }
 
-/** An attempt came to nothing. The budget is asked last: what it gives is used. */
+/** An attempt came to nothing. The budget is asked last: what it gives is used, or given back. */
 export const decide = (policy: Policy, state: State, { hint, now, random, wanted }: Facts): Decision => {
+  count(policy, state)
   const elapsed = now - state.startedAt
   const stop = (reason: Reason): Decision => ({ next: undefined, reason, delay: 0, elapsed })
   if (!wanted) return stop("refused")
@@ -138,6 +148,11 @@ export const decide = (policy: Policy, state: State, { hint, now, random, wanted
     delay,
     elapsed
   }
+}
+
+/** The retry that was decided does not begin: its caller is gone, or was told of it and threw. */
+export const abandon = ({ budget: shared }: Policy): void => {
+  if (shared !== undefined) budget.giveBack(shared[budget.TypeId])
 }
 
 /** Something that is a point in time: a `Date`. */

@@ -208,66 +208,104 @@ const callableIfAny = <F>(where: string, name: string, f: F): F => (f === undefi
 const policyOf = (where: string, options: RetryOptions | RetryPolicy): Policy =>
   options instanceof Policy ? options : new Policy(where, record(where, options))
 
-/** One attempt after the other. */
-const run = async (
+const run = (
   where: string,
   settings: RetryOptions | RetryPolicy,
   f: Attempt,
   options: RetryRunOptions | undefined
 ): Promise<any> => {
-  const policy = policyOf(where, settings)
-  callable(where, "argument", f)
-  if (options !== undefined) checkWait(where, options)
+  let policy: Policy
+  try {
+    policy = policyOf(where, settings)
+    callable(where, "argument", f)
+    if (options !== undefined) checkWait(where, options)
+  } catch (error) {
+    return Promise.reject(error)
+  }
   if (options?.timeout !== undefined) return within(where, policy, f, options)
-  const signal = options?.signal
-  const isLimited = signal !== undefined || policy.perAttemptTimeout !== undefined
-  const time = core.isTimed(policy, policy.onRetry !== undefined) ? now : noTime
-  for (let state = core.make(policy, time()); ;) {
-    let last: core.Last<any, any>
-    let late = false
-    try {
-      const { attempt } = state
-      const value = await (isLimited ? limited(policy, f, attempt, options) : f(new Context(attempt, undefined)))
-      if (policy.whileResult === undefined) return value
-      last = { value }
-    } catch (error) {
-      signal?.throwIfAborted()
-      late = error instanceof Late
-      last = { error: late ? (error as Late).error : error }
-    }
-    if ("value" in last && policy.whileResult?.(last.value) !== true) return last.value
-    const next = await prepare(policy, time, state, last, late, signal)
-    if (next === undefined) {
-      if ("error" in last) throw last.error
-      return last.value
-    }
-    state = next
+  const startedAt = timeOf(policy)
+  if (
+    policy.whileResult !== undefined ||
+    policy.budget !== undefined ||
+    policy.perAttemptTimeout !== undefined ||
+    options?.signal !== undefined
+  )
+    return attempts(policy, f, options, startedAt)
+  // With nobody to be asked about what it gives, and nobody who may stop it, the first attempt is a call, and a handler of its failure.
+  try {
+    return Promise.resolve(f(new Context(1, undefined))).then(undefined, (error: unknown) =>
+      attempts(policy, f, options, startedAt, { error })
+    )
+  } catch (error) {
+    return attempts(policy, f, options, startedAt, { error })
   }
 }
 
-/** Decides whether there is another attempt, and pauses before it. */
-const prepare = async (
+/** To read the clock may take as long as all else: it is for those who want to know. */
+const timeOf = (policy: Policy): number => (core.isTimed(policy, policy.onRetry !== undefined) ? now() : 0)
+
+/** One attempt after the other. Perhaps the first is over, and has come to something. */
+const attempts = async (
   policy: Policy,
-  time: () => number,
+  f: Attempt,
+  options: RetryRunOptions | undefined,
+  startedAt: number,
+  first?: core.Last<any, any>
+): Promise<any> => {
+  const signal = options?.signal
+  const isLimited = signal !== undefined || policy.perAttemptTimeout !== undefined
+  let last = first
+  for (let state = core.make(startedAt); ; last = undefined) {
+    let late = false
+    if (last === undefined) {
+      try {
+        const { attempt } = state
+        last = {
+          value: await (isLimited ? limited(policy, f, attempt, options) : f(new Context(attempt, undefined)))
+        }
+      } catch (error) {
+        signal?.throwIfAborted()
+        late = error instanceof Late
+        last = { error: late ? (error as Late).error : error }
+      }
+    }
+    if ("value" in last && policy.whileResult?.(last.value) !== true) {
+      core.succeed(policy, state)
+      return last.value
+    }
+    const decision = decide(policy, state, last, late)
+    if (decision.next === undefined) {
+      if (core.wraps(policy, decision)) throw core.exhausted(state, decision, last)
+      if ("error" in last) throw last.error
+      return last.value
+    }
+    try {
+      await told(policy, state, last, decision, signal)
+      signal?.throwIfAborted()
+    } catch (error) {
+      core.abandon(policy)
+      throw error
+    }
+    // In the same tick the attempt begins: what the budget gave is not given back any more.
+    state = decision.next
+  }
+}
+
+/** The pause, from the decision on: whoever is told must not make it longer than was decided. */
+const told = async (
+  policy: Policy,
   state: core.State,
   last: core.Last<any, any>,
-  late: boolean,
+  decision: core.Decision,
   signal: AbortSignal | undefined
-): Promise<core.State | undefined> => {
-  const decision = decide(policy, time, state, last, late)
-  const { delay, next } = decision
-  if (next === undefined) {
-    if (core.wraps(policy, decision)) throw core.exhausted(state, decision, last)
-    return undefined
-  }
-  // The pause is from the decision on: whoever is told must not make it longer than was decided.
+): Promise<void> => {
+  const { delay } = decision
+  if (policy.onRetry === undefined) return pause(delay, signal)
   const at = now() + delay
-  const told: any = policy.onRetry?.(core.retried(state, decision, last))
-  if (typeof told?.then === "function") await told
+  const answer: any = policy.onRetry(core.retried(state, decision, last))
+  if (typeof answer?.then === "function") await answer
   signal?.throwIfAborted()
   await pause(delay === 0 ? 0 : at - now(), signal)
-  signal?.throwIfAborted()
-  return next
 }
 
 /** The same with a limit for all of it. */
@@ -309,20 +347,12 @@ const limited = async (
   }
 }
 
-/** To read the clock may take as long as all else: it is for those who want to know. */
-const noTime = (): number => 0
-
-const decide = (
-  policy: Policy,
-  time: () => number,
-  state: core.State,
-  last: core.Last<any, any>,
-  late: boolean
-): core.Decision => {
+/** Whether there is another attempt. All that the policy is asked is asked before the budget hears of it. */
+const decide = (policy: Policy, state: core.State, last: core.Last<any, any>, late: boolean): core.Decision => {
   const wanted = late || "value" in last || (!isAbort(last.error) && (policy.while?.(last.error) ?? true))
   const hint = core.hint(late || !wanted ? undefined : hintOf(policy, last), wall)
-  const random = checkRandom("retry", (policy.random ?? roll)())
-  return core.decide(policy, state, { now: time(), wanted, hint, random })
+  const random = core.isRandom(policy) ? checkRandom("retry", (policy.random ?? roll)()) : 0
+  return core.decide(policy, state, { now: timeOf(policy), wanted, hint, random })
 }
 
 const hintOf = (policy: Policy, last: core.Last<any, any>): RetryHint =>
@@ -427,9 +457,10 @@ export const retryPolicy = <A = any>(options: RetryOptions<A> = {}): RetryPolicy
  * **When to use**: for all that call one server: when it is down, each request becomes three or five without one, and it does not come
  * back up.
  *
- * **Details**: each request (a first attempt) puts `ratio` tokens in, up to `burst`, which it holds in the beginning; each retry takes
- * one out. So there are never more retries than `burst`, and `ratio` for each request. When it is empty, an error arrives as after the
- * last attempt. It knows no time.
+ * **Details**: each request (a first attempt, once it has succeeded or failed) puts `ratio` tokens in, up to `burst`, which it holds in the
+ * beginning; each retry takes one out, and puts it back if it is aborted before it begins. So there are never more retries than `burst`,
+ * and `ratio` for each request. When it is empty, an error arrives as after the last attempt. It knows no time. A function of the policy
+ * that throws changes nothing.
  *
  * @example
  * import { retry, RetryBudget } from "effect-concurrency/promise"

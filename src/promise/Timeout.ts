@@ -260,11 +260,12 @@ class Inner extends PromiseTicket<Waiting | undefined, Stop> {
  * A deadline, under which work can be run until it has passed. `Deadline.from` shares that of an Effect program.
  *
  * **When to use**: for a time that is shared by several pieces of work, that is looked at, or that moves. For one piece of work use
- * `timeout`.
+ * `timeout`. `deadline(20)` is the same as `new Deadline(20)`.
  *
  * **Details**: it begins when it is made. Without a number of milliseconds there is none until it is moved. Each `run` tells its function
- * when the time is over, and rejects with `DeadlineExceeded`; after that nothing starts. `signal` is for what knows nothing of deadlines.
- * A timer is set only while something runs, or has the signal, and the signal alone does not keep the process alive. `using` closes.
+ * when the time is over, and rejects with `DeadlineExceeded`; after that nothing starts. `run` may be handed on by itself. `signal` is for
+ * what knows nothing of deadlines. A timer is set only while something runs, or has the signal, and the signal alone does not keep the
+ * process alive. `using` closes.
  *
  * **Interruption**: as for `timeout`.
  *
@@ -282,15 +283,13 @@ class Inner extends PromiseTicket<Waiting | undefined, Stop> {
 export class Deadline {
   /** @internal */
   declare readonly [core.TypeId]: Expiry
-  declare private readonly outer: Deadline | undefined
-  declare private readonly onError: Reporter | undefined
+  declare private outer: Deadline | undefined
+  declare private onError: Reporter | undefined
   declare private inner: Inner | undefined
   declare private told: Told | undefined
 
   constructor(milliseconds?: number | undefined, options: DeadlineOptions = {}) {
-    const where = "new Deadline"
-    if (milliseconds !== undefined) number(where, "milliseconds", milliseconds, 0)
-    setUp(this, where, milliseconds ?? Infinity, milliseconds, options)
+    fromNow(this, "new Deadline", milliseconds, options)
   }
 
   /** A deadline at an instant: a `Date`, or milliseconds since 1970. */
@@ -354,8 +353,8 @@ export class Deadline {
   }
 
   /** Runs a function until the deadline has passed, or waits so long for a promise. */
-  run<A>(work: TimeoutWork<A>, options?: WaitOptions): Promise<A> {
-    return runUnder("Deadline.run", work, options, () => this, false)
+  get run(): <A>(work: TimeoutWork<A>, options?: WaitOptions) => Promise<A> {
+    return (work, options) => runUnder("Deadline.run", work, options, () => this, false)
   }
 
   /** Nothing more is run under the deadline, and its signal does not abort any more. What still runs has its time. */
@@ -363,6 +362,16 @@ export class Deadline {
     const { state } = this[core.TypeId]
     core.close(state)
     if (this.told) this.end(this.told)
+  }
+
+  /** One property after the other: there is a deadline for each timeout. @internal */
+  init(expiry: Expiry, outer: Deadline | undefined, onError: Reporter | undefined): this {
+    const self = this as { -readonly [K in keyof Deadline]: Deadline[K] }
+    self[core.TypeId] = expiry
+    this.outer = outer
+    this.onError = onError
+    this.inner = this.told = undefined
+    return this
   }
 
   /** @internal */
@@ -373,7 +382,8 @@ export class Deadline {
   /** Lists what is to be told, and says whether it is in time. If not, what has passed expires, and this as well. @internal */
   begin(worker: Worker): boolean {
     const { state, time } = this[core.TypeId]
-    const late = this.late ?? core.begin(state, worker, time.now())
+    // (To read the clock is no small part of what a timeout costs.)
+    const late = (this.outer && this.late) ?? core.begin(state, worker, time.now())
     if (late) {
       wake(core.expire(late))
       wake(core.expire(state, late.expired))
@@ -425,6 +435,34 @@ export class Deadline {
   }
 }
 
+/**
+ * Makes a deadline: so many milliseconds from now, or none until it is moved. See {@link Deadline}.
+ *
+ * @example
+ * import { deadline } from "effect-concurrency/promise"
+ *
+ * using morning = deadline(1000, { name: "this morning" })
+ * const { run } = morning
+ *
+ * console.log(await run(async () => "done"), morning.reschedule(5000)) // => done true
+ *
+ * @see timeout for one piece of work
+ * @since 0.1.0
+ */
+export const deadline = (milliseconds?: number | undefined, options: DeadlineOptions = {}): Deadline =>
+  fromNow(blank(), "deadline", milliseconds, options)
+
+/** So many milliseconds from now, or never. */
+const fromNow = (
+  self: Deadline,
+  where: string,
+  milliseconds: number | undefined,
+  options: DeadlineOptions
+): Deadline => {
+  if (milliseconds !== undefined) number(where, "milliseconds", milliseconds, 0)
+  return setUp(self, where, milliseconds ?? Infinity, milliseconds, options)
+}
+
 /** The timer as well: what works on one side moves it for both. */
 const share = (expiry: Expiry): Deadline => Object.assign(blank(), { [core.TypeId]: expiry })
 
@@ -438,21 +476,18 @@ const setUp = (
   length: number | undefined,
   options: DeadlineOptions
 ): Deadline => {
-  const checked = core.options(where, options)
+  const checked = options === defaults ? none : core.options(where, options)
   const { deadline: outer, onError } = options
   expect(outer === undefined || outer instanceof Deadline, where, "deadline", "a Deadline", outer)
   if (onError !== undefined) callable(where, "onError", onError)
   const time = ownTimers
   const around = outer?.[core.TypeId]
   const state = core.make(checked, time.now() + limit, length, around?.time === time ? around.state : undefined)
-  return Object.assign(self, {
-    [core.TypeId]: new Expiry(state, time),
-    outer,
-    onError,
-    inner: undefined,
-    told: undefined
-  })
+  return self.init(new Expiry(state, time), outer, onError)
 }
+
+const defaults: TimeoutOptions = {}
+const none = core.options("timeout", defaults)
 
 /** Milliseconds until an instant. */
 const untilInstant = (where: string, instant: Date | number): number =>
@@ -519,7 +554,11 @@ const runUnder = <A>(
  * @see Deadline for a time that several share, or that moves
  * @since 0.1.0
  */
-export const timeout = <A>(work: TimeoutWork<A>, milliseconds: number, options: TimeoutOptions = {}): Promise<A> => {
+export const timeout = <A>(
+  work: TimeoutWork<A>,
+  milliseconds: number,
+  options: TimeoutOptions = defaults
+): Promise<A> => {
   const where = "timeout"
   const make = () => setUp(blank(), where, number(where, "milliseconds", milliseconds, 0), milliseconds, options)
   return runUnder(where, work, signalOf(options), make, true)

@@ -15,12 +15,14 @@ export type {
 export type { Stats as BulkheadStats } from "../core/bulkhead.js"
 export type { Stats as ConditionStats } from "../core/condition.js"
 export type { Stats as EventStats } from "../core/event.js"
+export type { Stats as ExecutorStats } from "../core/executor.js"
 export type { Algorithm as RateLimiterAlgorithm, Decision as RateLimiterDecision } from "../core/rate.js"
 export type { Stats as RateLimiterStats } from "../core/rateLimiter.js"
 export type { Options as RetryBudgetOptions, Stats as RetryBudgetStats } from "../core/budget.js"
 export type { Edges as PacingEdges, Stats as PacingStats } from "../core/pacing.js"
 export type { Options as SemaphoreMakeOptions, Stats as SemaphoreStats } from "../core/semaphore.js"
 export type { Stats as ShieldStats } from "../core/shield.js"
+export type { Stats as SyncBridgeStats } from "../core/syncBridge.js"
 export type { Stats as TaskGroupStats } from "../core/taskGroup.js"
 export type { Stats as WorkQueueStats } from "../core/workQueue.js"
 export {
@@ -44,6 +46,17 @@ export type { RunContext } from "./context.js"
 export { debounce, DebounceCancelled, type Debounced, type DebounceOptions } from "./Debounce.js"
 export { Deferred } from "./Deferred.js"
 export { Event } from "./Event.js"
+export {
+  Executor,
+  type ExecutorCall,
+  type ExecutorCallOptions,
+  ExecutorClosed,
+  ExecutorFull,
+  type ExecutorOptions,
+  JobTimeout,
+  NotCloneable,
+  WorkerDied
+} from "./Executor.js"
 export { Guarded } from "./Guarded.js"
 export * as HttpLimits from "./HttpLimits.js"
 export { Lease } from "./Lease.js"
@@ -57,8 +70,16 @@ export {
   type RateLimiterMakeOptions,
   type RateLimiterOptions,
   type RateLimiterReservation,
-  type RateLimiterRunOptions
+  type RateLimiterRunOptions,
+  StoreError
 } from "./RateLimiter.js"
+export {
+  type RateLimiterStore,
+  type RateLimiterStoreDecision,
+  rateLimiterStoreMemory,
+  type RateLimiterStoreRequest,
+  RateLimiterWithStore
+} from "./rateStore.js"
 export {
   retry,
   RetryBudget,
@@ -82,6 +103,7 @@ export {
   type ShieldOptions
 } from "./Shield.js"
 export * as Streaming from "./Streaming.js"
+export { BridgeClosed, SyncBridge, type SyncBridgeOptions, type SyncBridgeRunOptions } from "./SyncBridge.js"
 export {
   Task,
   TaskCancelled,
@@ -101,6 +123,7 @@ export {
 export { throttle, ThrottleCancelled, type Throttled, type ThrottleOptions } from "./Throttle.js"
 export {
   Deadline,
+  deadline,
   DeadlineExceeded,
   timeout,
   timeoutAt,

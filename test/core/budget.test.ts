@@ -8,14 +8,18 @@ describe("the budget", () => {
       fc.property(
         fc.double({ min: 0, max: 3, noNaN: true }),
         fc.integer({ min: 0, max: 5 }),
-        fc.array(fc.constantFrom("request", "take"), { maxLength: 60 }),
+        fc.array(fc.constantFrom("request", "take", "giveBack"), { maxLength: 60 }),
         (ratio, burst, commands) => {
           const state = core.make("here", { ratio, burst })
           let retries = 0
           let refused = 0
           for (const command of commands) {
             if (command === "request") core.request(state)
-            else if (core.take(state)) retries++
+            else if (command === "giveBack") {
+              if (retries === 0) continue
+              core.giveBack(state)
+              retries--
+            } else if (core.take(state)) retries++
             else refused++
             core.check(state)
           }
@@ -42,6 +46,19 @@ describe("the budget", () => {
     for (let i = 0; i < 100; i++) core.request(state)
     assert.strictEqual(core.stats(state).available, 3)
     for (let i = 0; i < 3; i++) assert.isTrue(core.take(state))
+    assert.isFalse(core.take(state))
+  })
+
+  it("takes back what was taken for a retry that is not made, and holds no more than burst then", () => {
+    const state = core.make("here", { ratio: 0.5, burst: 2 })
+    core.take(state)
+    core.take(state)
+    core.giveBack(state)
+    assert.deepStrictEqual(core.stats(state), { available: 1, requests: 0, retries: 1, refused: 0 })
+    for (let i = 0; i < 2; i++) core.request(state)
+    core.giveBack(state)
+    assert.deepStrictEqual(core.stats(state), { available: 2, requests: 2, retries: 0, refused: 0 })
+    assert.isTrue(core.take(state) && core.take(state))
     assert.isFalse(core.take(state))
   })
 

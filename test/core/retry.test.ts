@@ -13,7 +13,7 @@ const facts = { wanted: true, hint: undefined, random: 0.5 }
 const run = (policy: core.Policy, takes = 0, hint?: number) => {
   const delays: Array<number> = []
   let now = 1000
-  let state = core.make(policy, now)
+  let state = core.make(now)
   for (;;) {
     now += takes
     const { delay, next, reason } = core.decide(policy, state, { ...facts, now, hint })
@@ -40,6 +40,8 @@ describe("the decision", () => {
     const steps = fc.array(
       fc.record({
         takes: fc.integer({ min: 0, max: 100 }),
+        /** The caller goes while it pauses. */
+        gone: fc.integer({ min: 0, max: 9 }).map((n) => n === 9),
         wanted: fc.boolean().map((no) => !no),
         hint: fc.oneof(fc.constant(undefined), fc.integer({ min: 0, max: 1000 }), fc.constant(Infinity)),
         random: fc.double({ min: 0, max: 1, noNaN: true })
@@ -51,9 +53,9 @@ describe("the decision", () => {
         const shared = budgetOf({ burst, ratio: 0.5 })
         const policy = make({ ...options, cap: options.base + more, budget: shared })
         let now = 7
-        let state = core.make(policy, now)
+        let state = core.make(now)
         let retries = 0
-        for (const { takes, ...rest } of history) {
+        for (const { gone, takes, ...rest } of history) {
           now += takes
           const given = { ...rest, now }
           const decision = core.decide(policy, state, given)
@@ -69,6 +71,12 @@ describe("the decision", () => {
             return
           }
           assert.strictEqual(budget.stats(shared[budget.TypeId]).retries, ++retries)
+          if (gone) {
+            core.abandon(policy)
+            budget.check(shared[budget.TypeId])
+            assert.strictEqual(budget.stats(shared[budget.TypeId]).retries, retries - 1)
+            return
+          }
           now += decision.delay
           state = decision.next
         }
@@ -103,7 +111,7 @@ describe("the decision", () => {
 
   it("a hint is not what the next pause grows from", () => {
     const policy = core.policy("here", { attempts: 4, base: 10, jitter: "decorrelated" })
-    const first = core.decide(policy, core.make(policy, 0), { ...facts, now: 0, random: 1 })
+    const first = core.decide(policy, core.make(0), { ...facts, now: 0, random: 1 })
     const second = core.decide(policy, first.next!, { ...facts, now: 0, hint: 5000 })
     const third = core.decide(policy, second.next!, { ...facts, now: 0, random: 1 })
     assert.deepStrictEqual([first.delay, second.delay, third.delay], [30, 5000, 90])
@@ -113,7 +121,7 @@ describe("the decision", () => {
     const shared = budgetOf({ burst: 1, ratio: 0 })
     const policy = make({ attempts: 2, base: 10, maxElapsed: 10, budget: shared })
     const retries = () => budget.stats(shared[budget.TypeId]).retries
-    const state = core.make(policy, 0)
+    const state = core.make(0)
     assert.strictEqual(core.decide(policy, state, { ...facts, now: 0, wanted: false }).reason, "refused")
     assert.strictEqual(core.decide(policy, state, { ...facts, now: 1 }).reason, "maxElapsed")
     assert.strictEqual(core.decide(policy, { ...state, attempt: 2 }, { ...facts, now: 0 }).reason, "attempts")
@@ -125,7 +133,7 @@ describe("the decision", () => {
 
   it("does not try again what is not wanted (I5)", () => {
     const policy = make({ exhausted: "wrap" })
-    const decision = core.decide(policy, core.make(policy, 0), { ...facts, now: 0, wanted: false })
+    const decision = core.decide(policy, core.make(0), { ...facts, now: 0, wanted: false })
     assert.deepStrictEqual([decision.next, decision.reason], [undefined, "refused"])
     assert.isFalse(core.wraps(policy, decision))
   })
@@ -136,27 +144,57 @@ describe("the decision", () => {
       assert.isTrue(core.isTimed(make(options), false))
     }
     assert.isTrue(core.isTimed(make(), true))
-    const { delay, elapsed } = core.decide(make({ base: 10 }), core.make(make(), 0), { ...facts, now: 0 })
+    const { delay, elapsed } = core.decide(make({ base: 10 }), core.make(0), { ...facts, now: 0 })
     assert.deepStrictEqual([delay, elapsed], [10, 0])
   })
 
-  it("counts each first attempt as a request, and no other", () => {
+  it("counts each first attempt that has come to something as a request, and no other", () => {
     const shared = budgetOf({ burst: 10 })
-    run(make({ attempts: 3, budget: shared }))
-    run(make({ attempts: 3, budget: shared }))
-    assert.deepStrictEqual(budget.stats(shared[budget.TypeId]), { available: 6, requests: 2, retries: 4, refused: 0 })
+    const policy = make({ attempts: 3, budget: shared })
+    const stats = () => budget.stats(shared[budget.TypeId])
+    run(policy)
+    run(policy)
+    assert.deepStrictEqual(stats(), { available: 6, requests: 2, retries: 4, refused: 0 })
+    const state = core.make(0)
+    assert.strictEqual(stats().requests, 2)
+    core.succeed(policy, state)
+    assert.strictEqual(stats().requests, 3)
+    core.succeed(policy, { ...state, attempt: 2 })
+    core.decide(policy, { ...state, attempt: 2 }, { ...facts, now: 0 })
+    assert.strictEqual(stats().requests, 3)
+    core.decide(policy, state, { ...facts, now: 0, wanted: false })
+    assert.strictEqual(stats().requests, 4)
+  })
+
+  it("a retry that does not begin gives its token back (I4)", () => {
+    const shared = budgetOf({ burst: 1, ratio: 0 })
+    const policy = make({ budget: shared })
+    assert.isDefined(core.decide(policy, core.make(0), { ...facts, now: 0 }).next)
+    core.abandon(policy)
+    assert.deepStrictEqual(budget.stats(shared[budget.TypeId]), { available: 1, requests: 1, retries: 0, refused: 0 })
+    core.abandon(make())
+    core.succeed(make(), core.make(0))
+  })
+
+  it("needs dice only for a pause that chance has a say in", () => {
+    assert.deepStrictEqual(
+      jitters.map((jitter) => core.isRandom(make({ jitter }))),
+      [false, true, true, true]
+    )
+    assert.isFalse(core.isRandom(make({ jitter: "full", base: 0 })))
+    assert.isTrue(core.isRandom(make({ jitter: "full", base: 0.1 })))
   })
 
   it("leaves the state from which it is made, so that it can be made twice", () => {
     const policy = make({ base: 10 })
-    const state = Object.freeze(core.make(policy, 0))
+    const state = Object.freeze(core.make(0))
     const twice = [0, 1].map(() => core.decide(policy, state, { ...facts, now: 3 }))
     assert.deepStrictEqual(twice[0], twice[1])
   })
 
   it("check finds what is wrong", () => {
     const policy = make({ attempts: 2, base: 10, cap: 10, maxElapsed: 20 })
-    const state = core.make(policy, 0)
+    const state = core.make(0)
     const given = { ...facts, now: 0 }
     const good = core.decide(policy, state, given)
     const stopped = { ...good, next: undefined }
@@ -244,7 +282,7 @@ describe("the policy", () => {
 describe("what is told", () => {
   it("is the last error, as the cause, or the last value", () => {
     const policy = make({ attempts: 1, exhausted: "wrap" })
-    const state = core.make(policy, 0)
+    const state = core.make(0)
     const decision = core.decide(policy, state, { ...facts, now: 5 })
     assert.isTrue(core.wraps(policy, decision))
     const oops = new Error("oops")
@@ -262,7 +300,7 @@ describe("what is told", () => {
 
   it("of a retry, which attempt failed and how long until the next", () => {
     const policy = make({ base: 10 })
-    const state = core.make(policy, 0)
+    const state = core.make(0)
     const decision = core.decide(policy, state, { ...facts, now: 3 })
     const base = { attempt: 1, delay: 10, elapsed: 3 }
     assert.deepStrictEqual(core.retried(state, decision, { error: "no" }), { ...base, error: "no", value: undefined })

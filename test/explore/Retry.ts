@@ -1,4 +1,4 @@
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import type { RetryBudgetStats as Stats } from "effect-concurrency/promise"
 import type { Explored, Library } from "./scenario.js"
 import { between, claim, ended, fork, pause, same, settled } from "./tools.js"
@@ -27,13 +27,17 @@ const budget = ({ effect, promise }: Library, burst: number) => {
   return { shared, stats }
 }
 
-/** What was retried has its token, and a token that has no attempt is that of one who was stopped before it. */
-const paid = (began: number, { available, requests, retries }: Stats, stopped: number) => {
-  claim(requests <= 2, `${requests} requests of two`)
+/**
+ * What was retried has its token, and no token is lost. A first attempt of one who was stopped was no request; and between the step that begins
+ * a retry and the first of the retry's own somebody may be stopped, too.
+ */
+const paid = (began: ReadonlyArray<number>, { available, requests, retries }: Stats, stopped: number) => {
+  const firsts = began.filter((attempts) => attempts > 0).length
+  const others = began.reduce((sum, attempts) => sum + Math.max(0, attempts - 1), 0)
+  claim(requests <= firsts && requests + stopped >= firsts, `${requests} requests of ${firsts}`)
   claim(retries <= 1, `${retries} retries, of which there may be one`)
   same(available + retries, 1, "tokens")
-  claim(began <= requests + retries, `${began} attempts of ${requests} requests and ${retries} retries`)
-  claim(began + stopped >= requests + retries, `${retries} retries, and ${began} attempts of ${requests} requests`)
+  claim(others <= retries && others + stopped >= retries, `${retries} retries, and ${others} attempts`)
 }
 
 export const scenarios: ReadonlyArray<Explored> = [
@@ -107,9 +111,30 @@ export const scenarios: ReadonlyArray<Explored> = [
         const a = yield* fork("a", Effect.exit(policy.retry(both[0]!.attempt)))
         const b = yield* fork("b", Effect.exit(policy.retry(both[1]!.attempt)))
         const exits = yield* ended<unknown>(a, b)
-        const began = both[0]!.counts.began + both[1]!.counts.began
+        const began = both.map(({ counts }) => counts.began)
         paid(began, stats(), exits.filter(Exit.isFailure).length)
         for (const { atRest } of both) atRest()
+      })
+  },
+  {
+    primitive,
+    name: "whoever is interrupted in a pause leaves its token of the budget to the next",
+    // Elsewhere the pause may end while somebody is held up.
+    models: ["taskOrder"],
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { shared, stats } = budget(library, 1)
+        const [gone, next] = [attempts(Infinity), attempts(Infinity)]
+        const policy = { attempts: 2, jitter: "none", budget: shared } as const
+        const { retry } = library.effect.Retry
+        const a = yield* fork("a", Effect.exit(retry(gone.attempt, { ...policy, base: 50 })))
+        yield* Effect.sleep(10)
+        yield* Fiber.interrupt(a)
+        const b = yield* fork("b", Effect.exit(retry(next.attempt, { ...policy, base: 5 })))
+        yield* ended(b)
+        same(next.counts.began, 2, "attempts of the next")
+        // One who comes to his first attempt late is interrupted in it.
+        same({ ...stats(), requests: 0 }, { available: 0, requests: 0, retries: 1, refused: 0 }, "the budget")
       })
   },
   {
@@ -175,7 +200,7 @@ export const scenarios: ReadonlyArray<Explored> = [
           })
       )
       const results = await settled<unknown>(fiber, task)
-      paid(began + mine.counts.began, stats(), results.filter(({ status }) => status === "rejected").length)
+      paid([began, mine.counts.began], stats(), results.filter(({ status }) => status === "rejected").length)
       mine.atRest()
     }
   }

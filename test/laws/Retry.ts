@@ -179,6 +179,8 @@ const virtually = (test: () => Promise<void>) => async () => {
   }
 }
 
+const statsOf = (budget: any) => Promises.RetryBudget.from(budget).stats()
+
 const oops = new Error("oops")
 const failing: ReadonlyArray<Step> = [{ fails: oops }]
 const none = { jitter: "none" } as const
@@ -389,6 +391,17 @@ export const retryLaws = (make: () => Driver) => {
       await begins(driver, 0, 10, 2010)
     })
 
+    law("a success is a request to the budget as well, and only a first attempt is one", async (driver) => {
+      const budget = driver.budget({ ratio: 0.5, burst: 2 })
+      driver.retry([{ fails: oops }, { gives: 1 }], { base: 0, budget })
+      for (let i = 0; i < 3; i++) await settle()
+      assert.deepStrictEqual(statsOf(budget), { available: 1, requests: 1, retries: 1, refused: 0 })
+      driver.retry([{ gives: 1 }], { base: 0, budget })
+      driver.retry([{ gives: 1 }], { base: 0, budget })
+      await settle()
+      assert.deepStrictEqual(statsOf(budget), { available: 2, requests: 3, retries: 1, refused: 0 })
+    })
+
     law("a budget is shared: an outage is not multiplied", async (driver) => {
       const budget: any = driver.budget({ ratio: 0.5, burst: 2 })
       const options = { attempts: 10, base: 0, budget, exhausted: "wrap" } as const
@@ -546,6 +559,37 @@ export const retryLaws = (make: () => Driver) => {
         assert.strictEqual(driver.log.length, 1)
       })
 
+      law("cancelled during a pause: the token of the budget is there again, and for the next", async (driver) => {
+        const budget = driver.budget({ ratio: 0, burst: 1 })
+        const call = driver.retry(failing, { ...none, attempts: 2, base: 100, budget })
+        await pass(50)
+        assert.deepStrictEqual(statsOf(budget), { available: 0, requests: 1, retries: 1, refused: 0 })
+        call.cancel()
+        await settle()
+        assert.deepStrictEqual(statsOf(budget), { available: 1, requests: 1, retries: 0, refused: 0 })
+        driver.retry(failing, { ...none, attempts: 2, base: 100, budget })
+        await pass(100)
+        assert.deepStrictEqual(statsOf(budget), { available: 0, requests: 2, retries: 1, refused: 0 })
+        assert.strictEqual(driver.log.length, 3)
+      })
+
+      law(
+        "cancelled during the first attempt: it was no request; during a later one: its token is used",
+        async (driver) => {
+          const budget = driver.budget({ ratio: 0, burst: 1 })
+          const first = driver.retry([{ after: 1000 }], { ...none, base: 10, budget })
+          await pass(50)
+          first.cancel()
+          await settle()
+          assert.deepStrictEqual(statsOf(budget), { available: 1, requests: 0, retries: 0, refused: 0 })
+          const later = driver.retry([{ fails: oops }, { after: 1000 }], { ...none, base: 10, budget })
+          await pass(50)
+          later.cancel()
+          await settle()
+          assert.deepStrictEqual(statsOf(budget), { available: 0, requests: 1, retries: 1, refused: 0 })
+        }
+      )
+
       law("cancelled in the tick in which an attempt fails: there is no other", async (driver) => {
         const call = driver.retry([{ fails: oops, after: 10 }], { base: 0, attempts: Infinity })
         await pass(9)
@@ -587,18 +631,33 @@ export const retryLaws = (make: () => Driver) => {
     })
 
     for (const which of ["while", "whileResult", "retryAfter", "retryAfterResult", "onRetry"] as const) {
-      law(`${which} throws: that arrives, and there is no further attempt`, async (driver) => {
-        const bug = new Error("bug")
-        const throws = () => {
-          throw bug
+      law(
+        `${which} throws: that arrives, there is no further attempt, and the budget has what it had`,
+        async (driver) => {
+          const bug = new Error("bug")
+          const throws = () => {
+            throw bug
+          }
+          const budget = driver.budget({ ratio: 0.5, burst: 3 })
+          const step = which.endsWith("Result") ? { gives: 1 } : { fails: oops }
+          // Not full, so that a request would be seen.
+          driver.retry(failing, { attempts: 3, base: 0, budget })
+          await settle()
+          await settle()
+          await settle()
+          const before = statsOf(budget)
+          assert.deepStrictEqual(before, { available: 1, requests: 1, retries: 2, refused: 0 })
+          const call = driver.retry([step], { whileResult: () => true, [which]: throws, budget })
+          await settle()
+          assert.strictEqual(call.error, bug)
+          // Who is told of a retry is told after it was decided: the attempt before it was a request, and the token is there again.
+          const after = which === "onRetry" ? { ...before, requests: 2 } : before
+          assert.deepStrictEqual(statsOf(budget), after)
+          await pass(1000)
+          assert.strictEqual(driver.log.filter((line) => line.startsWith("1 ")).length, 2)
+          assert.strictEqual(driver.log.length, 4)
         }
-        const step = which.endsWith("Result") ? { gives: 1 } : { fails: oops }
-        const call = driver.retry([step], { whileResult: () => true, [which]: throws })
-        await settle()
-        assert.strictEqual(call.error, bug)
-        await pass(1000)
-        assert.strictEqual(driver.log.length, 1)
-      })
+      )
     }
 
     law("a policy that makes no sense is refused before anything runs", async (driver) => {
@@ -606,10 +665,16 @@ export const retryLaws = (make: () => Driver) => {
         [{ attempts: 0 }, "attempts must be an integer of at least 1, or Infinity, got 0"],
         [{ base: -1 }, "base must be 0 or more milliseconds, got -1"],
         [{ base: NaN }, "base must be 0 or more milliseconds, got NaN"],
+        [{ base: Infinity }, "base must be a finite number of milliseconds, got Infinity"],
         [{ factor: 0.5 }, "factor must be a finite number of at least 1, got 0.5"],
+        [{ factor: NaN }, "factor must be a finite number of at least 1, got NaN"],
         [{ base: 10, cap: 9 }, "cap must be at least the base, which is 10 milliseconds, got 9"],
+        [{ cap: NaN }, "cap must be 0 or more milliseconds, got NaN"],
         [{ maxElapsed: -1 }, "maxElapsed must be 0 or more milliseconds, got -1"],
+        [{ maxElapsed: NaN }, "maxElapsed must be 0 or more milliseconds, got NaN"],
         [{ perAttemptTimeout: 0 }, "perAttemptTimeout must be more than 0 milliseconds, got 0"],
+        [{ perAttemptTimeout: -1 }, "got -1"],
+        [{ perAttemptTimeout: NaN }, "got NaN"],
         [{ jitter: "some" as never }, 'jitter must be one of "none", "full", "equal", "decorrelated", got "some"'],
         [{ while: 5 as never }, "while must be a function, got 5"],
         [{ budget: {} }, "budget must be a budget, got an object (Object)"]

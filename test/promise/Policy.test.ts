@@ -241,5 +241,10 @@ describe("Policy.wrap", () => {
     )
     const error: any = await rejectionOf(Policy.wrap().run(5 as any))
     assert.strictEqual(error.message, "Policy.run: f must be a function, got 5")
+    const notASignal = Policy.wrap(...everything()).run(() => assert.fail("runs"), { signal: 5 as any })
+    assert.strictEqual(
+      ((await rejectionOf(notASignal)) as Error).message,
+      "Policy.run: signal must be an AbortSignal, got 5"
+    )
   })
 })

@@ -5,7 +5,10 @@ import { Effect, Fiber, TestClock } from "effect"
 import { Timeout } from "effect-concurrency"
 import {
   Deadline,
+  deadline,
   DeadlineExceeded,
+  Policy,
+  retryPolicy,
   timeout,
   timeoutAt,
   timeoutPolicy,
@@ -109,7 +112,7 @@ describe("timeout", () => {
           called = true
           context.signal.addEventListener("abort", () => seen.push(storage.getStore()))
           return heeding()(context)
-        }, 10).catch(() => seen.push(storage.getStore()))
+        }, 100).catch(() => seen.push(storage.getStore()))
       )
     const both = [run("a"), run("b")]
     assert.isTrue(called)
@@ -371,6 +374,37 @@ describe("Deadline", () => {
     assert.strictEqual(await rejectionOf(deadline.run(() => assert.fail("called"))), runs[0]!.error)
   })
 
+  it("deadline(ms) is new Deadline(ms)", async () => {
+    const made = deadline(100, { name: "made" })
+    assert.instanceOf(made, Deadline)
+    assert.deepStrictEqual([made.name, made.remaining(), deadline().remaining()], ["made", 100, Infinity])
+    const seen = watching(made.run(heeding()))
+    const within = watching(deadline(1000, { deadline: made }).run(heeding()))
+    await go(99)
+    assert.strictEqual(seen.state, "pending")
+    await go(1)
+    assert.deepStrictEqual([seen.error.deadline, within.error], ["made", seen.error])
+  })
+
+  it("its run is handed on by itself, and the deadline to a policy", async () => {
+    const made = deadline(100, { name: "all" })
+    const { run } = made
+    assert.strictEqual(await [() => 5].map((f) => run(f))[0], 5)
+    let attempts = 0
+    const fails = async () => {
+      attempts++
+      throw new Error("oops")
+    }
+    const policy = Policy.wrap({ run }, retryPolicy({ attempts: 3, base: 80, factor: 1, jitter: "none" }))
+    const seen = watching(policy.run(fails))
+    const other = watching(Policy.wrap(made, retryPolicy({ attempts: 1 })).run(never))
+    await go(99)
+    assert.deepStrictEqual([seen.state, other.state, attempts], ["pending", "pending", 2])
+    await go(1)
+    assert.deepStrictEqual([seen.error.deadline, other.error], ["all", seen.error])
+    assert.strictEqual(await rejectionOf(run(() => assert.fail("called"))), seen.error)
+  })
+
   it("sets no timer while nothing is run; the time goes on", async () => {
     const deadline = new Deadline(100)
     assert.strictEqual(vi.getTimerCount(), 0)
@@ -478,6 +512,28 @@ describe("Deadline: within another", () => {
     assert.strictEqual(await nested(20, 10), "inner")
     assert.strictEqual(await nested(10, 20), "outer")
     assert.strictEqual(await nested(10, 10), "outer")
+  })
+
+  it("an abort from outside that comes in their tick beats both", async () => {
+    const controller = new AbortController()
+    const { signal } = controller
+    setTimeout(() => controller.abort("enough"), 10)
+    let inside: unknown
+    const seen = watching(
+      timeout(
+        ({ deadline, signal }) =>
+          timeout(heeding(), 10, { name: "inner", deadline, signal }).catch((error: unknown) => {
+            inside = error
+            throw error
+          }),
+        10,
+        { name: "outer", signal }
+      )
+    )
+    await go(9)
+    assert.strictEqual(seen.state, "pending")
+    await go(1)
+    assert.deepStrictEqual([seen.error, inside], ["enough", "enough"])
   })
 
   it("test_nested_timeouts_concurrent: under one that has passed while the program was busy nothing is called", async () => {
@@ -641,10 +697,33 @@ describe("timeouts that are refused", () => {
       "RangeError: timeoutAt: instant must be a number, got NaN"
     )
     assert.throws(() => new Deadline(-1), "new Deadline: milliseconds must be 0 or more milliseconds, got -1")
+    for (const bad of [-1, NaN]) {
+      assert.throws(
+        () => deadline(bad),
+        RangeError,
+        `deadline: milliseconds must be 0 or more milliseconds, got ${bad}`
+      )
+    }
     assert.throws(
-      () => new Deadline(1).reschedule(-1),
-      "Deadline.reschedule: milliseconds must be 0 or more milliseconds, got -1"
+      () => deadline("1" as any),
+      TypeError,
+      'deadline: milliseconds must be 0 or more milliseconds, got "1"'
     )
+    assert.throws(() => deadline(1, { grace: -1 }), "deadline: grace must be 0 or more milliseconds, got -1")
+    assert.throws(() => deadline(1, null as any), TypeError, "deadline: options must be an object, got null")
+    assert.throws(() => Deadline.at(new Date(NaN)), "Deadline.at: instant must be a number, got NaN")
+    assert.throws(
+      () => timeoutPolicy(1, { grace: NaN }),
+      "timeoutPolicy: grace must be 0 or more milliseconds, got NaN"
+    )
+    for (const bad of [-1, NaN]) {
+      const unmoved = new Deadline(1000)
+      assert.throws(
+        () => unmoved.reschedule(bad),
+        `Deadline.reschedule: milliseconds must be 0 or more milliseconds, got ${bad}`
+      )
+      assert.strictEqual(unmoved.remaining(), 1000)
+    }
     assert.throws(() => timeoutPolicy(-1), "timeoutPolicy: milliseconds must be 0 or more milliseconds, got -1")
   })
 })

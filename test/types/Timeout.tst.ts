@@ -1,6 +1,13 @@
 import type { Config, ConfigError, Duration, Effect, Layer, Option, Scope } from "effect"
-import { Timeout } from "effect-concurrency"
-import { Deadline, timeout, timeoutAt, timeoutPolicy } from "effect-concurrency/promise"
+import { Policy, Timeout } from "effect-concurrency"
+import {
+  Deadline,
+  deadline as made,
+  Policy as Wrapped,
+  timeout,
+  timeoutAt,
+  timeoutPolicy
+} from "effect-concurrency/promise"
 import { describe, expect, it } from "tstyche"
 
 declare const effect: Effect.Effect<"a", "e", "r">
@@ -29,6 +36,7 @@ describe("Timeout", () => {
     expect(Timeout.make()).type.toBe<Effect.Effect<Timeout.Deadline, never, Scope.Scope>>()
     expect(Timeout.remaining).type.toBe<Effect.Effect<Option.Option<Duration.Duration>>>()
     expect(deadline.reschedule("none")).type.toBe<Effect.Effect<boolean>>()
+    expect(Policy.wrap(deadline.run)(effect)).type.toBe<Limited>()
   })
 
   it("refuses misuse", () => {
@@ -46,6 +54,8 @@ describe("the facade's", () => {
     expect(timeoutAt(() => "a", new Date())).type.toBe<Promise<string>>()
     expect(timeoutPolicy(5).run(() => 5)).type.toBe<Promise<number>>()
     expect(Deadline.from(deadline).run(() => 5)).type.toBe<Promise<number>>()
+    expect(made(5)).type.toBe<Deadline>()
+    expect(Wrapped.wrap).type.toBeCallableWith(made(5))
     expect(timeout).type.not.toBeCallableWith(5, 10)
     expect(timeout).type.not.toBeCallableWith(() => 5, "1 second")
   })
