@@ -229,7 +229,10 @@ export interface CircuitBreaker {
   /** The state as the next call will find it. */
   readonly state: Effect.Effect<State>
 
-  /** Opens it by hand, for as long as the options say, or so long; Infinity: until it is reset. */
+  /**
+   * Opens it by hand, for as long as the options say, or so long; Infinity: until it is reset. When its time was over it was half open in
+   * between, and `onStateChange` is told of both.
+   */
   trip(duration?: DurationInput): Effect.Effect<void>
 
   /** Closes it by hand. It forgets what it remembers; calls that are under way do not count any more. */
@@ -267,7 +270,7 @@ class CircuitBreakerImpl implements CircuitBreaker {
     Effect.uninterruptibleMask((restore): Effect.Effect<A, E | CircuitOpen, R> => {
       const circuit = this[TypeId]
       const epoch = circuit.begin()
-      if (epoch === undefined) return Effect.fail(circuit.refusal())
+      if (typeof epoch !== "number") return Effect.fail(epoch)
       return Effect.matchCauseEffect(restore(self), {
         onFailure: (cause) => {
           if (isInterruptedOnly(cause)) circuit.leave(epoch)

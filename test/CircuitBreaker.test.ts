@@ -200,6 +200,11 @@ describe("CircuitBreaker", () => {
     }
   })
 
+  it("what is no callback is a defect", () => {
+    const exit = Effect.runSyncExit(CircuitBreaker.make({ ...options, onStateChange: 5 as never }))
+    assert.strictEqual(String(dieWith(exit)), "TypeError: CircuitBreaker.make: onStateChange must be a function, got 5")
+  })
+
   it("made without an effect, it tells of changes, too", async () => {
     const changes: Array<string> = []
     const breaker = CircuitBreaker.makeUnsafe({

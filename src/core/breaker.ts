@@ -9,7 +9,7 @@
  *
  * - I1 Closed: everybody is let through. What is remembered has not tripped the rule, unless by a success or by time that took successes
  *   away.
- * - I2 Open: nobody is let through before `until`. It is half open for the first who comes then.
+ * - I2 Open: nobody is let through before `until`. It is half open for the first who comes then, or who opens it anew.
  * - I3 Half open: at most `sample` calls run or have ended with an outcome. As long as none of them runs, one more is let through.
  * - I4 Half open: fewer than `successes` have succeeded, and so few failed that so many still can.
  * - I5 Unless it is closed, no outcome is remembered; unless it is half open, no sample.
@@ -17,7 +17,7 @@
  *   it leaves its place in the sample.
  * - I7 `openings` is 0 if, and only if, it has not opened since it was closed last.
  *
- * Transitions: `begin`, `success`, `failure`, `leave`; `trip`, `reset`, `restore` by hand.
+ * Transitions: `expire`, `begin`, `success`, `failure`, `leave`; `trip`, `reset`, `restore` by hand.
  *
  * @internal
  */
@@ -145,10 +145,15 @@ const pauseOf = (where: string, after: number | Growing): Backoff => {
 
 const places = ({ failed, running, sample, succeeded }: State): number => sample - running - succeeded - failed
 
+/** One that is open is half open once its time is over: for whoever comes then, and for whoever opens it anew. */
+export const expire = (state: State, now: number): void => {
+  if (phaseAt(state, now) !== state.phase) enter(state, "halfOpen")
+}
+
 /** Lets a call through, and gives the epoch to end it with; or refuses it. */
 export const begin = (state: State, now: number): number | undefined => {
   if (state.phase === "closed") return state.epoch
-  if (state.phase === "open" && now >= state.until) enter(state, "halfOpen")
+  expire(state, now)
   if (state.phase === "open" || places(state) === 0) {
     state.refused++
     return undefined
@@ -192,6 +197,10 @@ const open = (state: State, now: number, pause?: number): void => {
   enter(state, "open")
   state.opened++
   state.openings++
+  stayOpen(state, now, pause)
+}
+
+const stayOpen = (state: State, now: number, pause: number | undefined): void => {
   state.until = now + (pause ?? backoff.pause(state.pause, state.openings, undefined, 0))
 }
 
@@ -202,11 +211,11 @@ const close = (state: State): void => {
 
 // ------------------------------------------------------------------------------------------------------------------------- by hand
 
-/** Opens it, for as long as the options say, or so long. One that is open stays so, from now on. */
+/** Opens it, for as long as the options say, or so long. One that is open stays so, from now on; unless its time was over. */
 export const trip = (state: State, now: number, pause: number | undefined): void => {
-  if (phaseAt(state, now) === "open") {
-    state.until = now + (pause ?? backoff.pause(state.pause, state.openings, undefined, 0))
-  } else open(state, now, pause)
+  expire(state, now)
+  if (state.phase === "open") stayOpen(state, now, pause)
+  else open(state, now, pause)
 }
 
 /** Closes it, and forgets. */

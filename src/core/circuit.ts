@@ -32,17 +32,16 @@ export class Circuit {
     private readonly changed: ((change: Change) => void) | undefined
   ) {}
 
-  /** Lets a call through, and gives what it is to be ended with; or refuses it. */
-  begin(): number | undefined {
-    const { phase } = this.state
+  /** Lets a call through, and gives what it is to be ended with; or the error of one that is refused. */
+  begin(): number | core.CircuitOpen {
+    const { state } = this
+    const { phase } = state
     // To a breaker that is not open, time is nothing.
-    const epoch = core.begin(this.state, phase === "open" ? this.source.now() : 0)
+    const now = phase === "open" ? this.source.now() : 0
+    const epoch = core.begin(state, now)
+    if (epoch === undefined) return new core.CircuitOpen(state.name, core.retryAfter(state, now))
     this.tell(phase)
     return epoch
-  }
-
-  refusal(): core.CircuitOpen {
-    return new core.CircuitOpen(this.state.name, core.retryAfter(this.state, this.source.now()))
   }
 
   /** A call has ended with a value. Throws what the judgement throws: then the call does not count. */
@@ -87,15 +86,14 @@ export class Circuit {
   }
 
   trip(pause: number | undefined): void {
-    const { phase } = this.state
-    core.trip(this.state, this.source.now(), pause)
-    this.tell(phase)
+    const now = this.source.now()
+    // Two changes, when its time was over: who is told of each finds that one begins where the one before has ended.
+    this.change(() => core.expire(this.state, now))
+    this.change(() => core.trip(this.state, now, pause))
   }
 
   reset(): void {
-    const { phase } = this.state
-    core.reset(this.state)
-    this.tell(phase)
+    this.change(() => core.reset(this.state))
   }
 
   snapshot(): Snapshot {
@@ -103,9 +101,7 @@ export class Circuit {
   }
 
   restore(where: string, snapshot: Snapshot): void {
-    const { phase } = this.state
-    core.restore(where, this.state, snapshot, this.source.now(), this.source.wall())
-    this.tell(phase)
+    this.change(() => core.restore(where, this.state, snapshot, this.source.now(), this.source.wall()))
   }
 
   phase(): Phase {
@@ -114,6 +110,13 @@ export class Circuit {
 
   stats(): Stats {
     return core.stats(this.state, this.source.now())
+  }
+
+  /** Does something by hand, and tells of it if that is a change. */
+  private change(transition: () => void): void {
+    const { phase } = this.state
+    transition()
+    this.tell(phase)
   }
 
   private tell(before: Phase): void {

@@ -41,7 +41,8 @@ export interface BulkheadOptions extends core.Options {}
  * `run` rejects with `BulkheadFull`. Who was accepted is never refused later.
  *
  * **Interruption**: an aborted or timed-out wait leaves its place at once, and somebody else may have it. If it was granted its permit in
- * the same tick, that goes on. The function is given the signal; who has begun holds the permit to the end.
+ * the same tick, that goes on: what is aborted before it has begun does not begin. The function is given the signal; who has begun holds
+ * the permit to the end.
  *
  * **Fairness**: strict order of arrival. No newcomer takes a permit while somebody waits.
  *

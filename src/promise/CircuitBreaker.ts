@@ -131,7 +131,7 @@ export class CircuitBreaker {
     }
     const circuit = this[core.TypeId]
     const epoch = circuit.begin()
-    if (epoch === undefined) return Promise.reject(circuit.refusal())
+    if (typeof epoch !== "number") return Promise.reject(epoch)
     return start(f, signal).then(
       (value) => {
         circuit.succeeded(epoch, value)
@@ -158,7 +158,10 @@ export class CircuitBreaker {
     return this[core.TypeId].phase()
   }
 
-  /** Opens it by hand, for as long as the options say, or for so many milliseconds; Infinity: until it is reset. */
+  /**
+   * Opens it by hand, for as long as the options say, or for so many milliseconds; Infinity: until it is reset. When its time was over it
+   * was half open in between, and `onStateChange` is told of both.
+   */
   trip(milliseconds?: number): void {
     if (milliseconds !== undefined) number("CircuitBreaker.trip", "milliseconds", milliseconds, 0)
     this[core.TypeId].trip(milliseconds)

@@ -27,8 +27,11 @@ class PermitsTicket extends PromiseTicket<number, core.Grant> {
   }
 
   override claim(): unknown {
-    const { f, request, result, state } = this
-    return result instanceof Error ? Promise.reject(result) : f ? this : new Lease(state, request, result!)
+    return this.result instanceof Error
+      ? Promise.reject(this.result)
+      : this.f
+        ? this
+        : new Lease(this.state, this.request, this.result!)
   }
 }
 
@@ -69,7 +72,12 @@ export const run = <A>(
     return core.tryTake(state, permits, priority)
       ? runHeld(f, state, permits, state.epoch)
       : // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage), not in the releaser's.
-        queue<PermitsTicket>(where, options, new PermitsTicket(state, permits, priority, f)).then(runGranted<A>)
+        queue<PermitsTicket>(
+          where,
+          options,
+          // A step lies between the grant and the reaction. With a signal that has aborted in it nothing starts, and the permits go back.
+          new PermitsTicket(state, permits, priority, options ? () => (checkWait(where, options), f()) : f)
+        ).then(runGranted<A>)
   })
 
 const runGranted = <A>({ f, request, result, state }: PermitsTicket): Promise<A> =>
@@ -110,7 +118,7 @@ export const wrap = <This, Args extends Array<unknown>, A>(
   }
 }
 
-/** Applies a function to many inputs, each with permits. */
+/** Applies a function to many inputs, each with permits. An abort before its end is a failure, whatever has been started by then. */
 export const map = async <A, B>(
   where: string,
   state: State,
@@ -124,23 +132,25 @@ export const map = async <A, B>(
   const source = Object(inputs) as Partial<Iterable<A> & AsyncIterable<A>>
   const later = source[Symbol.asyncIterator]?.()
   const iterator = later ?? source[Symbol.iterator]?.()
-  if (iterator === undefined) throw refusal(where, "inputs", "an iterable or an async iterable", inputs)
+  if (!iterator) throw refusal(where, "inputs", "an iterable or an async iterable", inputs)
   const priority = core.priorityOf(where, options)
   const results: Array<B> = []
-  const errors: Array<unknown> = []
+  const errors = new Set<unknown>()
   const running: Array<Promise<void>> = []
 
-  // Ends the wait for the next permit: the caller's signal does, and the first call that fails.
+  // Whatever fails, and an abort, is one failure, however many calls it ends. Nothing starts after it, and nobody waits for a permit.
   const stop = new AbortController()
-  const unwatch = watch(where, { signal: options?.signal }, (reason) => stop.abort(reason))
   const fail = (error: unknown) => {
-    errors.push(error)
+    if (error !== failed) errors.add(error)
     stop.abort(failed)
   }
+  const unwatch = watch(where, { signal: options?.signal }, fail)
 
   const apply = async (lease: Lease, input: A | PromiseLike<A>, index: number) => {
     try {
-      results[index] = await f(await input, index)
+      const value = await input
+      stop.signal.throwIfAborted()
+      results[index] = await f(value, index)
     } catch (error) {
       fail(error)
     } finally {
@@ -151,6 +161,7 @@ export const map = async <A, B>(
   let open = true
   try {
     for (let index = 0; open; index++) {
+      stop.signal.throwIfAborted()
       // Without an await while there are permits and inputs: the first calls start before `map` returns.
       const lease =
         tryTake(state, permits, priority) ?? (await acquire(where, state, permits, { ...options, signal: stop.signal }))
@@ -158,9 +169,10 @@ export const map = async <A, B>(
       try {
         // An iterator that throws has closed itself, so until it has answered there is nothing to close.
         open = false
-        const next = later === undefined ? (iterator as Iterator<A>).next() : await iterator.next()
-        open = next.done !== true
-        if (next.done === true || errors.length > 0) break
+        const next = later ? await later.next() : (iterator as Iterator<A>).next()
+        open = !next.done
+        if (!open) break
+        stop.signal.throwIfAborted()
         started = true
         running.push(apply(lease, next.value, index))
       } finally {
@@ -168,17 +180,17 @@ export const map = async <A, B>(
       }
     }
   } catch (error) {
-    if (error !== failed) errors.push(error)
+    fail(error)
   }
   try {
     if (open) await iterator.return?.()
   } catch (error) {
-    errors.push(error)
+    fail(error)
   }
   await Promise.all(running)
   unwatch()
-  if (errors.length > 1) throw new AggregateError(errors, `${where}: ${errors.length} calls failed`)
-  if (errors.length === 1) throw errors[0]
+  if (errors.size > 1) throw new AggregateError(errors, `${where}: ${errors.size} calls failed`)
+  for (const error of errors) throw error
   return results
 }
 

@@ -296,6 +296,52 @@ describe("the core of a debounce", () => {
   })
 })
 
+describe("the timers of a leading edge", () => {
+  for (const kind of kinds) {
+    it(`of a ${kind.toLowerCase()}: none while its run is in progress, and one for its window, however many calls come`, () => {
+      const world = new World(kind, { edges: "leading" })
+      for (let i = 0; i < 10_000; i++) world.call(0, false)
+      assert.deepStrictEqual([world.starts.length, world.time.sets], [1, 0])
+      world.end()
+      for (let i = 0; i < 10_000; i++) world.call(0, false)
+      world.verify()
+      assert.deepStrictEqual([world.starts.length, world.time.sets], [1, 1])
+      assert.deepStrictEqual(
+        [...world.time.timers.values()].map(({ idle }) => idle),
+        [true],
+        "nobody waits for it"
+      )
+      world.time.advance(99)
+      assert.strictEqual(world.state.lines.size, 1)
+      world.time.advance(1)
+      assert.deepStrictEqual([world.state.lines.size, world.time.timers.size, world.time.sets], [0, 0, 1])
+    })
+
+    it(`of a ${kind.toLowerCase()}: none for a run that takes longer than its window`, () => {
+      const world = new World(kind, { edges: "leading" })
+      world.call()
+      world.time.advance(100)
+      world.end()
+      assert.deepStrictEqual([world.state.lines.size, world.time.sets], [0, 0])
+    })
+  }
+
+  it("of a debounce: one for each wait that passes while calls go on; of a throttle: one for each run", () => {
+    for (const kind of kinds) {
+      const world = new World(kind, { edges: "leading" })
+      for (let i = 0; i < 10_000; i++) {
+        world.call(0, false)
+        while (world.running.size > 0) world.end()
+        if (i % 10 === 9) world.time.advance(1)
+      }
+      world.time.advance(200)
+      // Calls for 999 ms, and the last window.
+      assert.deepStrictEqual([world.starts.length, world.time.timers.size], [kind === "Debounce" ? 1 : 10, 0])
+      assert.isAtMost(world.time.sets, 12)
+    }
+  })
+})
+
 describe("what is closed", () => {
   it("takes no call, and is at rest when the last run has ended (I6)", () => {
     for (const kind of kinds) {

@@ -119,6 +119,34 @@ export const scenarios: ReadonlyArray<Explored> = [
   },
   {
     primitive,
+    name: "promises: who is told of the changes misses none, and each begins where the one before has ended",
+    models: ["taskOrder"],
+    scenario:
+      ({ promise }) =>
+      async (tasks) => {
+        const changes: Array<readonly [from: string, to: string]> = []
+        const breaker = new promise.CircuitBreaker({
+          trip: { kind: "consecutive", failures: 1 },
+          halfOpen: { after: 0 },
+          onStateChange: ({ from, to }) => void changes.push([from, to])
+        })
+        const trip = (name: string) =>
+          tasks.spawn(name, async ({ step }) => {
+            await step()
+            breaker.trip(0)
+          })
+        const call = tasks.spawn("call", ({ step }) => breaker.run(() => step("inside")))
+        await settled<void>(trip("a"), trip("b"), call)
+        let before = "closed"
+        for (const [from, to] of changes) {
+          same(from, before, "where a change begins")
+          before = to
+        }
+        same(changes.filter(([, to]) => to === "open").length, breaker.stats().opened, "how often it opened")
+      }
+  },
+  {
+    primitive,
     name: "fibers and async functions share the sample, and each place is free again, whoever is interrupted",
     models: ["taskOrder", "aggressive"],
     options: { interrupt: true },

@@ -175,6 +175,15 @@ export const bulkheadLaws = (skin: BulkheadSkin) =>
       const message = `${maker}: permits must be an integer of at least 1, got 0`
       assert.throws(() => skin.make({ permits: 0 }), RangeError, message)
       assert.throws(() => skin.make({ permits: 1, backlog: -1 }), RangeError, `${maker}: backlog must be`)
+      for (const permits of [-1, NaN, Infinity, 1.5, "1"])
+        assert.throws(() => skin.make({ permits } as never), `${maker}: permits must be an integer of at least 1, got `)
+      for (const backlog of [NaN, 0.5, "1"])
+        assert.throws(() => skin.make({ permits: 1, backlog } as never), `${maker}: backlog must be`)
+      assert.throws(
+        () => skin.make({ permits: 1, name: 5 } as never),
+        TypeError,
+        `${maker}: name must be a string, got 5`
+      )
       assert.throws(() => skin.make(undefined as never), TypeError, `${maker}: options must be an object`)
     })
   })

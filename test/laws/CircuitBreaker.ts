@@ -362,6 +362,25 @@ export const breakerLaws = (skin: BreakerSkin) =>
       assert.deepStrictEqual(changes[0], { name: "db", from: "closed", to: "open", retryAfter: 100 })
     })
 
+    it("opened by hand when its time was over, it was half open in between: both changes are told", async () => {
+      const changes: Array<unknown> = []
+      const breaker = skin.make({
+        onStateChange: ({ from, retryAfter, to }) => void changes.push([from, to, retryAfter])
+      })
+      breaker.trip(100)
+      pass(99)
+      // It is open already, and stays so: no change.
+      breaker.trip(50)
+      await settle()
+      const opened = ["closed", "open", 100]
+      assert.deepStrictEqual([changes, breaker.stats().opened], [[opened], 1])
+      pass(50)
+      breaker.trip(70)
+      await settle()
+      assert.deepStrictEqual(changes, [opened, ["open", "halfOpen", 0], ["halfOpen", "open", 70]])
+      assert.deepInclude(breaker.stats(), { state: "open", retryAfter: 70, opened: 2 })
+    })
+
     it("what it knows is saved as JSON, and restored elsewhere as if the time between had passed there", async () => {
       const breaker = skin.make({ trip: { kind: "time", window: 1_000, rate: 0.5, minimum: 2 } })
       await fail(breaker)
@@ -402,6 +421,20 @@ export const breakerLaws = (skin: BreakerSkin) =>
       const maker = skin.name === "promise" ? "new CircuitBreaker" : "CircuitBreaker.make"
       const bad: ReadonlyArray<readonly [options: any, message: string]> = [
         [{ trip: undefined }, "trip must be an object, got undefined"],
+        [{ trip: { kind: "never" } }, `kind must be one of "consecutive", "count", "time", got "never"`],
+        [{ trip: { kind: "consecutive", failures: 0 } }, "failures must be an integer of at least 1, got 0"],
+        [{ trip: { kind: "count", size: 0, rate: 1 } }, "size must be an integer from 1 to 1000000, got 0"],
+        [{ trip: { kind: "count", size: 5, rate: 0 } }, "rate must be more than 0, and at most 1, got 0"],
+        [{ trip: { kind: "count", size: 5, rate: 1.5 } }, "rate must be more than 0, and at most 1, got 1.5"],
+        [{ trip: { kind: "count", size: 5, rate: 1, minimum: 6 } }, "minimum must be an integer from 1 to 5, got 6"],
+        [{ trip: { kind: "time", window: 0, rate: 1 } }, "window must be finite, and more than 0 milliseconds, got 0"],
+        [{ trip: { kind: "time", window: Infinity, rate: 1 } }, "window must be finite, and more than 0"],
+        [{ halfOpen: { after: NaN } }, "after must be 0 or more milliseconds, got NaN"],
+        [{ halfOpen: { after: Infinity } }, "after must be a finite number of milliseconds, got Infinity"],
+        [{ halfOpen: { after: 5, sample: 0 } }, "sample must be an integer of at least 1, got 0"],
+        [{ halfOpen: { after: 5, sample: 2, successes: 3 } }, "successes must be an integer from 1 to 2, got 3"],
+        [{ halfOpen: { after: { base: 5, factor: 0.5 } } }, "factor must be a finite number of at least 1, got 0.5"],
+        [{ name: 5 }, "name must be a string, got 5"],
         [{ trip: { kind: "time", window: -1, rate: 1 } }, "window must be 0 or more milliseconds, got -1"],
         [{ trip: { kind: "time", window: NaN, rate: 1 } }, "window must be 0 or more milliseconds, got NaN"],
         [{ halfOpen: undefined }, "halfOpen must be an object, got undefined"],

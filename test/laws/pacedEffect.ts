@@ -119,6 +119,23 @@ export const pacedEffect = (kind: Kind) =>
         assert.strictEqual(yield* refused({ key: 5 }), `TypeError: ${where} key must be a function, got 5`)
         assert.strictEqual(yield* refused({ onError: 5 }), `TypeError: ${where} onError must be a function, got 5`)
         assert.include(yield* refused({ edges: "no" }), `RangeError: ${where} edges must be one of`)
+        if (kind === "Debounce") {
+          for (const maxWait of [-1, NaN])
+            assert.strictEqual(
+              yield* refused({ maxWait }),
+              `RangeError: ${where} maxWait must be 0 or more milliseconds, got ${maxWait}`
+            )
+          assert.strictEqual(
+            yield* refused({ maxWait: 99 }),
+            `RangeError: ${where} maxWait must be at least the wait of 100 ms, got 99`
+          )
+          assert.strictEqual(
+            yield* refused({ maxWait: 100, edges: "leading" }),
+            `RangeError: ${where} maxWait must be given together with a trailing edge, got 100`
+          )
+        }
+        assert.include(yield* refused({ onClose: "stop" }), `RangeError: ${where} onClose must be one of`)
+        assert.strictEqual(yield* refused({ name: 5 }), `TypeError: ${where} name must be a string, got 5`)
         const unsafe: any = kind === "Debounce" ? Debounce.makeUnsafe : Throttle.makeUnsafe
         assert.throws(() => unsafe(f), TypeError, `${where} options must be an object, got undefined`)
       })

@@ -145,4 +145,18 @@ describe("CircuitBreaker (promise)", () => {
     assert.strictEqual(breaker.state, "closed")
     assert.deepStrictEqual(seen, ["closed open", "open closed"])
   })
+
+  it("the first of two changes may be answered from within: the second begins where that has left it", () => {
+    const seen: Array<string> = []
+    const breaker: CircuitBreaker = make({
+      onStateChange: ({ from, to }: CircuitBreakerChange) => {
+        seen.push(`${from} ${to}`)
+        if (to === "halfOpen") breaker.reset()
+      }
+    })
+    breaker.trip(0)
+    breaker.trip()
+    assert.strictEqual(breaker.state, "open")
+    assert.deepStrictEqual(seen, ["closed open", "open halfOpen", "halfOpen closed", "closed open"])
+  })
 })

@@ -88,6 +88,20 @@ export const pacedFunction = (kind: Kind): void => {
         await settle()
       }))
 
+    it("on a leading edge, sets one timer of the platform for a burst, and none for a call that its window covers", () =>
+      withFakeTimers(async () => {
+        const set = vi.spyOn(globalThis, "setTimeout")
+        const f = vi.fn()
+        const self = functionOf(kind, f, 100, { edges: "leading" })
+        for (let i = 0; i < 1_000; i++) self.trigger(i)
+        await settle()
+        for (let i = 0; i < 1_000; i++) void self(i)
+        await settle()
+        assert.deepStrictEqual([f.mock.calls, set.mock.calls.length], [[[0]], 1])
+        vi.advanceTimersByTime(100)
+        assert.deepStrictEqual([self.stats().keys, set.mock.calls.length, vi.getTimerCount()], [0, 1, 0])
+      }))
+
     it("gives the callers of a run one promise, with what the function gives, or the original error", async () => {
       const oops = new Error("oops")
       const self = functionOf(
@@ -286,6 +300,18 @@ export const pacedFunction = (kind: Kind): void => {
       assert.throws(make(f, 1, { key: "id" }), TypeError, `${kind}: key must be a function, got "id"`)
       assert.throws(make(f, 1, { onError: 5 }), TypeError, `${kind}: onError must be a function, got 5`)
       assert.throws(make(f, 1, { edges: "none" }), RangeError, `${kind}: edges must be one of`)
+      assert.throws(make(f, 1, { onClose: "stop" }), RangeError, `${kind}: onClose must be one of`)
+      assert.throws(make(f, 1, { name: 5 }), TypeError, `${kind}: name must be a string, got 5`)
+      if (kind === "debounce") {
+        for (const maxWait of [-1, NaN])
+          assert.throws(make(f, 1, { maxWait }), RangeError, "debounce: maxWait must be 0 or more milliseconds")
+        assert.throws(
+          make(f, 5, { maxWait: 4 }),
+          RangeError,
+          "debounce: maxWait must be at least the wait of 5 ms, got 4"
+        )
+        assert.throws(make(f, 5, { maxWait: 9, edges: "leading" }), RangeError, "given together with a trailing edge")
+      }
       assert.throws(make(f, 1, null), TypeError, `${kind}: options must be an object, got null`)
       assert.throws(() => (functions[kind] as any).from({}), TypeError)
     })
