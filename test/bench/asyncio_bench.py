@@ -6,6 +6,7 @@ usage: python3 asyncio_bench.py WORKLOAD OPERATIONS WARM_UP_MS MEASURE_MS
 """
 
 import asyncio
+import concurrent.futures
 import statistics
 import sys
 import time
@@ -251,6 +252,46 @@ async def first_completed(coroutines):
     await asyncio.wait(pending)
 
 
+def pass_by(data=None):
+    return data
+
+
+def in_thread(*args, at_once=False):
+    async def prepare(n):
+        return await elsewhere(n, lambda: asyncio.to_thread(pass_by, *args), at_once)
+
+    return prepare
+
+
+def in_process(*, at_once=False):
+    executor = None
+
+    async def prepare(n):
+        nonlocal executor
+        if executor is None:
+            executor = concurrent.futures.ProcessPoolExecutor(2)
+        loop = asyncio.get_running_loop()
+        return await elsewhere(n, lambda: loop.run_in_executor(executor, pass_by), at_once)
+
+    return prepare
+
+
+async def elsewhere(n, call, at_once):
+    """One call after the other, or all at once, of workers that have started."""
+    await asyncio.gather(*(call() for _ in range(64)))
+
+    async def run():
+        if at_once:
+            return len(await asyncio.gather(*(call() for _ in range(n))))
+        done = 0
+        for _ in range(n):
+            await call()
+            done += 1
+        return done
+
+    return run
+
+
 async def memory(n):
     lock = asyncio.Lock()
     await lock.acquire()
@@ -289,6 +330,11 @@ WORKLOADS = {
     "timeout_in_turn": started(timeout_in_turn),
     "first-success": raced(first_success, others_fail=True),
     "first-completed": raced(first_completed, others_fail=False),
+    "thread": in_thread(),
+    "thread-at-once": in_thread(at_once=True),
+    "thread-bytes": in_thread(bytes(100_000)),
+    "process": in_process(),
+    "process-at-once": in_process(at_once=True),
 }
 
 

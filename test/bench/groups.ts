@@ -1,6 +1,6 @@
 /** What it costs to have many pieces of work in a group that ends when all of them have. */
 import { effects, fibers, forked, functions, sized, started } from "./bodies.js"
-import { effectAll, fiberSet } from "./tasks.js"
+import { effectAll, fiberSet, fiberSetThatHears } from "./tasks.js"
 import { ours, type Workload } from "./workload.js"
 
 export const workloads: ReadonlyArray<Workload> = [
@@ -17,6 +17,7 @@ export const workloads: ReadonlyArray<Workload> = [
         )
       },
       FiberSet: fiberSet,
+      "FiberSet, hearing of failures": fiberSetThatHears,
       "Effect.all": effectAll,
       [fibers]: forked
     })

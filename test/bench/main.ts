@@ -2,7 +2,7 @@
  * Runs the workloads: each contender in a process of its own, the contenders taking turns over several repetitions, so that
  * what else the machine does hits all alike.
  *
- * usage: npm run bench -- [--filter NAME] [--quick] [--json | --markdown]
+ * usage: npm run bench -- [--filter NAME]... [--quick] [--json | --markdown]
  */
 import { execFile } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -10,7 +10,7 @@ import { availableParallelism, cpus, release } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs, promisify } from "node:util"
 import { type Budget, measure } from "./measure.js"
-import { compare, markdown, type Row, text, widths } from "./report.js"
+import { compare, merged, type Row, text, widths } from "./report.js"
 import type { Contender, Workload } from "./workload.js"
 
 const groups = [
@@ -29,6 +29,9 @@ const groups = [
   "timeouts",
   "retries",
   "breakers",
+  "executors",
+  "bridges",
+  "policies",
   "memory"
 ]
 
@@ -37,7 +40,7 @@ const load = async (group: string): Promise<ReadonlyArray<Workload>> =>
 
 const { values: args } = parseArgs({
   options: {
-    filter: { type: "string" },
+    filter: { type: "string", multiple: true, default: [] },
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     markdown: { type: "boolean", default: false },
@@ -102,8 +105,10 @@ const sizesOf = ({ flat, sizes }: Workload): ReadonlyArray<number> =>
 /** The contenders of a workload at each of its sizes, with ours, that match the filter. */
 const bench = async (group: string, workload: Workload): Promise<ReadonlyArray<Row>> => {
   const names = Object.keys(workload.contenders)
-  const matches = (name: string) => name.toLowerCase().includes((args.filter ?? "").toLowerCase())
-  const wanted = matches(workload.name) ? names : names.filter(matches)
+  const matches = (name: string) => args.filter.some((part) => name.toLowerCase().includes(part.toLowerCase()))
+  const whole = args.filter.length === 0 || matches(workload.name)
+  // In the table all rows of a workload are of one run, for they are ratios to its first.
+  const wanted = whole ? names : args.markdown ? [] : names.filter(matches)
   if (wanted.length === 0) return []
   const measured = new Map<string, Map<number, number>>()
   for (const size of sizesOf(workload)) {
@@ -129,6 +134,14 @@ const machine = (): string =>
   `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? "unknown"}), Node ${process.versions.node}, ${process.platform} ${release()}, ` +
   `${new Date().toISOString().slice(0, 10)}.`
 
+/** The table with these rows in it: a run of some workloads leaves those of the others as they are. */
+const writeTable = async (rows: ReadonlyArray<Row>): Promise<void> => {
+  const readme = here("../README.md")
+  const [before, table, after] = readFileSync(readme, "utf8").split(/<!-- (?:table|end) -->/)
+  const all = (await Promise.all(groups.map(load))).flat().map(({ name }) => name)
+  writeFileSync(readme, `${before}<!-- table -->\n${machine()}\n\n${merged(all, rows, table!)}\n<!-- end -->${after}`)
+}
+
 const main = async (): Promise<void> => {
   const rows: Array<Row> = []
   if (!args.json) console.log(`${machine()}\n\n${text(widths)}`)
@@ -153,11 +166,7 @@ const main = async (): Promise<void> => {
     const aimed = rows.filter((row) => row.met !== undefined).length
     console.log(`\n${aimed - missed} of ${aimed} aims met`)
   }
-  if (args.markdown) {
-    const readme = here("../README.md")
-    const [before, , after] = readFileSync(readme, "utf8").split(/<!-- (?:table|end) -->/)
-    writeFileSync(readme, `${before}<!-- table -->\n${machine()}\n\n${markdown(rows)}\n<!-- end -->${after}`)
-  }
+  if (args.markdown) await writeTable(rows)
 }
 
 await (args.child === undefined ? main() : child(JSON.parse(args.child) as Job))

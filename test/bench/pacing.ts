@@ -1,5 +1,5 @@
 /** What a call of a debounced or throttled function costs, when there are very many: a burst of them, until the run at its end is over. */
-import { ours, type Workload } from "./workload.js"
+import { type Contender, ours, type Workload } from "./workload.js"
 
 /** Makes a function of which each call counts, and that runs another in the end. */
 type Maker = (f: (n: number) => unknown) => Promise<(n: number) => unknown>
@@ -23,8 +23,25 @@ const burst = (make: Maker) => async (operations: number) => {
   }
 }
 
-const contenders = (makers: Record<string, Maker>): Workload["contenders"] =>
-  Object.fromEntries(Object.entries(makers).map(([name, make]) => [name, burst(make)]))
+/**
+ * Calls of which only the first has to arrive; it does so before the burst is over. (A burst that takes longer than the wait is several
+ * windows of a throttle, and has as many runs.)
+ */
+const leading = (make: Maker) => async (operations: number) => {
+  let first = 0
+  const call = await make((n) => {
+    first ||= n
+  })
+  return () => {
+    for (let n = 1; n <= operations; n++) call(n)
+    return first === 1 ? operations : 0
+  }
+}
+
+const contenders = (makers: Record<string, Maker>, round: (make: Maker) => Contender = burst): Workload["contenders"] =>
+  Object.fromEntries(Object.entries(makers).map(([name, make]) => [name, round(make)]))
+
+const atFirst = { edges: "leading" } as const
 
 const sizes = [10_000, 1_000_000]
 
@@ -62,6 +79,42 @@ export const workloads: ReadonlyArray<Workload> = [
     aims: { [`${ours} trigger`]: 0 }
   },
   {
+    name: "debounced calls, leading",
+    sizes,
+    flat: { from: 10_000, factor: 1.5 },
+    contenders: contenders(
+      {
+        [ours]: async (f) => (await import("effect-concurrency/promise")).debounce(f, wait, atFirst),
+        [`${ours} trigger`]: async (f) =>
+          (await import("effect-concurrency/promise")).debounce(f, wait, atFirst).trigger,
+        "es-toolkit": async (f) => (await import("es-toolkit")).debounce(f, wait, { edges: ["leading"] }),
+        "@tanstack/pacer": async (f) =>
+          (await import("@tanstack/pacer")).debounce(f, { wait, leading: true, trailing: false }),
+        "p-debounce": async (f) =>
+          (await import("p-debounce")).default(async (n: number) => f(n), wait, { before: true })
+      },
+      leading
+    ),
+    aims: { [`${ours} trigger`]: 0 }
+  },
+  {
+    name: "throttled calls, leading",
+    sizes,
+    flat: { from: 10_000, factor: 1.5 },
+    contenders: contenders(
+      {
+        [ours]: async (f) => (await import("effect-concurrency/promise")).throttle(f, wait, atFirst),
+        [`${ours} trigger`]: async (f) =>
+          (await import("effect-concurrency/promise")).throttle(f, wait, atFirst).trigger,
+        "es-toolkit": async (f) => (await import("es-toolkit")).throttle(f, wait, { edges: ["leading"] }),
+        "@tanstack/pacer": async (f) =>
+          (await import("@tanstack/pacer")).throttle(f, { wait, leading: true, trailing: false })
+      },
+      leading
+    ),
+    aims: { [`${ours} trigger`]: 0 }
+  },
+  {
     name: "debounced calls, Effect",
     sizes,
     flat: { from: 10_000, factor: 1.5 },
@@ -95,6 +148,39 @@ export const workloads: ReadonlyArray<Workload> = [
               return operations
             })
           )
+      }
+    }
+  },
+  {
+    name: "throttled calls, leading, Effect",
+    sizes,
+    flat: { from: 10_000, factor: 1.5 },
+    upTo: { "Stream.throttle": 10_000 },
+    contenders: {
+      [ours]: async (operations) => {
+        const { Throttle } = await import("effect-concurrency")
+        const { Effect } = await import("effect")
+        let ran = 0
+        const throttled = Throttle.makeUnsafe((n: number) => Effect.sync(() => (ran += n)), {
+          interval: wait,
+          ...atFirst
+        })
+        const program = Effect.forEach(Array.from({ length: operations }), (_, n) => throttled.trigger(n + 1), {
+          discard: true
+        })
+        return async () => {
+          await Effect.runPromise(Effect.zipRight(program, throttled.flush))
+          return ran > 0 ? operations : 0
+        }
+      },
+      // It decides about chunks; here there is one for each call.
+      "Stream.throttle": async (operations) => {
+        const { Effect, Stream } = await import("effect")
+        const passed = Stream.range(1, operations, 1).pipe(
+          Stream.throttle({ cost: () => 1, units: 1, duration: wait, strategy: "enforce" }),
+          Stream.runCount
+        )
+        return async () => ((await Effect.runPromise(passed)) > 0 ? operations : 0)
       }
     }
   }

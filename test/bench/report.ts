@@ -34,8 +34,10 @@ export const compare = (workload: Workload, measured: Measured): ReadonlyArray<R
   )
 }
 
+const isFloor = (name: string): boolean => name.startsWith("floor")
+
 const ratioAim = ({ aims }: Workload, contender: string, ratio: number) => {
-  const aim = aims?.[contender] ?? 1
+  const aim = aims?.[contender] ?? (isFloor(contender) ? 0 : 1)
   return aim === 0 ? undefined : { aim: `ratio >= ${Number(aim.toFixed(2))}`, met: ratio >= aim * (1 - noise) }
 }
 
@@ -43,7 +45,7 @@ const ratioAim = ({ aims }: Workload, contender: string, ratio: number) => {
 const flatAim = ({ contenders, flat }: Workload, measured: Measured, size: number) => {
   if (flat === undefined || size <= flat.from) return undefined
   const [ours, ...others] = Object.keys(contenders)
-  const floor = others.find((name) => name.startsWith("floor"))
+  const floor = others.find(isFloor)
   const growth = (name: string) => measured.get(name)!.get(size)! / measured.get(name)!.get(flat.from)!
   const own = growth(ours!)
   const below = floor !== undefined && measured.get(floor)?.has(size) === true ? growth(floor) : 1
@@ -74,7 +76,14 @@ export const text = (row: Row | ReadonlyArray<string>): string => {
   return [...columns, aim!.padEnd(36), met].join("  ").trimEnd()
 }
 
-export const markdown = (rows: ReadonlyArray<Row>): string =>
-  [titles, ["---", "---:", "---", "---:", "---:", "---", "---"], ...rows.map(cells)]
-    .map((cells) => `| ${cells.join(" | ")} |`)
-    .join("\n")
+const line = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |`
+
+/** The table of these workloads, in their order, each with its new rows or, when it was not measured, with those that it had. */
+export const merged = (workloads: ReadonlyArray<string>, rows: ReadonlyArray<Row>, table: string): string => {
+  const old = table.split("\n").filter((line) => line.startsWith("| "))
+  const body = workloads.flatMap((name) => {
+    const measured = rows.filter(({ workload }) => workload === name).map((row) => line(cells(row)))
+    return measured.length > 0 ? measured : old.filter((line) => line.startsWith(`| ${name} |`))
+  })
+  return [line(titles), line(["---", "---:", "---", "---:", "---:", "---", "---"]), ...body].join("\n")
+}

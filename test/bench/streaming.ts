@@ -3,6 +3,17 @@ import { type Contender, ours, type Workload } from "./workload.js"
 
 const numbers = (length: number): ReadonlyArray<number> => Array.from({ length }, (_, i) => i)
 
+type Effects = (typeof import("effect"))["Effect"]
+type AnEffect<A> = import("effect").Effect.Effect<A>
+type AStream = import("effect").Stream.Stream<number>
+
+interface Modules {
+  readonly Effect: Effects
+  readonly Option: (typeof import("effect"))["Option"]
+  readonly Stream: (typeof import("effect"))["Stream"]
+  readonly Streaming: (typeof import("effect-concurrency"))["Streaming"]
+}
+
 /** An Effect stream, made of the two libraries, and gone through. */
 const stream =
   (make: (modules: Modules, items: ReadonlyArray<number>) => unknown, counts = (n: number) => n): Contender =>
@@ -13,7 +24,7 @@ const stream =
     const source = numbers(items)
     const program = Effect.suspend(() => {
       let count = 0
-      const stream = make({ ...effect, Streaming }, source) as import("effect").Stream.Stream<number>
+      const stream = make({ ...effect, Streaming }, source) as AStream
       return Effect.map(
         Stream.runForEach(stream, () => Effect.sync(() => count++)),
         () => counts(count)
@@ -22,11 +33,35 @@ const stream =
     return () => Effect.runPromise(program)
   }
 
-interface Modules {
-  readonly Effect: (typeof import("effect"))["Effect"]
-  readonly Stream: (typeof import("effect"))["Stream"]
-  readonly Streaming: (typeof import("effect-concurrency"))["Streaming"]
-}
+/** What is there without a stream: the same calls and the same count, in so many fibers that share the items, and nothing around. */
+const fibers =
+  (concurrency: number, call: (effect: Effects, n: number, count: AnEffect<unknown>) => AnEffect<unknown>): Contender =>
+  async (items) => {
+    const { Effect } = await import("effect")
+    const source = numbers(items)
+    const program = Effect.suspend(() => {
+      let next = 0
+      let done = 0
+      const count = Effect.sync(() => done++)
+      const loop = Effect.suspend(() =>
+        Effect.whileLoop({
+          while: () => next < items,
+          body: () => call(Effect, source[next++]!, count),
+          step: () => {}
+        })
+      )
+      const loops = Array.from({ length: concurrency }, () => loop)
+      const all =
+        concurrency === 1
+          ? loop
+          : Effect.flatMap(
+              Effect.forEach(loops, (loop) => Effect.forkDaemon(loop)),
+              (fibers) => Effect.forEach(fibers, (fiber) => fiber.await, { discard: true })
+            )
+      return Effect.map(all, () => done)
+    })
+    return () => Effect.runPromise(program)
+  }
 
 /** Async iterables of the facade. */
 const results =
@@ -47,17 +82,36 @@ const results =
     }
   }
 
-const generator: Contender = (items) => {
-  const source = numbers(items)
-  const items_ = async function* () {
-    for (const n of source) yield n
+/** What is there without us: `for await` over something of the language. */
+const plain =
+  (make: (items: ReadonlyArray<number>) => Iterable<number> | AsyncIterable<number>): Contender =>
+  (items) => {
+    const source = numbers(items)
+    return async () => {
+      let count = 0
+      for await (const _ of make(source)) count++
+      return count
+    }
   }
-  return async () => {
-    let count = 0
-    for await (const _ of items_()) count++
-    return count
+
+/** The same with calls: so many loops, each in an `async` function, that share the items. */
+const loops =
+  (concurrency: number, call: (n: number) => Promise<unknown>): Contender =>
+  (items) => {
+    const source = numbers(items)
+    return async () => {
+      let count = 0
+      const rest = source.values()
+      const loop = async () => {
+        for (const n of rest) {
+          await call(n)
+          count++
+        }
+      }
+      await Promise.all(Array.from({ length: concurrency }, loop))
+      return count
+    }
   }
-}
 
 const pMap =
   (concurrency: number): Contender =>
@@ -92,6 +146,13 @@ const later = async function* (items: ReadonlyArray<number>) {
 const sizes = [10_000]
 const half = (n: number) => n * 2
 
+/** The predicate of the filters: for one in two. */
+const isEven = (n: number) => n % 2 === 0
+
+/** How the floor is called: what it is made of. */
+const floor = (concurrency: number, of: "loop" | "fiber") =>
+  concurrency === 1 ? "floor: a loop" : `floor: ${concurrency} ${of}s`
+
 export const workloads: ReadonlyArray<Workload> = [
   {
     name: "stream of an iterable, Effect",
@@ -100,17 +161,19 @@ export const workloads: ReadonlyArray<Workload> = [
     aims: { "Stream.fromIterable": 0 },
     contenders: {
       [ours]: stream(({ Streaming }, items) => Streaming.fromIterable(items)),
-      "Stream.fromIterable": stream(({ Stream }, items) => Stream.fromIterable(items))
+      "Stream.fromIterable": stream(({ Stream }, items) => Stream.fromIterable(items)),
+      [floor(1, "fiber")]: fibers(1, (_, __, count) => count)
     }
   },
   {
     name: "stream of an iterable, promise",
     sizes: [100_000],
-    // The floor: a generator of the language, which does not let the event loop turn either.
+    // Not the same thing either.
     aims: { "async generator": 0 },
     contenders: {
       [ours]: results((Streaming, items) => Streaming.fromIterable(items)),
-      "async generator": generator
+      "async generator": plain(later),
+      "floor: for await": plain((items) => items)
     }
   },
   ...[1, 10].flatMap((concurrency): Array<Workload> => [
@@ -123,6 +186,9 @@ export const workloads: ReadonlyArray<Workload> = [
         ),
         "Stream.mapEffect": stream(({ Effect, Stream }, items) =>
           Stream.mapEffect(Stream.fromIterable(items), (n) => Effect.succeed(n), { concurrency })
+        ),
+        [floor(concurrency, "fiber")]: fibers(concurrency, (Effect, n, count) =>
+          Effect.flatMap(Effect.succeed(n), () => count)
         )
       }
     },
@@ -131,7 +197,8 @@ export const workloads: ReadonlyArray<Workload> = [
       sizes,
       contenders: {
         [ours]: results((Streaming, items) => Streaming.map(items, async (n) => n, { concurrency })),
-        "p-map": pMap(concurrency)
+        "p-map": pMap(concurrency),
+        [floor(concurrency, "loop")]: loops(concurrency, async (n) => n)
       }
     }
   ]),
@@ -139,20 +206,18 @@ export const workloads: ReadonlyArray<Workload> = [
     name: "stream filter, 10 at a time, promise",
     sizes,
     contenders: {
-      [ours]: results(
-        (Streaming, items) => Streaming.filter(items, async (n) => n % 2 === 0, { concurrency: 10 }),
-        half
-      ),
+      [ours]: results((Streaming, items) => Streaming.filter(items, async (n) => isEven(n), { concurrency: 10 }), half),
       "p-map": async (items) => {
         const { pMapIterable, pMapSkip } = await import("p-map")
         const source = numbers(items)
-        const call = async (n: number) => (n % 2 === 0 ? n : pMapSkip)
+        const call = async (n: number) => (isEven(n) ? n : pMapSkip)
         return async () => {
           let count = 0
           for await (const _ of pMapIterable(source, call, { concurrency: 10 })) count++
           return half(count)
         }
-      }
+      },
+      [floor(10, "loop")]: loops(10, async (n) => isEven(n))
     }
   },
   {
@@ -161,14 +226,15 @@ export const workloads: ReadonlyArray<Workload> = [
     contenders: {
       [ours]: stream(
         ({ Effect, Stream, Streaming }, items) =>
-          Streaming.filter(Stream.fromIterable(items), (n) => Effect.succeed(n % 2 === 0)),
+          Streaming.filter(Stream.fromIterable(items), (n) => Effect.succeed(isEven(n))),
         half
       ),
       "Stream.filterEffect": stream(
         ({ Effect, Stream }, items) =>
-          Stream.filterEffect(Stream.fromIterable(items), (n) => Effect.succeed(n % 2 === 0)),
+          Stream.filterEffect(Stream.fromIterable(items), (n) => Effect.succeed(isEven(n))),
         half
-      )
+      ),
+      [floor(1, "fiber")]: fibers(1, (Effect, n, count) => Effect.flatMap(Effect.succeed(isEven(n)), () => count))
     }
   },
   {
@@ -178,7 +244,8 @@ export const workloads: ReadonlyArray<Workload> = [
       [ours]: stream(({ Streaming }, items) => Streaming.fromAsyncIterable(later(items))),
       "Stream.fromAsyncIterable": stream(({ Stream }, items) =>
         Stream.fromAsyncIterable(later(items), (error) => error)
-      )
+      ),
+      "floor: for await": plain(later)
     }
   },
   {
@@ -188,7 +255,8 @@ export const workloads: ReadonlyArray<Workload> = [
       [ours]: nexts(({ Effect, Stream, Streaming }, items) =>
         Effect.runPromise(Streaming.toAsyncIterable(Stream.fromIterable(items)))
       ),
-      "Stream.toAsyncIterable": nexts(async ({ Stream }, items) => Stream.toAsyncIterable(Stream.fromIterable(items)))
+      "Stream.toAsyncIterable": nexts(async ({ Stream }, items) => Stream.toAsyncIterable(Stream.fromIterable(items))),
+      "floor: async generator": plain(later)
     }
   },
   {
@@ -197,14 +265,23 @@ export const workloads: ReadonlyArray<Workload> = [
     contenders: {
       [ours]: stream(
         ({ Effect, Stream, Streaming }, items) =>
-          Streaming.filter(Stream.fromIterable(items), (n) => Effect.succeed(n % 2 === 0), { concurrency: 10 }),
+          Streaming.filter(Stream.fromIterable(items), (n) => Effect.succeed(isEven(n)), { concurrency: 10 }),
         half
       ),
-      "Stream.filterEffect, 1 at a time": stream(
-        ({ Effect, Stream }, items) =>
-          Stream.filterEffect(Stream.fromIterable(items), (n) => Effect.succeed(n % 2 === 0)),
+      // `Stream.filterEffect` asks about one at a time, so this is how it is done with several.
+      "Stream.mapEffect, filterMap": stream(
+        ({ Effect, Option, Stream }, items) =>
+          Stream.filterMap(
+            Stream.mapEffect(
+              Stream.fromIterable(items),
+              (n) => Effect.map(Effect.succeed(isEven(n)), (keeps) => (keeps ? Option.some(n) : Option.none())),
+              { concurrency: 10 }
+            ),
+            (kept) => kept
+          ),
         half
-      )
+      ),
+      [floor(10, "fiber")]: fibers(10, (Effect, n, count) => Effect.flatMap(Effect.succeed(isEven(n)), () => count))
     }
   }
 ]

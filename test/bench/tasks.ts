@@ -19,6 +19,19 @@ export const effectAll = async (bodies: Bodies) => {
   return Effect.all(bodies, { concurrency: "unbounded", discard: true })
 }
 
+/** A set whose `awaitEmpty` does not hear of failures, beside the `join` that does: what a group does, as far as a set can. */
+export const fiberSetThatHears = async (bodies: Bodies) => {
+  const { Effect, FiberSet } = await import("effect")
+  return Effect.scoped(
+    Effect.flatMap(FiberSet.make(), (set) =>
+      Effect.zipRight(
+        Effect.forEach(bodies, (body) => FiberSet.run(set, body), { discard: true }),
+        Effect.raceFirst(FiberSet.join(set), FiberSet.awaitEmpty(set))
+      )
+    )
+  )
+}
+
 export const workloads: ReadonlyArray<Workload> = [
   {
     name: "tasks, Effect",
@@ -52,6 +65,7 @@ export const workloads: ReadonlyArray<Workload> = [
         )
       },
       FiberSet: fiberSet,
+      "FiberSet, hearing of failures": fiberSetThatHears,
       [fibers]: forked
     })
   },

@@ -22,7 +22,7 @@ export interface Workload {
   readonly contenders: Readonly<Record<string, Contender | Python>>
   /** The largest size for a contender that cannot stand more. */
   readonly upTo?: Readonly<Record<string, number>>
-  /** The least ratio (theirs / ours) we want. Default 1: not ahead of us. 0: shown for information. */
+  /** The least ratio (theirs / ours) we want. Default 1: not ahead of us; for a floor 0: shown for information. */
   readonly aims?: Readonly<Record<string, number>>
   /** Ours at this size or a larger one should cost, an operation, at most `factor` times what it costs at the size `from`. */
   readonly flat?: { readonly from: number; readonly factor: number }

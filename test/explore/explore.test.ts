@@ -1,5 +1,6 @@
 /** Every scenario under every model of it, with one preemption, for two to three seconds a primitive. `npm run explore` goes further. */
 import * as effect from "effect-concurrency"
+import * as http from "effect-concurrency/HttpLimits"
 import * as promise from "effect-concurrency/promise"
 import { Explore } from "effect-concurrency/testing"
 import { Effect } from "effect"
@@ -8,7 +9,7 @@ import * as models from "../testing/models.js"
 import { scenarios } from "./scenarios.js"
 import { fork, judge, Recording } from "./tools.js"
 
-const library = { effect, promise }
+const library = { effect, promise, http }
 const fidelities: ReadonlyArray<Explore.Model> = ["taskOrder", "elastic", "aggressive"]
 const cases = scenarios.flatMap((explored) => (explored.models ?? fidelities).map((model) => ({ explored, model })))
 
@@ -19,8 +20,18 @@ const rate = 3
 describe("explored", () => {
   it("all primitives are, under all models, in promises alone and mixed with fibers", () => {
     const waits = ["Semaphore", "Mutex", "Guarded", "Event", "Condition", "Barrier", "WorkQueue"]
-    const tasks = ["Task", "Background", "TaskGroup", "Shield", "Wait", "Streaming"]
-    const times = ["Timeout", "Retry", "Debounce", "Throttle", "RateLimiter", "CircuitBreaker", "Bulkhead", "Policy"]
+    const tasks = ["Task", "Deferred", "Background", "TaskGroup", "Shield", "Wait", "Streaming"]
+    const times = [
+      "Timeout",
+      "Retry",
+      "Debounce",
+      "Throttle",
+      "RateLimiter",
+      "CircuitBreaker",
+      "Bulkhead",
+      "Policy",
+      "HttpLimits"
+    ]
     const primitives = [...waits, ...tasks, ...times]
     expect(new Set(scenarios.map(({ primitive }) => primitive))).toEqual(new Set(primitives))
     for (const primitive of primitives) {

@@ -3,6 +3,7 @@
  * the share reaches, and then by chance, to a million schedules together.
  */
 import * as effect from "effect-concurrency"
+import * as http from "effect-concurrency/HttpLimits"
 import * as promise from "effect-concurrency/promise"
 import { Explore } from "effect-concurrency/testing"
 import { readFileSync, writeFileSync } from "node:fs"
@@ -21,7 +22,7 @@ const { values } = parseArgs({
 
 const total = values.runs === undefined ? (values.quick ? 100_000 : 1_000_000) : Number(values.runs)
 const readme = "test/README.md"
-const library = { effect, promise }
+const library = { effect, promise, http }
 if (values.markdown && values.filter !== "") throw new Error("--markdown writes the whole table: without --filter")
 const models: ReadonlyArray<Explore.Model> = ["taskOrder", "elastic", "aggressive"]
 

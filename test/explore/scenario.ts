@@ -1,11 +1,13 @@
 /** What the explorer is set on: scenarios as functions of the library, so that they run against ours, and against one with a bug in it. */
 import type * as Effects from "effect-concurrency"
+import type * as Http from "effect-concurrency/HttpLimits"
 import type * as Promises from "effect-concurrency/promise"
 import type { Explore } from "effect-concurrency/testing"
 
 export interface Library {
   readonly effect: typeof Effects
   readonly promise: typeof Promises
+  readonly http: typeof Http
 }
 
 export interface Explored {

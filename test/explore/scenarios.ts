@@ -5,8 +5,10 @@ import * as Bulkhead from "./Bulkhead.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import * as Condition from "./Condition.js"
 import * as Debounce from "./Debounce.js"
+import * as Deferred from "./Deferred.js"
 import * as Event from "./Event.js"
 import * as Guarded from "./Guarded.js"
+import * as HttpLimits from "./HttpLimits.js"
 import * as Mutex from "./Mutex.js"
 import * as Policy from "./Policy.js"
 import * as RateLimiter from "./RateLimiter.js"
@@ -31,6 +33,7 @@ export const scenarios: ReadonlyArray<Explored> = [
   Barrier,
   WorkQueue,
   Task,
+  Deferred,
   Background,
   TaskGroup,
   Shield,
@@ -43,5 +46,6 @@ export const scenarios: ReadonlyArray<Explored> = [
   Throttle,
   CircuitBreaker,
   Bulkhead,
-  Policy
+  Policy,
+  HttpLimits
 ].flatMap((module) => module.scenarios)

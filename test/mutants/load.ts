@@ -35,6 +35,7 @@ const patching = (patch: Patch): Plugin => ({
 const entry = `
   export * as effect from "./src/index.ts"
   export * as promise from "./src/promise/index.ts"
+  export * as http from "./src/HttpLimits.ts"
 `
 
 const cache = join(root, "node_modules/.cache")

@@ -810,7 +810,7 @@ const wait: ReadonlyArray<Mutant> = [
     primitive: "Wait",
     why: "A listener more for each wait, until the fiber ends.",
     file: "src/Wait.ts",
-    find: "for (const forget of subscriptions) forget()",
+    find: "if (!over) forget() // which looks through all who listen",
     replace: "",
     caughtBy: "fibers that are waited for know nothing of it afterwards, and run on, whoever is interrupted"
   },
@@ -852,6 +852,107 @@ const wait: ReadonlyArray<Mutant> = [
     find: `if (gone && state.losers === "keep") state.losers = "interruptAndWait"`,
     replace: "",
     caughtBy: "an interrupted caller keeps nobody"
+  },
+  {
+    name: "a race whose caller is interrupted in the tick of a failure, which nobody hears of",
+    primitive: "Wait",
+    why: "It was the result, so it is not reported; and the result is nobody's.",
+    file: "src/Wait.ts",
+    find: "return Effect.zipRight(close(true), gone(reasons, cause))",
+    replace: "return Effect.zipRight(close(true), gone([], cause))",
+    caughtBy:
+      "a member that fails in a race: somebody has the failure, or it is reported, and never both, whoever is interrupted"
+  },
+  {
+    name: "a race whose caller is interrupted while those who lost clean up, and which gives its failure all the same",
+    primitive: "Wait",
+    why: "An interruption takes a failure away from whoever would have heard of it.",
+    file: "src/Wait.ts",
+    find: "Effect.matchCauseEffect(Effect.zipRight(close(false), restore(Effect.void)), {",
+    replace: "Effect.matchCauseEffect(close(false), {",
+    caughtBy:
+      "a member that fails in a race: somebody has the failure, or it is reported, and never both, whoever is interrupted"
+  },
+  {
+    name: "a race that keeps the failure of a task which nobody had of it",
+    primitive: "Wait",
+    why: "Whoever listens to a task has asked for its failure, and then is interrupted.",
+    file: "src/Wait.ts",
+    find: `      listeners.forEach((listener) => wake(listener.leave()))
+      return Effect.forEach(failed`,
+    replace: `      return Effect.forEach(failed`,
+    caughtBy:
+      "a task that fails in a race: somebody has the failure, or it is reported, and never both, whoever is interrupted"
+  },
+  {
+    name: "a race that fails as a task has failed, and lets that be reported",
+    primitive: "Wait",
+    why: "It leaves the task as if another had won.",
+    file: "src/Wait.ts",
+    find: "core.reasons(state).forEach(keep)",
+    replace: "",
+    caughtBy:
+      "a task that fails in a race: somebody has the failure, or it is reported, and never both, whoever is interrupted"
+  },
+  {
+    name: "a race that stays in the list of a task that it does not own",
+    primitive: "Wait",
+    why: "A waiter more for each race, until the task ends.",
+    file: "src/core/task.ts",
+    find: "return leave(this.task, this.ticket)",
+    replace: "return undefined",
+    caughtBy: "tasks that are waited for know nothing of it afterwards, and run on, whoever is interrupted"
+  },
+  {
+    name: "a race of async functions that stays in the list of a task",
+    primitive: "Wait",
+    why: "The same: what `then` leaves in a promise cannot be taken back, and so nobody thinks of it.",
+    file: "src/promise/Wait.ts",
+    find: "wake(this.watch.leave())",
+    replace: "",
+    caughtBy:
+      "promises: a task that is raced, waited for and read of knows nothing of it afterwards, whoever is aborted"
+  }
+]
+
+const deferred: ReadonlyArray<Mutant> = [
+  {
+    name: "a deferred result that says yes to everybody",
+    primitive: "Deferred",
+    why: "The first counts, and the others are told that they did.",
+    file: "src/promise/Deferred.ts",
+    find: "if (state.outcome) return false",
+    replace: "",
+    caughtBy: "promises: one of two has settled it, and whoever waits hears of that one or leaves, whoever is aborted"
+  },
+  {
+    name: "a shared result that says yes to plain code whatever the effect side has done",
+    primitive: "Deferred",
+    why: "It does not look at what settling it gave.",
+    file: "src/Task.ts",
+    find: `settle(outcome._tag === "Success" ? Exit.succeed(outcome.value) : Exit.fail(outcome.error as E)),`,
+    replace: `(settle(outcome._tag === "Success" ? Exit.succeed(outcome.value) : Exit.fail(outcome.error as E)), true),`,
+    caughtBy: "settled from either side at once, one of them has done it, and all who wait hear of that one"
+  },
+  {
+    name: "a shared result that plain code never hears of",
+    primitive: "Deferred",
+    why: "It is put down, and nobody is woken.",
+    file: "src/Task.ts",
+    find: `          wake(
+            core.end(`,
+    replace: `          void (
+            core.end(`,
+    caughtBy: "a fiber and an async function settle it and wait for it: one has done it, and both hear the same"
+  },
+  {
+    name: "a shared result whose plain side hears of a failure as a value",
+    primitive: "Deferred",
+    why: "Both are outcomes.",
+    file: "src/promise/Task.ts",
+    find: `return outcome._tag === "Success" ? outcome.value : Promise.reject(errorOf(outcome))`,
+    replace: `return outcome._tag === "Success" ? outcome.value : errorOf(outcome)`,
+    caughtBy: "promises: one of two has settled it, and whoever waits hears of that one or leaves, whoever is aborted"
   }
 ]
 
@@ -939,6 +1040,71 @@ const streaming: ReadonlyArray<Mutant> = [
     find: "return Effect.flatMap(this.dismiss, () => {",
     replace: "return Effect.flatMap(Effect.void, () => {",
     caughtBy: "nothing runs and the source is closed once, whenever the consumer is interrupted (in order)"
+  },
+  {
+    name: "an iterator whose throw forgets what was thrown",
+    primitive: "Streaming",
+    why: "It closes, and says that all is well.",
+    file: "src/internal/iterate.ts",
+    find: "if (errors.length > 0) this.resolve(",
+    replace: "if (result instanceof core.Failed) this.resolve(",
+    caughtBy: "next, and throw meanwhile: both settle, and the finalizers have run"
+  },
+  {
+    name: "an iterator that is left when its stream was told so",
+    primitive: "Streaming",
+    why: "The finalizers still run when the loop has been left.",
+    file: "src/internal/iterate.ts",
+    find: "else interruptNow(fiber, fiber)",
+    replace: "else (interruptNow(fiber, fiber), this.step(core.closed(this.state)))",
+    caughtBy: "break, while somebody else asks: the finalizers have run when the loop is left, and the other settles"
+  },
+  {
+    name: "a flow that tells the first of those who wait that it has ended",
+    primitive: "Streaming",
+    why: "The second asked for an item as well, and waits for ever: Effect's own iterator does so.",
+    file: "src/core/streaming.ts",
+    find: "for (let ticket = waitList.shift(list); ticket; ticket = waitList.shift(list)) {",
+    replace: "for (let ticket = waitList.shift(list); ticket; ticket = undefined) {",
+    caughtBy: "three next of a stream of one item, and one when it has ended: each settles, in order"
+  },
+  {
+    name: "a flow that drops the item that comes while it is left",
+    primitive: "Streaming",
+    why: "The queue has handed it over already.",
+    file: "src/core/streaming.ts",
+    find: `return advance(state, handLate(state, items))`,
+    replace: `return advance(state)`,
+    caughtBy: "promises: next of a queue twice, and return meanwhile: all settle, in order, and no item is lost"
+  },
+  {
+    name: "a flow that is closed before its source has answered",
+    primitive: "Streaming",
+    why: "The answer was on its way, with an item.",
+    file: "src/promise/flow.ts",
+    find: "} else if (state.asked) void turn().then(() => this.step(core.closed(state, failure)))",
+    replace: "}",
+    caughtBy: "promises: next of a queue twice, and throw meanwhile: all settle, in order, and no item is lost"
+  },
+  {
+    name: "a queue's iterator that is left while it waits",
+    primitive: "Streaming",
+    why: "Its place in the line stays, and takes the item that comes next with it.",
+    file: "src/promise/WorkQueue.ts",
+    find: "value: await this.take({ signal })",
+    replace: "value: await this.take()",
+    caughtBy:
+      "promises: next of a queue twice, and the queue's own return meanwhile: all settle, in order, and no item is lost"
+  },
+  {
+    name: "a queue's iterator that fails when the queue has ended",
+    primitive: "Streaming",
+    why: "The end of a queue is the end of a loop over it.",
+    file: "src/promise/WorkQueue.ts",
+    find: "if (signal.aborted || error instanceof QueueClosed) return done",
+    replace: "if (signal.aborted) return done",
+    caughtBy:
+      "promises: three next of a queue, a loop with a break, and what is left (its own iterator): in order, and done after the end"
   }
 ]
 
@@ -969,7 +1135,7 @@ const task: ReadonlyArray<Mutant> = [
     primitive: "Task",
     why: "The failure and the interruption come in the same tick.",
     file: "src/core/task.ts",
-    find: "return failure && settle(undefined, reporting!, failure)",
+    find: "return settle(undefined, reporting, undefined)",
     replace: "return undefined",
     caughtBy: "a failure is reported once, or somebody who waits has it"
   },
@@ -1018,12 +1184,9 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "The process ends, and nobody has read them.",
     file: "src/core/background.ts",
-    find: `  if (!reporting) return running.remove(state.works, task)
-  state.reporting++
-  return undefined
+    find: `  if (reporting) running.add(state.reports, entry)
 `,
-    replace: `  return running.remove(state.works, task)
-`,
+    replace: "",
     caughtBy: "a failure is reported once, before it is empty"
   },
   {
@@ -1031,7 +1194,7 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "Nobody waits for them.",
     file: "src/core/background.ts",
-    find: `  if (!isOpen(state)) return new BackgroundClosed(task.name)
+    find: `  if (!isOpen(state)) return new BackgroundClosed(entry.name)
 `,
     replace: "",
     caughtBy: "cancelAll and close, at any moment: everything ends, nothing is started later, nobody is left waiting"
@@ -1041,8 +1204,10 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "It waits for a task that never was.",
     file: "src/Background.ts",
-    find: `Effect.uninterruptible(Effect.asVoid(this.begin("Background.fireAndForget", effect, options)))`,
-    replace: `Effect.asVoid(this.begin("Background.fireAndForget", effect, options))`,
+    find: `    return Effect.uninterruptible(
+      Effect.suspend((): Effect.Effect<void, BackgroundClosed`,
+    replace: `    return Effect.flatten(
+      Effect.sync((): Effect.Effect<void, BackgroundClosed`,
     caughtBy: "fibers and async functions start there, and one of each kind waits until it is empty",
     model: "aggressive"
   },
@@ -1060,8 +1225,8 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "It waits for the others, who go on.",
     file: "src/core/background.ts",
-    find: "for (const each of state.works.works) chain = concat(chain, task.stop(each, reason))",
-    replace: "for (const each of [...state.works.works].slice(0, 1)) chain = concat(chain, task.stop(each, reason))",
+    find: "for (const each of tasks(state)) chain = concat(chain, task.stop(each, reason))",
+    replace: "for (const each of tasks(state).slice(0, 1)) chain = concat(chain, task.stop(each, reason))",
     caughtBy: "all are cancelled, and not only the first"
   },
   {
@@ -1111,8 +1276,8 @@ const taskGroup: ReadonlyArray<Mutant> = [
     primitive: "TaskGroup",
     why: "A fencepost.",
     file: "src/core/running.ts",
-    find: "state.works.delete(work) && state.works.size === 0",
-    replace: "state.works.delete(work) && state.works.size <= 1",
+    find: "return --state.size === 0 ?",
+    replace: "return --state.size <= 1 ?",
     caughtBy: "tasks are added while the group ends: each runs to its end, or is refused, or is stopped"
   },
   {
@@ -1138,26 +1303,27 @@ const taskGroup: ReadonlyArray<Mutant> = [
     primitive: "TaskGroup",
     why: "Promise.all: the second is lost.",
     file: "src/core/taskGroup.ts",
-    find: "state.failures.push({ ...how, ...membership })",
-    replace: "if (!state.stop) state.failures.push({ ...how, ...membership })",
+    find: "state.failures.push({ ...how, name, order })",
+    replace: "if (!state.stop) state.failures.push({ ...how, name, order })",
     caughtBy: "promises: a group waits for all, whoever fails or aborts it, and every promise settles"
   },
   {
     name: "a group that does not stop a task which has not begun",
     primitive: "TaskGroup",
     why: "It was told before there was a fiber to interrupt.",
-    file: "src/TaskGroup.ts",
-    find: "if (member.settled) interruptNow(fiber, fiber)",
+    file: "src/internal/worker.ts",
+    find: "if (worker.settled) interruptNow(fiber, fiber)",
     replace: "",
-    caughtBy: "cancel ends the tasks and not the body, whoever calls it"
+    caughtBy: "a failure stops the others and the body, and when the group ends all have ended",
+    model: "elastic"
   },
   {
     name: "a group that takes tasks in although it stops",
     primitive: "TaskGroup",
     why: "They are told nothing, and it waits for them.",
     file: "src/core/taskGroup.ts",
-    find: `return now === "open" ? { name`,
-    replace: `return now !== "closed" ? { name`,
+    find: `return now === "open" ? state`,
+    replace: `return now !== "closed" ? state`,
     caughtBy: "a task that comes when its group stops is refused, or told to stop"
   }
 ]
@@ -1177,9 +1343,10 @@ const shield: ReadonlyArray<Mutant> = [
     primitive: "Shield",
     why: "The work when it ends, and the caller when he has gone.",
     file: "src/core/shield.ts",
-    find: `  work.reported = true
+    find: `return undefined
+  work.reported = true
 `,
-    replace: "",
+    replace: "return undefined\n",
     caughtBy: "a failure has its caller, or is reported, once, also in the tick of the interruption",
     model: "elastic"
   },
@@ -1197,8 +1364,8 @@ const shield: ReadonlyArray<Mutant> = [
     primitive: "Shield",
     why: "A fencepost.",
     file: "src/core/running.ts",
-    find: "if (state.works.size === 0) return settle(undefined, ticket, undefined)",
-    replace: "if (state.works.size <= 1) return settle(undefined, ticket, undefined)",
+    find: "if (state.size === 0) return settle(undefined, ticket, undefined)",
+    replace: "if (state.size <= 1) return settle(undefined, ticket, undefined)",
     caughtBy: "closing waits for all that was taken in; what comes later is refused"
   },
   {
@@ -1225,6 +1392,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...wait,
   ...streaming,
   ...task,
+  ...deferred,
   ...background,
   ...taskGroup,
   ...shield,

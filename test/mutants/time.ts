@@ -70,6 +70,15 @@ const bulkhead: ReadonlyArray<Mutant> = [
     find: "if (of.waiting.size < backlog || semaphore.available(of, 1, 0)) return undefined",
     replace: "if (semaphore.available(of, 1, 0)) return undefined",
     caughtBy: "whoever is accepted runs, and as many are refused as have no place"
+  },
+  {
+    name: "a bulkhead that starts what was aborted after its grant",
+    primitive: "Bulkhead",
+    why: "Between a grant and the reaction to it lies a step of promises, and in that the signal may abort: nobody looks again.",
+    file: "src/promise/permits.ts",
+    find: "options ? () => (checkWait(where, options), f()) : f",
+    replace: "f",
+    caughtBy: "promises: what is aborted between its grant and its start does not start, and its permit goes on"
   }
 ]
 
@@ -118,10 +127,10 @@ const circuitBreaker: ReadonlyArray<Mutant> = [
     why: "Two who come at once are both let through: the check and the act are two steps.",
     file: "src/CircuitBreaker.ts",
     find: `      const epoch = circuit.begin()
-      if (epoch === undefined) return Effect.fail(circuit.refusal())
+      if (typeof epoch !== "number") return Effect.fail(epoch)
       return Effect.matchCauseEffect(restore(self), {`,
     replace: `      const epoch = circuit.begin()
-      if (epoch === undefined) return Effect.fail(circuit.refusal())
+      if (typeof epoch !== "number") return Effect.fail(epoch)
       circuit.state.running--
       return Effect.matchCauseEffect(restore(Effect.zipRight(Effect.sync(() => circuit.state.running++), self)), {`,
     caughtBy: "half open, no more run than the sample, and each place is free again, whoever is interrupted",
@@ -135,6 +144,15 @@ const circuitBreaker: ReadonlyArray<Mutant> = [
     find: "if (isInterruptedOnly(cause)) circuit.leave(epoch)\n          else circuit.failed",
     replace: "circuit.failed",
     caughtBy: "half open, no more run than the sample, and each place is free again, whoever is interrupted"
+  },
+  {
+    name: "a breaker that is opened by hand when its time is over, and tells nobody",
+    primitive: "CircuitBreaker",
+    why: "It was open, and is open; that it was half open in between is seen by the stats only. The first draft.",
+    file: "src/core/circuit.ts",
+    find: "    this.change(() => core.expire(this.state, now))\n",
+    replace: "",
+    caughtBy: "promises: who is told of the changes misses none, and each begins where the one before has ended"
   }
 ]
 
@@ -183,6 +201,54 @@ const rateLimiter: ReadonlyArray<Mutant> = [
     find: `    wake(event.set(this.over))\n`,
     replace: "",
     caughtBy: "a reservation comes, or is cancelled, for all who wait for it; and those behind it go"
+  },
+  {
+    name: "a rate limiter that keeps what a store granted to a caller who has gone meanwhile",
+    primitive: "RateLimiter",
+    why: "The answer finds nobody, and is thrown away: what it took is lost until the window has passed.",
+    file: "src/core/storeLimiter.ts",
+    find: `        this.giveBack(key.name, left, answer)\n`,
+    replace: "",
+    caughtBy:
+      "over a store that answers late: no more begin than it granted, and all else goes back to it, whoever is interrupted"
+  },
+  {
+    name: "a rate limiter that keeps what a store granted to an effect that did not begin",
+    primitive: "RateLimiter",
+    why: "Only who is in line is looked after.",
+    file: "src/core/storeLimiter.ts",
+    find: "if (answer !== undefined) this.giveBack(key.name, cost, answer)",
+    replace: "if (answer !== undefined) return undefined",
+    caughtBy:
+      "over a store that answers late: no more begin than it granted, and all else goes back to it, whoever is interrupted"
+  },
+  {
+    name: "a rate limiter that sleeps on a refusal from before something went back to the store",
+    primitive: "RateLimiter",
+    why: "The refusal and what was given back cross each other on the way.",
+    file: "src/core/rateStore.ts",
+    find: `  if (key.question === undefined) askAgain(key, now)\n}`,
+    replace: `}`,
+    caughtBy: "over a store: what goes back lets the next ask again at once, whoever is interrupted"
+  },
+  {
+    name: "a rate limiter that asks a store anew for each who comes",
+    primitive: "RateLimiter",
+    why: "Nobody looks whether a question is in flight: whose answer comes first goes first.",
+    file: "src/core/rateStore.ts",
+    find: `    if (isIdle(key)) key.wakeAt = now\n`,
+    replace: `    key.wakeAt = now\n`,
+    caughtBy:
+      "over a store that answers late: no more begin than it granted, and all else goes back to it, whoever is interrupted"
+  },
+  {
+    name: "a rate limiter whose line ends with a store's failure",
+    primitive: "RateLimiter",
+    why: "Those who were asked for are told; nobody asks for the next.",
+    file: "src/core/storeLimiter.ts",
+    find: `        if (chain === undefined) this.port.report(key.name, failure)\n        this.proceed(key, chain)`,
+    replace: `        if (chain === undefined) this.port.report(key.name, failure)\n        wake(chain)`,
+    caughtBy: "over a store that fails: its error is of those who were asked for, and the next have their turn"
   }
 ]
 
@@ -232,6 +298,56 @@ const retry: ReadonlyArray<Mutant> = [
     find: `{ name: "attempt", signal, grace, onError })`,
     replace: `{ name: "attempt", signal, grace: 0, onError })`,
     caughtBy: "promises: one attempt at a time, and none after the end, whoever is aborted"
+  },
+  {
+    name: "a retry that keeps the token of one who is interrupted in its pause",
+    primitive: "Retry",
+    why: "It is taken when the retry is decided, and spent on none: callers who give up empty the budget of the others.",
+    file: "src/Retry.ts",
+    find: "if (!began) core.abandon(policy)",
+    replace: "void began",
+    caughtBy: "whoever is interrupted in a pause leaves its token of the budget to the next"
+  }
+]
+
+const httpLimits: ReadonlyArray<Mutant> = [
+  {
+    name: "a client that reads the body of a refusal beside the next request",
+    primitive: "HttpLimits",
+    why: "Nobody waits for it, so the connection is not free, and the next request opens another.",
+    file: "src/HttpLimits.ts",
+    find: "Effect.ignore(timeout(100)(",
+    replace: "Effect.forkDaemon(timeout(100)(",
+    caughtBy:
+      "places come back, bodies are read before the next request, and nobody asks too early, whoever is interrupted"
+  },
+  {
+    name: "a client that reads the body of a refusal, however long that takes",
+    primitive: "HttpLimits",
+    why: "A server that is in trouble may never end it.",
+    file: "src/HttpLimits.ts",
+    find: "timeout(100)(Stream.runDrain(response.stream as Stream.Stream<unknown, unknown>))",
+    replace: "Stream.runDrain(response.stream as Stream.Stream<unknown, unknown>)",
+    caughtBy: "a body that never ends keeps nobody for long"
+  },
+  {
+    name: "a client that does not hear when it is to come back",
+    primitive: "HttpLimits",
+    why: "The header is looked for in errors only, and a client that does not fail on a status gives a response.",
+    file: "src/HttpLimits.ts",
+    find: "    retryAfterResult: given.retryAfterResult ?? retryAfter,\n",
+    replace: "",
+    caughtBy: "a pause that the server asks for keeps no place, and ends at once with an interruption"
+  },
+  {
+    name: "a client whose place goes with one who is interrupted",
+    primitive: "HttpLimits",
+    why: "Take, request, give back: three operations, and nothing that holds them together.",
+    file: "src/HttpLimits.ts",
+    find: `return HttpClient.transformResponse(withPermit as Semaphore.Semaphore["withPermit"])`,
+    replace: `return HttpClient.transformResponse((self) => Effect.zipLeft(Effect.zipRight((limit as any).take(1), self), (limit as any).release(1)) as any)`,
+    caughtBy:
+      "places come back, bodies are read before the next request, and nobody asks too early, whoever is interrupted"
   }
 ]
 
@@ -374,5 +490,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...timeout,
   ...retry,
   ...pacing,
-  ...policy
+  ...policy,
+  ...httpLimits
 ]
