@@ -10,7 +10,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-concurrency$/, replacement: `${src}index.ts` },
-      { find: /^effect-concurrency\/(promise|testing)$/, replacement: `${src}$1/index.ts` },
+      { find: /^effect-concurrency\/(promise|testing|worker)$/, replacement: `${src}$1/index.ts` },
       { find: /^effect-concurrency\/(.+)$/, replacement: `${src}$1.ts` }
     ]
   },
@@ -18,6 +18,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     slowTestThreshold: 250,
     testTimeout: 30_000,
+    globalSetup: "test/utils/build.ts",
     // Leak tests collect garbage before they measure.
     // Two at a time also where there are two processors: by default it would be one.
     poolOptions: {

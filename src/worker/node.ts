@@ -1,0 +1,136 @@
+/**
+ * The only place where Node's own modules are reached, and Bun's and Deno's, which go by the same names. They are looked up when they are
+ * needed and not imported, so that everything loads in a browser, too.
+ *
+ * @internal
+ */
+
+interface Modules {
+  readonly "node:worker_threads": WorkerThreads
+  readonly "node:child_process": ChildProcesses
+  readonly "node:v8": {
+    readonly getHeapStatistics: () => { readonly used_heap_size: number }
+    readonly serialize: (value: unknown) => unknown
+  }
+  readonly "node:os": { readonly availableParallelism: () => number }
+  readonly "node:fs": { readonly existsSync: (path: URL) => boolean }
+}
+
+/** A module of the platform, if it has that. */
+export const builtin = <Name extends keyof Modules>(name: Name): Modules[Name] | undefined =>
+  (globalThis as any).process?.getBuiltinModule?.(name)
+
+/** Milliseconds that only grow, for a thread that waits for another. */
+export const now = (): number => globalThis.performance.now()
+
+export type Output = "stdout" | "stderr"
+
+interface Stream {
+  write(chunk: string | Uint8Array): unknown
+  _write(chunk: string | Uint8Array, encoding: string, written: () => void): void
+  _writev: null
+}
+
+const stream = (output: Output): Stream => (globalThis as any).process[output]
+
+export const print = (to: Output, chunk: string | Uint8Array): void => void stream(to).write(chunk)
+
+/** Has a function take what this thread prints. */
+export const divert = (output: Output, take: (chunk: string | Uint8Array) => void): void => {
+  const to = stream(output)
+  to._writev = null
+  to._write = (chunk, encoding, written) => {
+    const isText = typeof chunk === "string" && /^utf-?8$/i.test(encoding)
+    // A copy: it may be a small piece of a large buffer, all of which would be cloned.
+    take(isText ? chunk : new Uint8Array((globalThis as any).Buffer.from(chunk, encoding)))
+    written()
+  }
+}
+
+/** What is used of `node:worker_threads`. */
+export interface WorkerThreads {
+  readonly Worker: new (url: URL, options: ThreadOptions) => Thread
+  readonly MessageChannel: new () => { readonly port1: Port; readonly port2: Port }
+  readonly parentPort: Port | null
+  readonly workerData: any
+  readonly receiveMessageOnPort: (port: Port) => { readonly message: any } | undefined
+}
+
+/** Options of Node that say what the program is. With one that says that it is a module, no thread can begin with a file. */
+const ofProgram = /^(?:--input-type|--eval|--print|-e|-p|-pe)(?:=.*)?$/
+
+/** The options of Node that a thread has; undefined: those of this one. */
+export const execArgv = (): ReadonlyArray<string> | undefined => {
+  const args = (globalThis as any).process.execArgv as ReadonlyArray<string>
+  if (!args.some((arg) => arg.startsWith("--input-type"))) return undefined
+  const isValue = (index: number) => ofProgram.test(args[index - 1] ?? "") && !args[index - 1]!.includes("=")
+  return args.filter((arg, index) => !ofProgram.test(arg) && !isValue(index))
+}
+
+export interface ThreadOptions {
+  readonly workerData?: unknown
+  readonly env?: Record<string, string | undefined>
+  readonly execArgv?: ReadonlyArray<string> | undefined
+  readonly transferList?: ReadonlyArray<unknown>
+  readonly resourceLimits?: ResourceLimits | undefined
+  readonly name?: string
+}
+
+/**
+ * How much memory a thread may use, in megabytes. The platform's own options: see `resourceLimits` in Node's `worker_threads`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResourceLimits {
+  readonly maxOldGenerationSizeMb?: number
+  readonly maxYoungGenerationSizeMb?: number
+  readonly codeRangeSizeMb?: number
+  readonly stackSizeMb?: number
+}
+
+/** What is used of `node:child_process`. */
+export interface ChildProcesses {
+  readonly fork: (module: URL, args: ReadonlyArray<string>, options: ForkOptions) => Child
+}
+
+export interface ForkOptions {
+  readonly serialization: "advanced"
+  readonly env?: Record<string, string | undefined>
+  readonly execArgv?: ReadonlyArray<string>
+}
+
+export interface Child {
+  readonly pid: number | undefined
+  readonly connected: boolean
+  send(message: unknown, callback?: (error: Error | null) => void): boolean
+  kill(signal: string): boolean
+  on(event: "message" | "error", listener: (value: any) => void): this
+  on(event: "close", listener: () => void): this
+  on(event: "exit", listener: (code: number | null, signal: string | null) => void): this
+  ref(): void
+  unref(): void
+  readonly channel?: { ref(): void; unref(): void }
+}
+
+export interface Thread {
+  on(event: "message" | "messageerror" | "error", listener: (value: any) => void): this
+  on(event: "exit", listener: (code: number) => void): this
+  postMessage(message: unknown, transfer?: ReadonlyArray<unknown>): void
+  ref(): void
+  unref(): void
+  terminate(): Promise<unknown>
+}
+
+export interface Port {
+  postMessage(message: unknown, transfer?: ReadonlyArray<unknown>): void
+  on(event: "message", listener: (message: any) => void): this
+  unref(): void
+  close(): void
+}
+
+/** How many threads the machine runs at a time. */
+export const parallelism = (): number =>
+  builtin("node:os")?.availableParallelism() ??
+  (globalThis as { navigator?: { hardwareConcurrency?: number } }).navigator?.hardwareConcurrency ??
+  1
