@@ -8,8 +8,11 @@ const isModule = (file: string): boolean => dirname(file) === "src" && file !== 
 const modules = sources.filter(isModule)
 const cores = sources.filter((file) => file.startsWith("src/core/"))
 
-/** Modules with an entry of their own and not in the index: they import `@effect/platform`, which need not be installed for the rest. */
-const apart = ["src/HttpLimits.ts"]
+/** Modules with an entry of their own and not in the index: what they import need not be installed for the rest. */
+const apart = new Set(["src/Executor.ts", "src/HttpLimits.ts", "src/NodeExecutor.ts"])
+
+/** Layers for one platform of a module that has the facade, and the tests. */
+const platforms = new Set(["src/NodeExecutor.ts"])
 
 /** Where an import points: a source file, or the name of a package. */
 const target = (file: string, specifier: string): string =>
@@ -47,10 +50,15 @@ const allowed: Record<string, (edge: Edge) => boolean> = {
   internal: ({ to }) => to === "effect" || inLayers(to, "core", "internal"),
   modules: ({ file, to }) =>
     to === "effect" ||
-    (to === "@effect/platform" && ["src/Executor.ts", ...apart].includes(file)) ||
-    inLayers(to, "core", "internal", "modules"),
+    (to === "@effect/platform" && apart.has(file)) ||
+    (to === "@effect/platform-node" && platforms.has(file)) ||
+    inLayers(to, "core", "internal", "modules", "worker"),
+  // What runs in a worker. It starts without Effect, and loads it when a function returned an effect.
+  worker: ({ file, to, typeOnly }) =>
+    inLayers(to, "core", "worker") ||
+    (to === "effect" && (typeOnly || ["src/worker/contract.ts", "src/worker/effects.ts"].includes(file))),
   promise: ({ file, to, typeOnly }) =>
-    inLayers(to, "core", "promise") || typeOnly || (isEffect(to) && runsEffects(file)),
+    inLayers(to, "core", "promise", "worker") || typeOnly || (isEffect(to) && runsEffects(file)),
   distributed: ({ file, to }) =>
     to === "effect" ||
     (to === "ioredis" && file === "src/distributed/redis.ts") ||
@@ -131,9 +139,16 @@ describe("seams", () => {
 
   it("nothing reads a clock or rolls dice outside the seams", () => {
     const others = sources.filter(
-      (file) => !["src/testing/seams.ts", "src/promise/clock.ts", "src/promise/random.ts"].includes(file)
+      (file) =>
+        !["src/testing/seams.ts", "src/promise/clock.ts", "src/promise/random.ts", "src/worker/node.ts"].includes(file)
     )
     expect(offenders(others, /\b(Date\.now|new Date|performance\.now|process\.hrtime|Math\.random)\b/g)).toEqual([])
+  })
+
+  it("Node's own modules are reached in one place", () => {
+    const others = sources.filter((file) => file !== "src/worker/node.ts")
+    expect(offenders(others, /\bgetBuiltinModule\b/g)).toEqual([])
+    expect(edges.filter(({ to }) => to.startsWith("node:"))).toEqual([])
   })
 
   it("an Effect is run for a promise caller in one place", () => {
@@ -153,10 +168,10 @@ describe("seams", () => {
     const own = sources.filter((file) => /\boverride wake\(\)/.test(codeOnly(read(file))))
     expect(own).toEqual([
       "src/RateLimiter.ts", // tells those who wait for a reservation
-      "src/TaskGroup.ts", // interrupts a member
       "src/Timeout.ts", // interrupts its work
       "src/internal/iterate.ts", // the one promise on the Effect side: an async iterator's answer
       "src/internal/task.ts", // interrupts a worker, runs a callback
+      "src/internal/worker.ts", // interrupts a worker
       "src/promise/RateLimiter.ts", // tells those who wait for a reservation
       "src/promise/Task.ts", // aborts a signal
       "src/promise/TaskGroup.ts", // aborts a member
@@ -196,7 +211,7 @@ describe("cores", () => {
 })
 
 describe("modules", () => {
-  it.each(modules)("%s has its facade and its test", (file) => {
+  it.each(modules.filter((file) => !platforms.has(file)))("%s has its facade and its test", (file) => {
     const stem = basename(file, ".ts")
     const missing = [`src/promise/${stem}.ts`, `test/${stem}.test.ts`].filter((other) => !existsSync(join(root, other)))
     expect(missing).toEqual([])
@@ -205,8 +220,8 @@ describe("modules", () => {
   it.each(modules)("%s is exported by both index files, unless it stands apart", (file) => {
     const stem = basename(file, ".ts")
     const line = `export * as ${stem} from "./${stem}.js"`
-    expect(read("src/index.ts").includes(line)).toBe(!apart.includes(file))
-    expect(read("src/promise/index.ts")).toContain(`from "./${stem}.js"`)
+    expect(read("src/index.ts").includes(line)).toBe(!apart.has(file))
+    expect(read("src/promise/index.ts").includes(`from "./${stem}.js"`)).toBe(!platforms.has(file))
   })
 
   it.each(["src/index.ts", "src/promise/index.ts", "src/testing/index.ts"])("%s only re-exports", (file) => {

@@ -81,6 +81,7 @@ describe("examples", () => {
           "effect-concurrency": ["../../../src/index.ts"],
           "effect-concurrency/promise": ["../../../src/promise/index.ts"],
           "effect-concurrency/testing": ["../../../src/testing/index.ts"],
+          "effect-concurrency/worker": ["../../../src/worker/index.ts"],
           "effect-concurrency/*": ["../../../src/*.ts"]
         }
       },

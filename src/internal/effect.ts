@@ -40,6 +40,9 @@ export const layerScoped = Layer.scoped
 export const tagClass = <Self, Shape>(id: string): Context.TagClass<Self, string, Shape> =>
   Context.Tag(id)<Self, Shape>()
 
+/** Effect 4: `Context.Service<Shape>(id)`. */
+export const tag = <Shape>(id: string): Context.Tag<Shape, Shape> => Context.GenericTag<Shape>(id)
+
 /** Calls a function with a fiber's exit; returns what prevents it. Effect 4: `fiber.addObserver` does so itself. */
 export const onFiberExit = <A, E>(
   fiber: Fiber.RuntimeFiber<A, E>,
@@ -161,6 +164,9 @@ export const runLater = (effect: Effect.Effect<unknown>): void => {
   Runtime.runFork(Runtime.defaultRuntime, effect, { immediate: false })
 }
 
+/** Runs an effect that does not wait for anything. */
+export const runNow = <A, E>(effect: Effect.Effect<A, E>): Exit.Exit<A, E> => Effect.runSyncExit(effect)
+
 /** Any fiber that runs, whatever comes of it. */
 export type AnyFiber = Fiber.RuntimeFiber<any, any>
 
@@ -231,3 +237,25 @@ export const scheduleFrom = <S, In, Out, R>(
       delay === undefined ? ScheduleDecision.done : ScheduleDecision.continueWith(ScheduleInterval.after(now + delay))
     ])
   )
+
+/**
+ * Runs an effect in the present step, as far as it comes, and gives its exit. One that has to wait is interrupted; what of its cleanup does not
+ * wait is done then, too, and `later` hears how it ended when it has: here, or after the rest of it. Effect 4: `Effect.runForkWith` on a
+ * `MixedScheduler`.
+ */
+export const runInPlace = <A, E>(
+  effect: Effect.Effect<A, E>,
+  later: (exit: Exit.Exit<A, E>) => void
+): Exit.Exit<A, E> | undefined => {
+  const scheduler = new Scheduler.SyncScheduler()
+  const fiber = Runtime.runFork(Runtime.defaultRuntime, effect, { scheduler })
+  scheduler.flush()
+  const exit = fiber.unsafePoll()
+  if (exit !== null) return exit
+  // From its first flush on it hands everything to the default one. Not yet.
+  scheduler.deferred = false
+  fiber.unsafeInterruptAsFork(FiberId.none)
+  scheduler.flush()
+  fiber.addObserver(later)
+  return undefined
+}

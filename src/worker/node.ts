@@ -134,3 +134,9 @@ export const parallelism = (): number =>
   builtin("node:os")?.availableParallelism() ??
   (globalThis as { navigator?: { hardwareConcurrency?: number } }).navigator?.hardwareConcurrency ??
   1
+
+/** What has come to a port and was not told yet, where that can be asked. */
+export function* received(port: unknown): Iterable<unknown> {
+  const receive = builtin("node:worker_threads")?.receiveMessageOnPort
+  for (let next = receive?.(port as Port); next !== undefined; next = receive?.(port as Port)) yield next.message
+}

@@ -1,0 +1,827 @@
+/**
+ * An executor: work that would block the event loop, done by a pool of workers, which are threads or processes.
+ *
+ * It corresponds to asyncio's `run_in_executor` and `to_thread`, with these differences:
+ *
+ * - A job is a function of a module, not a closure: JavaScript shares no memory between threads. A lone function may be sent as its source
+ *   (`toThread`) when it needs nothing from around it.
+ * - Work that runs can be stopped. The caller who goes tells the worker, whose function may look (`signal()`); when it does not stop within
+ *   the grace, the worker is ended and replaced. Python lets the thread go on, and drops its result.
+ * - `to_thread` copies the caller's context variables. Here what is to reach the worker is named: `with({ context })`.
+ * - An executor belongs to a scope, so that none is left when a program ends: closing lets the jobs end, up to the `deadline`. There is no
+ *   default one that nobody closes.
+ *
+ * Against `Worker.makePool` of `@effect/platform`: a worker whose job was interrupted is not handed out while it still computes, a worker that died
+ * is told its first message again, waiting costs the same however many wait, and closing takes no longer than it must.
+ *
+ * It is imported as `effect-concurrency/Executor` and is not part of the index, because `@effect/platform` need not be installed for the rest.
+ *
+ * @since 0.1.0
+ */
+import { PlatformWorker, Spawner, type SpawnerFn } from "@effect/platform/Worker"
+import { isWorkerError } from "@effect/platform/WorkerError"
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { expect, record } from "./core/arguments.js"
+import type { BoundCall } from "./core/callOptions.js"
+import * as callOptions from "./core/callOptions.js"
+import * as core from "./core/executor.js"
+import type { End, Work } from "./core/job.js"
+import { ExecutorClosed, ExecutorFull, Job, JobTimeout, WorkerDied } from "./core/job.js"
+import type { Listener, Port, Start } from "./core/pool.js"
+import { isOfCloning, Pool } from "./core/pool.js"
+import { Do } from "./core/protocol.js"
+import * as semaphore from "./core/semaphore.js"
+import { wake } from "./core/ticket.js"
+import * as workerModule from "./core/workerModule.js"
+import { milliseconds, within } from "./internal/duration.js"
+import {
+  catchCause,
+  type DurationInput,
+  forker,
+  interruptNow,
+  layerScoped,
+  type RunningFiber,
+  runNow,
+  tag
+} from "./internal/effect.js"
+import { FiberTicket, holding, park, type Restore } from "./internal/park.js"
+import { report } from "./internal/report.js"
+import * as service from "./internal/service.js"
+import { timekeeper } from "./internal/timer.js"
+import * as Task from "./Task.js"
+import * as contract from "./worker/contract.js"
+import { parallelism, received } from "./worker/node.js"
+
+export {
+  /** @since 0.1.0 */
+  ExecutorClosed,
+  /** @since 0.1.0 */
+  ExecutorFull,
+  /** @since 0.1.0 */
+  JobTimeout,
+  /** @since 0.1.0 */
+  WorkerDied
+} from "./core/job.js"
+export { NotCloneable } from "./core/wire.js"
+export {
+  /** @since 0.1.0 */
+  context,
+  /** @since 0.1.0 */
+  data,
+  /** @since 0.1.0 */
+  isWorker,
+  /** @since 0.1.0 */
+  onClose,
+  /** @since 0.1.0 */
+  signal,
+  /** @since 0.1.0 */
+  transfer
+} from "./worker/index.js"
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export const TypeId: TypeId = core.TypeId
+
+/**
+ * @since 0.1.0
+ * @category type ids
+ */
+export type TypeId = core.TypeId
+
+// ------------------------------------------------------------------------------------------------------------------------- models
+
+/**
+ * How an executor is made.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Omit<core.Options, "idleTime" | "grace" | "deadline" | "timeout"> {
+  /** How many workers are started at once, and stay: 0 or more. Default 0: they are started when they are needed. */
+  readonly min?: number | undefined
+  /** How many there may be. Default: as many as the machine runs at a time. */
+  readonly max?: number | undefined
+  /** How many jobs a worker runs at a time: 1 or more. More than 1 is of use for functions that await. Default 1. */
+  readonly concurrency?: number | undefined
+  /** How many jobs may wait for a worker: 0 or more. Whoever comes then waits to be taken. Default: Infinity. */
+  readonly backlog?: number | undefined
+  /** After how long without work a worker ends. Default: 30 seconds. */
+  readonly idleTime?: DurationInput | undefined
+  /** How long a job that was told to stop may take to do so, until its worker is ended. Default: 1 second. */
+  readonly grace?: DurationInput | undefined
+  /**
+   * What becomes of the other jobs of a worker that had to be ended because of one: they are run again, or fail with `WorkerDied`. Default:
+   * `"rerun"`. It matters when `concurrency` is above 1.
+   */
+  readonly neighbours?: core.Neighbours | undefined
+  /** A worker that uses more memory than that, in bytes, is replaced once its jobs have ended. Default: Infinity. */
+  readonly maxMemory?: number | undefined
+  /** A worker that has done so many jobs is replaced. Default: Infinity. */
+  readonly maxJobs?: number | undefined
+  /** How long closing waits for jobs to end, until it ends the workers. Default: Infinity. */
+  readonly deadline?: DurationInput | undefined
+  /** How long a job may run, unless it says so itself. Default: Infinity. */
+  readonly timeout?: DurationInput | undefined
+  /** For whoever asks for it in a worker, with `data()`. It is cloned for each. */
+  readonly data?: unknown
+  /** What each worker calls before its first job, as `Executor.bind(database.connect, url)`. */
+  readonly init?: BoundCall | undefined
+  /**
+   * Whether workers can share memory with this thread, as threads can and processes cannot. Then a worker is sent the next jobs while it still
+   * runs one, and a loop that never awaits sees that it is to stop. Default: false; the layers of `NodeExecutor` know.
+   */
+  readonly shared?: boolean | undefined
+}
+
+/**
+ * What is said of a job beside its arguments.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CallOptions extends Omit<callOptions.CallOptions, "timeout"> {
+  /** How long it may run, from when it begins. Longer, it is stopped, and fails with `JobTimeout`. Default: as the executor says. */
+  readonly timeout?: DurationInput | undefined
+  /** Higher goes first. Default 0. */
+  readonly priority?: number | undefined
+  /** What of the arguments is moved rather than copied: array buffers, ports. A process gets a copy. */
+  readonly transfer?: ReadonlyArray<unknown> | undefined
+  /** Reaches the function beside its arguments, which asks for it with `context()`. It is cloned. */
+  readonly context?: unknown
+}
+
+/**
+ * A frozen snapshot.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats extends core.Stats {}
+
+/**
+ * What any job may fail with beside what its function fails with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ExecutorError = WorkerDied | JobTimeout | ExecutorClosed
+
+/**
+ * A function of a module that is run elsewhere. See {@link module}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Call<Args extends ReadonlyArray<any>, A, E = never> = workerModule.Call<Args, A, E>
+
+/**
+ * A pool of workers.
+ *
+ * **When to use**: for what computes for more than some milliseconds, or calls something that blocks. What only waits needs no worker.
+ *
+ * **Details**: a job is a function of a module (`module`), with arguments and a result that can be cloned. What the function throws arrives
+ * as it was: with its class where that is one of the language's, or was named in `module`'s `errors`; those are failures, and so is what an effect
+ * fails with that the function returns. Anything else is a defect. Jobs wait in one line, workers are started when they are needed, and a
+ * worker that ends by itself fails its jobs with `WorkerDied` and is replaced, after a pause if that happens again.
+ *
+ * **Interruption**: a job that waits leaves at once. One that runs is told to stop (`signal()`), and whoever was interrupted waits until it has,
+ * or until the `grace` is over: then its worker is ended, and the next job has another.
+ *
+ * **Fairness**: by priority, and within one by order of arrival.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import * as Executor from "effect-concurrency/Executor"
+ * import * as NodeExecutor from "effect-concurrency/NodeExecutor"
+ *
+ * // A module of your own: Executor.module<typeof import("./hashing.js")>(new URL("./hashing.js", import.meta.url))
+ * const crypto = Executor.module<typeof import("node:crypto")>("node:crypto")
+ *
+ * const program = Effect.gen(function* () {
+ *   const key = yield* Executor.run(crypto.pbkdf2Sync, "secret", "salt", 1000, 4, "sha256")
+ *   return key.length
+ * })
+ *
+ * console.log(await Effect.runPromise(program.pipe(Effect.provide(NodeExecutor.layerThreads())))) // => 4
+ *
+ * @see NodeExecutor for threads and processes
+ * @since 0.1.0
+ * @category models
+ */
+export interface Executor {
+  readonly [TypeId]: Pool
+
+  /** Runs a function in a worker. When the executor has a `backlog`, waits to be taken. */
+  run<Args extends ReadonlyArray<any>, A, E>(call: Call<Args, A, E>, ...args: Args): Effect.Effect<A, E | ExecutorError>
+
+  /** The same, or fails at once with `ExecutorFull` when all workers are busy and as many jobs wait as may. */
+  tryRun<Args extends ReadonlyArray<any>, A, E>(
+    call: Call<Args, A, E>,
+    ...args: Args
+  ): Effect.Effect<A, E | ExecutorError | ExecutorFull>
+
+  /** Waits until the job is taken, and gives a handle on it. It outlives whoever starts it. */
+  start<Args extends ReadonlyArray<any>, A, E>(
+    call: Call<Args, A, E>,
+    ...args: Args
+  ): Effect.Effect<Task.Task<A, E | ExecutorError>>
+
+  /**
+   * Runs a function by its source, which therefore must need nothing from around it: no variable, no import but its own `import()`. What it throws
+   * is a defect.
+   */
+  toThread<Args extends ReadonlyArray<any>, A>(
+    f: (...args: Args) => A,
+    ...args: Args
+  ): Effect.Effect<Awaited<A>, ExecutorError>
+
+  /** The same executor, for jobs of which something is said: how long they may run, what they are given beside the arguments. */
+  with(options: CallOptions): Executor
+
+  /** Starts so many workers, by default as many as there may be, and waits until they can be given work. */
+  warmUp(count?: number): Effect.Effect<void, WorkerDied>
+
+  /**
+   * Takes nothing more, waits until all jobs have ended, up to the `deadline`, and then ends the workers. Gives the names of the jobs that it had
+   * to stop.
+   */
+  readonly close: Effect.Effect<ReadonlyArray<string>>
+
+  /** A frozen snapshot. */
+  readonly stats: Effect.Effect<Stats>
+}
+
+// ------------------------------------------------------------------------------------------------------------------------ workers
+
+/** What a platform starts: a thread or a worker of the web, or a process. */
+interface Handle {
+  terminate?(): unknown
+  kill?(signal: string): unknown
+  ref?(): void
+  unref?(): void
+}
+
+type Fork = (effect: Effect.Effect<void>) => RunningFiber<void, never>
+
+/** How workers of whatever platform is provided are started. */
+const starter =
+  (platform: PlatformWorker, spawner: SpawnerFn, fork: Fork, shared: boolean): Start =>
+  (id, listener) =>
+    new WorkerPort(id, platform, spawner, fork, shared, listener)
+
+/**
+ * A worker, by way of the platform: it lives in a fiber. The platform can only ask it to end; so what was spawned is kept, to end it if need
+ * be.
+ */
+class WorkerPort implements Port {
+  private readonly fiber: RunningFiber<void, never>
+  private handle: Handle | undefined = undefined
+  private backing: Backing | undefined = undefined
+  private early: Array<readonly [message: unknown, transfer: ReadonlyArray<unknown> | undefined]> = []
+  /** Where it shares memory, it has a port as well: the platform would start a fiber for each message. */
+  private readonly port: NodePort | undefined = undefined
+  private held = true
+  private over = false
+
+  constructor(
+    id: number,
+    platform: PlatformWorker,
+    spawner: SpawnerFn,
+    fork: Fork,
+    shared: boolean,
+    private readonly listener: Listener
+  ) {
+    if (shared) {
+      const { port1, port2 } = new MessageChannel()
+      port1.onmessage = ({ data }) => listener.message(data)
+      this.early.push([[Do.connect, port2], [port2]])
+      this.port = port1
+    }
+    const spawn = (n: number) => {
+      const handle = spawner(n) as Handle
+      this.handle = handle
+      return handle
+    }
+    const backing = Effect.provideService(platform.spawn<unknown, unknown>(id), Spawner, spawn)
+    const life = Effect.flatMap(backing, (backing) => {
+      this.backing = backing
+      for (const [message, transfer] of this.early) this.sendAround(message, transfer)
+      return backing.run((message) => {
+        if (message[0] === 1) listener.message(message[1])
+        return Effect.void
+      })
+    })
+    // In a later step than this one: the pool does not know this port yet.
+    const ended = (cause: Cause.Cause<unknown>) => Effect.promise(async () => this.exited(causeOf(cause)))
+    this.fiber = fork(Effect.uninterruptibleMask((restore) => catchCause(restore(life), ended)))
+  }
+
+  send(message: unknown, transfer: ReadonlyArray<unknown> = []): void {
+    if (this.port === undefined) this.sendAround(message, transfer)
+    else this.port.postMessage(message, transfer as Array<Transferable>)
+  }
+
+  /** By way of the platform. */
+  private sendAround(message: unknown, transfer: ReadonlyArray<unknown> | undefined): void {
+    if (this.backing === undefined) {
+      this.early.push([message, transfer])
+      return
+    }
+    const error = sendNow(this.backing, message, transfer)
+    if (error === undefined) return
+    if (isOfCloning(error)) throw error
+    // Its channel is closed. It is gone, or is of no use: its end is told when it comes.
+    this.kill()
+  }
+
+  /** Not by an interruption: the platform would end it at once, and not wait until it has ended. */
+  dismiss(): void {
+    this.send([Do.end], undefined)
+  }
+
+  kill(): void {
+    const { handle } = this
+    if (handle?.terminate !== undefined) {
+      // A worker of the web does not say that it has ended.
+      const ended = () => {
+        this.exited(undefined)
+        interruptNow(this.fiber, this.fiber)
+      }
+      void Promise.resolve(handle.terminate()).then(ended, ended)
+    } else if (handle?.kill !== undefined) handle.kill("SIGKILL")
+    else interruptNow(this.fiber, this.fiber)
+  }
+
+  hold(held: boolean): void {
+    if (held === this.held) return
+    this.held = held
+    for (const each of [this.handle, this.port]) {
+      if (held) each?.ref?.()
+      else each?.unref?.()
+    }
+  }
+
+  private exited(cause: unknown): void {
+    if (this.over) return
+    this.over = true
+    if (this.port !== undefined) {
+      // What it said last is still on its way.
+      for (const message of received(this.port)) this.listener.message(message)
+      this.port.close()
+    }
+    this.listener.exited(cause)
+  }
+}
+
+/** A port, and what it can do besides on Node. */
+interface NodePort extends MessagePort {
+  ref?(): void
+  unref?(): void
+}
+
+type Backing = Effect.Effect.Success<ReturnType<typeof PlatformWorker.Service.spawn<unknown, unknown>>>
+
+const sendNow = (backing: Backing, message: unknown, transfer: ReadonlyArray<unknown> | undefined): unknown => {
+  const exit = runNow(backing.send(message, transfer))
+  return exit._tag === "Success" ? undefined : causeOf(exit.cause)
+}
+
+/** Why a worker has ended, as the platform knows it. */
+const causeOf = (cause: Cause.Cause<unknown>): unknown => {
+  const error = Cause.squash(cause)
+  return isWorkerError(error) ? error.cause : error
+}
+
+// ---------------------------------------------------------------------------------------------------------------------------- jobs
+
+class ExecutorImpl implements Executor {
+  readonly [TypeId]: Pool
+  readonly close: Executor["close"]
+  readonly stats: Executor["stats"]
+
+  constructor(
+    pool: Pool,
+    private readonly options: callOptions.CallOptions = {}
+  ) {
+    this[TypeId] = pool
+    this.stats = Effect.sync(() => core.stats(pool.state))
+    this.close = closing(pool)
+  }
+
+  readonly run = <Args extends ReadonlyArray<any>, A, E>(
+    call: Call<Args, A, E>,
+    ...args: Args
+  ): Effect.Effect<A, E | ExecutorError> =>
+    translated(call, args, (args) => this.perform(() => this.work("Executor.run", call, args)))
+
+  readonly tryRun = <Args extends ReadonlyArray<any>, A, E>(
+    call: Call<Args, A, E>,
+    ...args: Args
+  ): Effect.Effect<A, E | ExecutorError | ExecutorFull> =>
+    translated(call, args, (args) =>
+      Effect.uninterruptibleMask((restore): Effect.Effect<A, E | ExecutorError | ExecutorFull> => {
+        const pool = this[TypeId]
+        const work = this.work("Executor.tryRun", call, args)
+        const { admission } = pool
+        if (admission === undefined) return submit(pool, this.job(work), restore)
+        if (!semaphore.tryTake(admission, 1, this.priority)) return Effect.fail(core.full(pool.state, work.name))
+        return admitted(pool, submit(pool, this.job(work), restore))
+      })
+    )
+
+  readonly start = <Args extends ReadonlyArray<any>, A, E>(
+    call: Call<Args, A, E>,
+    ...args: Args
+  ): Effect.Effect<Task.Task<A, E | ExecutorError>> =>
+    Effect.uninterruptibleMask((restore) => {
+      const pool = this[TypeId]
+      const work = (args: ReadonlyArray<unknown>) => this.work("Executor.start", call, args)
+      const { name } = work(args)
+      const job = translated<A, E, ExecutorError>(call, args, (args) =>
+        Effect.uninterruptibleMask((restore) => submit(pool, this.job(work(args)), restore))
+      )
+      return this.admit(restore, () =>
+        Effect.tap(Task.start(job, { name }), (task) =>
+          // However it ends, and be it before its first step.
+          pool.admission === undefined ? Effect.void : task.onComplete(() => leave(pool))
+        )
+      )
+    })
+
+  readonly toThread = <Args extends ReadonlyArray<any>, A>(
+    f: (...args: Args) => A,
+    ...args: Args
+  ): Effect.Effect<Awaited<A>, ExecutorError> =>
+    this.perform(() => callOptions.lone("Executor.toThread", this[TypeId].state.settings, this.options, f, args))
+
+  readonly with = (options: CallOptions): Executor => new ExecutorImpl(this[TypeId], checkedCall(options))
+
+  readonly warmUp = (count?: number): Effect.Effect<void, WorkerDied> =>
+    Effect.uninterruptibleMask((restore) => {
+      const pool = this[TypeId]
+      const ticket = new FiberTicket<undefined, WorkerDied | undefined>(undefined, 0, "workers to start")
+      wake(pool.warm(core.checkCount("Executor.warmUp", pool.state, count), ticket))
+      return park(
+        restore,
+        ticket,
+        () => core.cancelWarm(pool.state, ticket),
+        (died) => (died === undefined ? Effect.void : Effect.fail(died))
+      )
+    })
+
+  private get priority(): number {
+    return this.options.priority ?? 0
+  }
+
+  private work(where: string, call: Call<any, any, any>, args: ReadonlyArray<unknown>): Work {
+    return callOptions.work(where, this[TypeId].state.settings, this.options, call, args)
+  }
+
+  private job(work: Work): FiberTicket<Job, End> {
+    return new FiberTicket<Job, End>(new Job(work), this.priority, "a worker")
+  }
+
+  private perform<A, E>(work: () => Work): Effect.Effect<A, E | ExecutorError> {
+    return Effect.uninterruptibleMask((restore) => {
+      const pool = this[TypeId]
+      const ticket = this.job(work())
+      if (pool.admission === undefined) return submit<A, E>(pool, ticket, restore)
+      return this.admit(restore, () => admitted(pool, submit<A, E>(pool, ticket, restore)))
+    })
+  }
+
+  /** Waits until a job may come in, and goes on uninterruptible. */
+  private admit<A, E>(restore: Restore, then: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const { admission } = this[TypeId]
+    if (admission === undefined || semaphore.tryTake(admission, 1, this.priority)) return then()
+    const ticket = new FiberTicket<number, semaphore.Grant>(1, this.priority, "room in an executor")
+    semaphore.enqueue(admission, ticket)
+    return park(restore, ticket, () => semaphore.cancel(admission, ticket), then)
+  }
+}
+
+/** A call that has a contract is encoded, and what comes of it decoded. */
+const translated = <A, E, F>(
+  call: object,
+  args: ReadonlyArray<any>,
+  run: (args: ReadonlyArray<any>) => Effect.Effect<A, E | F>
+): Effect.Effect<A, E | F> => {
+  const codec = contract.codec(call)
+  if (codec === undefined) return run(args)
+  return Effect.flatMap(codec.encode(args), run).pipe(
+    Effect.matchEffect({
+      onSuccess: (value) => codec.success(value) as Effect.Effect<A>,
+      onFailure: (error): Effect.Effect<never, E | F> =>
+        isOwn(error) ? Effect.fail(error) : Effect.flatMap(codec.failure(error) as Effect.Effect<E>, Effect.fail)
+    })
+  )
+}
+
+const isOwn = (error: unknown): boolean =>
+  error instanceof WorkerDied ||
+  error instanceof JobTimeout ||
+  error instanceof ExecutorClosed ||
+  error instanceof ExecutorFull
+
+/** Gives the room back, however a job ends. */
+const admitted = <A, E>(pool: Pool, self: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  const { admission } = pool
+  return admission === undefined ? self : holding(self, () => leave(pool))
+}
+
+const leave = ({ admission }: Pool): void => wake(semaphore.release(admission!, 1))
+
+/** Hands a job to the pool and waits for its end. Who is interrupted waits for it too: the worker is told to stop, and has its grace for that. */
+const submit = <A, E>(
+  pool: Pool,
+  ticket: FiberTicket<Job, End>,
+  restore: Restore
+): Effect.Effect<A, E | ExecutorError> =>
+  Effect.suspend(() => {
+    pool.submit(ticket)
+    return Effect.matchCauseEffect(restore(ticket.settlement), {
+      onFailure: (cause) => {
+        wake(pool.cancel(ticket, undefined))
+        return Effect.zipRight(ticket.settlement, Effect.failCause(cause))
+      },
+      onSuccess: () => outcome<A, E>(ticket.result!)
+    })
+  })
+
+const outcome = <A, E>(end: End): Effect.Effect<A, E | ExecutorError> => {
+  switch (end._tag) {
+    case "Value":
+      return Effect.succeed(end.value as A)
+    case "Rejected":
+      return end.expected ? Effect.fail(end.error as E) : Effect.die(end.error)
+    case "Failed":
+      return Effect.fail(end.error)
+    case "Cancelled":
+      return Effect.interrupt
+  }
+}
+
+const closing = (pool: Pool): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.suspend(() => {
+    pool.close()
+    const { deadline } = pool.state.settings
+    const closed = Effect.uninterruptibleMask((restore) => {
+      const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "workers to end")
+      wake(core.awaitClosed(pool.state, ticket))
+      return park(
+        restore,
+        ticket,
+        () => core.cancelClosed(pool.state, ticket),
+        () => Effect.void
+      )
+    })
+    return Effect.flatMap(within(deadline, closed), (inTime) => {
+      if (inTime) return Effect.succeed([])
+      const names = pool.terminate()
+      return Effect.as(Effect.zipRight(reportStopped(names), closed), names)
+    })
+  })
+
+const reportStopped = (names: ReadonlyArray<string>): Effect.Effect<void> => {
+  const message = core.stopped(names)
+  return message === undefined
+    ? Effect.void
+    : report({ where: "Executor.close", name: undefined, message, cause: Cause.empty })
+}
+
+// -------------------------------------------------------------------------------------------------------------------- constructors
+
+const inMilliseconds = (where: string, name: string, input: DurationInput | undefined): number | undefined =>
+  input === undefined ? undefined : milliseconds(where, name, input)
+
+const checkedCall = (options: CallOptions): callOptions.CallOptions => {
+  const where = "Executor.with"
+  const { timeout, ...rest } = record(where, options)
+  return callOptions.check(where, { ...rest, timeout: inMilliseconds(where, "timeout", timeout) })
+}
+
+const checked = (options: Options): core.Settings => {
+  const where = "Executor.make"
+  const { deadline, grace, idleTime, shared = false, timeout, ...rest } = record(where, options)
+  expect(typeof shared === "boolean", where, "shared", "a boolean", shared)
+  return core.settings(
+    where,
+    {
+      ...rest,
+      idleTime: inMilliseconds(where, "idleTime", idleTime),
+      grace: inMilliseconds(where, "grace", grace),
+      deadline: inMilliseconds(where, "deadline", deadline),
+      timeout: inMilliseconds(where, "timeout", timeout)
+    },
+    { parallelism: parallelism(), shared }
+  )
+}
+
+/**
+ * Makes an executor, which is closed with the scope. Its workers are those of the platform that is provided, and run this package's
+ * `effect-concurrency/worker/entry`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Effect.Effect<Executor, never, PlatformWorker | Spawner | Scope.Scope> =>
+  Effect.gen(function* () {
+    const settings = checked(options)
+    const platform = yield* PlatformWorker
+    const spawner = yield* Spawner
+    const time = yield* timekeeper
+    const fork = yield* forker<never>()
+    const hello = { data: options.data, init: callOptions.targetOf("Executor.make", options.init) }
+    const acquire = Effect.sync(
+      () => new ExecutorImpl(new Pool(settings, time, starter(platform, spawner, fork, settings.shared), hello))
+    )
+    return yield* Effect.acquireRelease(acquire, (executor) => executor.close)
+  })
+
+/**
+ * A module that is run elsewhere: for each function that it exports, what an executor is told to run.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const module: <M, E = never>(
+  url: string | URL,
+  options?: workerModule.Options<E>
+) => workerModule.Module<M, E> = (url, options): any => workerModule.make("Executor.module", url, options)
+
+/**
+ * A function of a module with its arguments, for the option `init`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const bind = <Args extends ReadonlyArray<any>, A, E>(call: Call<Args, A, E>, ...args: Args): BoundCall =>
+  callOptions.bind("Executor.bind", call, args)
+
+// ------------------------------------------------------------------------------------------------------------------------ services
+
+/**
+ * The executor of a program that has one.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const Executor: Context.Tag<Executor, Executor> = tag<Executor>("effect-concurrency/Executor")
+
+/**
+ * The executor of a program, over whatever platform is provided.
+ *
+ * @see NodeExecutor for threads and processes
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<Executor, never, PlatformWorker | Spawner> =>
+  layerScoped(Executor, make(options))
+
+/**
+ * Runs a function of a module on the program's executor. See {@link Executor}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const run = <Args extends ReadonlyArray<any>, A, E>(
+  call: Call<Args, A, E>,
+  ...args: Args
+): Effect.Effect<A, E | ExecutorError, Executor> => Effect.flatMap(Executor, (self) => self.run(call, ...args))
+
+/**
+ * The same, or fails at once when there is no room. See {@link Executor}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const tryRun = <Args extends ReadonlyArray<any>, A, E>(
+  call: Call<Args, A, E>,
+  ...args: Args
+): Effect.Effect<A, E | ExecutorError | ExecutorFull, Executor> =>
+  Effect.flatMap(Executor, (self) => self.tryRun(call, ...args))
+
+/**
+ * Starts a function of a module on the program's executor. See {@link Executor}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const start = <Args extends ReadonlyArray<any>, A, E>(
+  call: Call<Args, A, E>,
+  ...args: Args
+): Effect.Effect<Task.Task<A, E | ExecutorError>, never, Executor> =>
+  Effect.flatMap(Executor, (self) => self.start(call, ...args))
+
+/**
+ * Runs a function by its source on the program's executor. See {@link Executor}.
+ *
+ * @example
+ * import { Effect } from "effect"
+ * import * as Executor from "effect-concurrency/Executor"
+ * import * as NodeExecutor from "effect-concurrency/NodeExecutor"
+ *
+ * const sum = Executor.toThread((limit: number) => {
+ *   let sum = 0
+ *   for (let i = 1; i <= limit; i++) sum += i
+ *   return sum
+ * }, 1000)
+ *
+ * console.log(await Effect.runPromise(sum.pipe(Effect.provide(NodeExecutor.layerThreads())))) // => 500500
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const toThread = <Args extends ReadonlyArray<any>, A>(
+  f: (...args: Args) => A,
+  ...args: Args
+): Effect.Effect<Awaited<A>, ExecutorError, Executor> => Effect.flatMap(Executor, (self) => self.toThread(f, ...args))
+
+/**
+ * Starts workers of the program's executor. See {@link Executor}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const warmUp = (count?: number): Effect.Effect<void, WorkerDied, Executor> =>
+  Effect.flatMap(Executor, (self) => self.warmUp(count))
+
+/**
+ * A frozen snapshot of the program's executor. See {@link Executor}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const stats: Effect.Effect<Stats, never, Executor> = Effect.flatMap(Executor, (self) => self.stats)
+
+/**
+ * A service class: a tag, its layer, and the operations of an `Executor` on whichever executor is provided.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export interface ServiceClass<Self, Id extends string, E = never, R = never> extends service.ServiceClass<
+  Self,
+  Id,
+  Executor,
+  E,
+  R
+> {
+  readonly run: <Args extends ReadonlyArray<any>, A, E>(
+    call: Call<Args, A, E>,
+    ...args: Args
+  ) => Effect.Effect<A, E | ExecutorError, Self>
+  readonly tryRun: <Args extends ReadonlyArray<any>, A, E>(
+    call: Call<Args, A, E>,
+    ...args: Args
+  ) => Effect.Effect<A, E | ExecutorError | ExecutorFull, Self>
+  readonly start: <Args extends ReadonlyArray<any>, A, E>(
+    call: Call<Args, A, E>,
+    ...args: Args
+  ) => Effect.Effect<Task.Task<A, E | ExecutorError>, never, Self>
+  readonly toThread: <Args extends ReadonlyArray<any>, A>(
+    f: (...args: Args) => A,
+    ...args: Args
+  ) => Effect.Effect<Awaited<A>, ExecutorError, Self>
+  readonly warmUp: (count?: number) => Effect.Effect<void, WorkerDied, Self>
+  readonly stats: Effect.Effect<Stats, never, Self>
+}
+
+/**
+ * An executor as a service: a pool of its own beside that of the program, for jobs that must not wait behind others, say.
+ *
+ * **Details**: the options are checked when the layer is built. They may also be an effect that finds them out then, such as a `Config`. The
+ * layer needs a platform: `NodeExecutor.threads` and `NodeExecutor.processes`, or what `@effect/platform-browser` and `-bun` have.
+ *
+ * @example
+ * import { Effect, Layer } from "effect"
+ * import * as Executor from "effect-concurrency/Executor"
+ * import * as NodeExecutor from "effect-concurrency/NodeExecutor"
+ *
+ * class Thumbnails extends Executor.Service<Thumbnails>()("app/Thumbnails", { max: 2, backlog: 100, shared: true }) {}
+ *
+ * const path = Executor.module<typeof import("node:path")>("node:path")
+ * const program = Thumbnails.run(path.basename, "/pictures/sea.jpg")
+ * const layer = Layer.provide(Thumbnails.layer, NodeExecutor.threads())
+ *
+ * console.log(await Effect.runPromise(program.pipe(Effect.provide(layer)))) // => sea.jpg
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export const Service =
+  <Self>() =>
+  <const Id extends string, E = never, R = never>(
+    id: Id,
+    options: service.Options<Options, E, R> = {}
+  ): ServiceClass<Self, Id, E, R | PlatformWorker | Spawner> =>
+    service.make(id, Effect.flatMap(service.options(options), make), {
+      properties: ["stats"],
+      methods: ["run", "tryRun", "start", "toThread", "warmUp"]
+    })

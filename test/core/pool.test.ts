@@ -1,0 +1,434 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as board from "../../src/core/board.js"
+import * as core from "../../src/core/executor.js"
+import { type End, Job, JobTimeout, WorkerDied, type Work } from "../../src/core/job.js"
+import { type Listener, Pool, type Port } from "../../src/core/pool.js"
+import { Do, type Hello, type Order, type Run, Say } from "../../src/core/protocol.js"
+import { wake } from "../../src/core/ticket.js"
+import type { Time } from "../../src/core/timekeeper.js"
+import type { Timer } from "../../src/core/timers.js"
+import * as wire from "../../src/core/wire.js"
+import { TestTicket } from "../utils/tickets.js"
+
+/** A clock that is moved by hand, and knows which timers keep the process alive. */
+class FakeTime implements Time {
+  time = 0
+  readonly timers = new Map<Timer, { readonly at: number; readonly idle: boolean }>()
+
+  now(): number {
+    return this.time
+  }
+
+  set(timer: Timer, at: number, idle = false): void {
+    this.timers.set(timer, { at, idle })
+  }
+
+  clear(timer: Timer): void {
+    this.timers.delete(timer)
+  }
+
+  get isAwake(): boolean {
+    return Array.from(this.timers.values()).some(({ idle }) => !idle)
+  }
+
+  sleep(ms: number): void {
+    const end = this.time + ms
+    for (;;) {
+      const due = Array.from(this.timers).toSorted(([, a], [, b]) => a.at - b.at)[0]
+      if (due === undefined || due[1].at > end) break
+      this.timers.delete(due[0])
+      // A little early, as the platform's are.
+      this.time = Math.max(this.time, due[1].at - 0.01)
+      due[0].fire()
+    }
+    this.time = end
+  }
+}
+
+class FakePort implements Port {
+  readonly sent: Array<Order> = []
+  readonly transfers: Array<ReadonlyArray<unknown> | undefined> = []
+  held = true
+  fate: "none" | "dismissed" | "killed" = "none"
+
+  constructor(
+    readonly id: number,
+    readonly listener: Listener
+  ) {}
+
+  send(message: unknown, transfer: ReadonlyArray<unknown> | undefined): void {
+    this.sent.push(structuredClone(message) as Order)
+    this.transfers.push(transfer)
+  }
+
+  dismiss(): void {
+    this.fate = "dismissed"
+  }
+
+  kill(): void {
+    this.fate = "killed"
+  }
+
+  hold(held: boolean): void {
+    this.held = held
+  }
+
+  ready(): void {
+    this.listener.message([Say.ready])
+  }
+
+  exit(cause: unknown = new Error("crash")): void {
+    this.listener.exited(cause)
+  }
+
+  get hello(): Hello {
+    const [first] = this.sent
+    assert.strictEqual(first![0], Do.hello)
+    return first![1] as Hello
+  }
+
+  /** The jobs that it was sent, in order. */
+  get runs(): ReadonlyArray<Run> {
+    return this.sent.flatMap((order) => (order[0] === Do.run ? [order] : order[0] === Do.several ? order[1] : []))
+  }
+
+  answer(value: unknown, nth = this.runs.length - 1): void {
+    this.listener.message([Say.value, this.runs[nth]![1], value, undefined])
+  }
+}
+
+class Call extends TestTicket<Job, End> {}
+
+class World {
+  readonly time = new FakeTime()
+  readonly ports: Array<FakePort> = []
+  readonly pool: Pool
+
+  constructor(options: core.Options = {}, hello: Pick<Hello, "data" | "init"> = { data: undefined, init: undefined }) {
+    const settings = core.settings(
+      "here",
+      { max: 1, idleTime: 1000, grace: 100, ...options },
+      { parallelism: 2, shared: true }
+    )
+    this.pool = new Pool(
+      settings,
+      this.time,
+      (id, listener) => {
+        const port = new FakePort(id, listener)
+        this.ports.push(port)
+        return port
+      },
+      hello
+    )
+  }
+
+  get port(): FakePort {
+    return this.ports.at(-1)!
+  }
+
+  submit(args: ReadonlyArray<unknown> = [], work: Partial<Work> = {}, priority = 0): Call {
+    const target = ["file:///m.js", "f", args] as const
+    const call = new Call(
+      new Job({ name: "f", target, context: undefined, transfer: undefined, timeout: Infinity, errors: [], ...work }),
+      priority
+    )
+    this.pool.submit(call)
+    core.check(this.pool.state)
+    return call
+  }
+
+  cancel(call: Call, reason: unknown = "gone"): void {
+    wake(this.pool.cancel(call, reason))
+  }
+}
+
+/** A pool with one worker that is ready. */
+const ready = (options?: core.Options): World => {
+  const world = new World({ min: 1, ...options })
+  world.port.ready()
+  return world
+}
+
+const failure = ({ result }: Call): unknown =>
+  result?._tag === "Failed" || result?._tag === "Rejected"
+    ? result.error
+    : assert.fail(`it did not fail: ${result?._tag}`)
+
+describe("core/pool", () => {
+  it("tells each worker first what there is to know, the next one as well", () => {
+    const hello = { data: { url: "db" }, init: ["file:///m.js", "init", [1]] as const }
+    const world = new World({ maxMemory: 5, concurrency: 3 }, hello)
+    world.submit()
+    world.port.ready()
+    assert.deepInclude(world.port.hello, { ...hello, memory: true, concurrency: 3 })
+    assert.instanceOf(world.port.hello.board, Int32Array)
+    world.port.exit()
+    world.submit()
+    assert.strictEqual(world.ports.length, 2)
+    assert.deepInclude(world.port.hello, hello)
+    assert.notStrictEqual(world.port.hello.board, world.ports[0]!.hello.board)
+    assert.strictEqual(ready().port.hello.memory, false)
+  })
+
+  it("sends a job, and settles it with the answer, once", () => {
+    const world = ready()
+    const call = world.submit([1, "a"], { context: 7 })
+    const [, id, , target, context] = world.port.runs[0]!
+    assert.deepStrictEqual([target, context], [["file:///m.js", "f", [1, "a"]], 7])
+    world.port.listener.message([Say.value, id, "b", undefined])
+    world.port.listener.message([Say.value, id, "c", undefined])
+    world.port.listener.message([Say.value, 99, "d", undefined])
+    assert.deepStrictEqual([call.result, call.wakes], [{ _tag: "Value", value: "b" }, 1])
+  })
+
+  it("an error is one of the classes that were named, and expected then; or if an effect failed with it", () => {
+    class NotFound extends Error {}
+    const world = ready()
+    const of = (error: unknown) => wire.encode(error, () => true)
+    const end = (say: 3 | 4, error: unknown): End => {
+      const call = world.submit([], { errors: [NotFound] })
+      world.port.listener.message([say, world.port.runs.at(-1)![1], of(error), undefined])
+      return call.result!
+    }
+    const found = end(Say.error, new NotFound("no"))
+    assert.deepInclude(found, { _tag: "Rejected", expected: true })
+    assert.instanceOf((found as { error: unknown }).error, NotFound)
+    assert.deepInclude(end(Say.error, new RangeError("far")), { _tag: "Rejected", expected: false })
+    assert.deepInclude(end(Say.failure, new RangeError("far")), { _tag: "Rejected", expected: true })
+  })
+
+  it("what is handed out in one step goes with one message", () => {
+    const world = new World()
+    for (let n = 0; n < 3; n++) world.submit([n])
+    world.port.ready()
+    assert.deepStrictEqual(
+      world.port.sent.map(([what]) => what),
+      [Do.hello, Do.several]
+    )
+    assert.deepStrictEqual(
+      world.port.runs.map(([, , , [, , args]]) => args),
+      [[0], [1], [2]]
+    )
+  })
+
+  it("but jobs have no object in common that they do not have here, nor another order", () => {
+    const world = new World()
+    const shared = { n: 0 }
+    world.submit([0])
+    world.submit([shared])
+    world.submit([shared])
+    world.submit([3])
+    world.submit([], { context: shared })
+    world.submit([], { transfer: [] })
+    world.submit([5])
+    world.port.ready()
+    const { runs } = world.port
+    assert.deepStrictEqual(
+      runs.map(([, , , [, , args]]) => args[0]),
+      [0, shared, shared, 3, undefined, undefined, 5]
+    )
+    assert.notStrictEqual(runs[1]![3][2][0], runs[2]![3][2][0])
+    assert.deepStrictEqual(
+      world.port.sent.slice(1).map(([what]) => what),
+      new Array(7).fill(Do.run)
+    )
+  })
+
+  it("hands the transfer list on", () => {
+    const world = ready()
+    const buffer = new ArrayBuffer(8)
+    world.submit([buffer], { transfer: [buffer] })
+    assert.deepStrictEqual(world.port.transfers, [undefined, [buffer]])
+  })
+
+  it("what cannot be cloned rejects its own job, with what is in the way", () => {
+    const world = ready()
+    const bad = world.submit([{ items: [() => 1] }])
+    const error = failure(bad) as wire.NotCloneable
+    assert.instanceOf(error, wire.NotCloneable)
+    assert.strictEqual(error.message, "f: the arguments cannot be sent: arguments[0][0].items[0] is a function")
+    assert.deepInclude(bad.result, { expected: false })
+    const good = world.submit()
+    world.port.answer(1)
+    assert.deepInclude(good.result, { value: 1 })
+    const other = new Error("no room")
+    world.port.send = () => {
+      throw other
+    }
+    assert.strictEqual(failure(world.submit()), other, "and whatever else keeps it from being sent")
+  })
+
+  it("a process says in words that something cannot be cloned", () => {
+    const world = ready()
+    world.port.send = () => {
+      throw new Error("() => 1 could not be cloned.")
+    }
+    assert.instanceOf(failure(world.submit([() => 1])), wire.NotCloneable)
+  })
+
+  it("a worker that cannot be told what it is to know is none: whoever waits is told why", () => {
+    const world = new World({}, { data: () => 1, init: undefined })
+    const call = world.submit()
+    world.time.sleep(5_000)
+    const error = failure(call) as WorkerDied
+    assert.instanceOf(error, WorkerDied)
+    assert.strictEqual(error.started, false)
+    assert.strictEqual((error.cause as Error).name, "DataCloneError")
+    assert.isTrue(world.ports.every(({ fate }) => fate === "killed"))
+  })
+
+  it("a job that is given up is told why, and its worker killed when the grace is over, not before", () => {
+    const world = ready()
+    const call = world.submit()
+    const next = world.submit()
+    const [port] = world.ports
+    const [, id] = port!.runs[0]!
+    assert.isTrue(board.begin(call.request.worker!.board!, call.request.slot, id))
+    world.cancel(call, new RangeError("enough"))
+    const stop = port!.sent.at(-1)!
+    assert.strictEqual(stop[0], Do.stop)
+    if (stop[0] === Do.stop) {
+      assert.strictEqual(stop[1], id)
+      assert.instanceOf(wire.decode(stop[2]), RangeError)
+    }
+    assert.isTrue(world.time.isAwake)
+    world.time.sleep(99)
+    assert.strictEqual(port!.fate, "none")
+    world.time.sleep(1)
+    assert.strictEqual(port!.fate, "killed")
+    assert.deepStrictEqual(call.result, { _tag: "Cancelled" })
+    // The killed one says something yet, and it is nobody's.
+    port!.answer("late", 0)
+    port!.listener.message([Say.ready])
+    world.port.ready()
+    world.port.answer("next")
+    port!.exit()
+    assert.deepStrictEqual(next.result, { _tag: "Value", value: "next" })
+    assert.strictEqual(core.stats(world.pool.state).died, 0)
+  })
+
+  it("a job's time is over: it is told so, and that is its error", () => {
+    const world = ready()
+    const call = world.submit([], { timeout: 50 })
+    world.time.sleep(49)
+    assert.strictEqual(world.port.sent.length, 2)
+    world.time.sleep(1)
+    const stop = world.port.sent.at(-1)!
+    assert.isTrue(stop[0] === Do.stop && wire.decode(stop[2], [JobTimeout]) instanceof JobTimeout)
+    world.port.answer("in its grace")
+    assert.instanceOf(failure(call), JobTimeout)
+    assert.strictEqual(world.port.fate, "none")
+    assert.isFalse(world.time.isAwake, "no timer is left that keeps the process alive")
+  })
+
+  it("a reason that cannot be cloned is told as far as it can be", () => {
+    const world = ready()
+    world.cancel(world.submit(), { callback: () => 1 })
+    const stop = world.port.sent.at(-1)!
+    assert.isTrue(stop[0] === Do.stop)
+  })
+
+  it("an idle pool keeps nothing alive, and a busy one does", () => {
+    const world = new World()
+    const call = world.submit()
+    assert.isTrue(world.port.held, "one that starts")
+    world.port.ready()
+    assert.isTrue(world.port.held, "one that has work")
+    world.port.answer(1)
+    assert.isFalse(world.port.held)
+    assert.isFalse(world.time.isAwake)
+    assert.isTrue(call.settled)
+    world.submit()
+    world.submit()
+    assert.isTrue(world.port.held)
+    world.port.answer(1, 1)
+    assert.isTrue(world.port.held, "one answer is left")
+    world.port.answer(1, 2)
+    assert.isFalse(world.port.held)
+    const warm = ready()
+    assert.isFalse(warm.port.held, "one that was started ahead")
+  })
+
+  it("a job that waits for a worker that may be started later keeps the process alive", () => {
+    const world = ready()
+    for (let i = 0; i < 3; i++) {
+      world.submit()
+      if (world.ports.length === i + 1 && i > 0) world.port.ready()
+      world.port.exit()
+    }
+    world.submit()
+    assert.strictEqual(world.ports.length, 2, "not yet")
+    assert.isTrue(world.time.isAwake)
+    world.time.sleep(100)
+    assert.strictEqual(world.ports.length, 3)
+  })
+
+  it("an idle worker is dismissed when its time is over, and killed if it does not go", () => {
+    const world = new World()
+    world.submit()
+    const { port } = world
+    port.ready()
+    port.answer(1)
+    world.time.sleep(999)
+    assert.strictEqual(port.fate, "none")
+    world.time.sleep(1)
+    assert.strictEqual(port.fate, "dismissed")
+    world.time.sleep(99)
+    assert.strictEqual(port.fate, "dismissed")
+    world.time.sleep(1)
+    assert.strictEqual(port.fate, "killed")
+    port.exit()
+    assert.strictEqual(world.time.timers.size, 0)
+  })
+
+  it("closing drains, dismisses, keeps the process alive until it is over, and leaves no timer", () => {
+    const world = ready()
+    const call = world.submit()
+    world.pool.close()
+    assert.strictEqual(world.port.fate, "none")
+    world.port.answer(1)
+    assert.isTrue(call.settled)
+    assert.strictEqual(world.port.fate, "dismissed")
+    assert.isTrue(world.port.held && world.time.isAwake)
+    world.port.exit(undefined)
+    assert.strictEqual(world.pool.state.stage, "closed")
+    assert.strictEqual(world.time.timers.size, 0)
+  })
+
+  it("also of those that were about to go when it was closed", () => {
+    const world = new World()
+    world.submit()
+    world.port.ready()
+    world.port.answer(1)
+    world.time.sleep(1_000)
+    assert.strictEqual(world.port.fate, "dismissed")
+    assert.isFalse(world.port.held)
+    world.pool.close()
+    assert.isTrue(world.port.held)
+    assert.strictEqual(world.pool.state.stage, "draining")
+    world.port.exit()
+    assert.strictEqual(world.pool.state.stage, "closed")
+  })
+
+  it("terminating kills, and says what it stopped", () => {
+    const world = ready()
+    const call = world.submit()
+    assert.deepStrictEqual(world.pool.terminate(), ["f"])
+    assert.strictEqual(world.port.fate, "killed")
+    assert.isTrue(call.settled)
+    world.port.exit()
+    assert.strictEqual(world.pool.state.stage, "closed")
+  })
+
+  it("whoever is woken may come straight back", () => {
+    const world = ready()
+    const first = world.submit([1])
+    let second: Call | undefined
+    first.onWake = () => {
+      second = world.submit([2])
+    }
+    world.port.answer("one", 0)
+    world.port.answer("two", 1)
+    assert.deepInclude(second!.result, { value: "two" })
+  })
+})
