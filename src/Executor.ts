@@ -261,6 +261,8 @@ export interface Executor {
 
 /** What a platform starts: a thread or a worker of the web, or a process. */
 interface Handle {
+  /** What a process was killed with. */
+  readonly signalCode?: string | null
   terminate?(): unknown
   kill?(signal: string): unknown
   ref?(): void
@@ -375,7 +377,8 @@ class WorkerPort implements Port {
       for (const message of received(this.port)) this.listener.message(message)
       this.port.close()
     }
-    this.listener.exited(cause)
+    const signal = this.handle?.signalCode
+    this.listener.exited(signal ? new Error(`the worker was killed by ${signal}`) : cause)
   }
 }
 

@@ -6,13 +6,14 @@
  */
 import { Effect, HashMap, Stream } from "effect"
 import { Streaming } from "effect-concurrency"
+import * as Executor from "effect-concurrency/Executor"
 import { readFile } from "node:fs/promises"
 import { posix } from "node:path"
 import { hasAnchor, isExternal, type Link, parseMarkdown } from "./markdown.js"
 import { type Ask, askOnce } from "./mirrors.js"
 import { Options } from "./options.js"
 import { brokenLine } from "./report.js"
-import { AllRead, Files, type LocalLink, LocalLinks, Pages, Start } from "./services.js"
+import { AllRead, Files, type LocalLink, LocalLinks, Pages, Parsers, Start } from "./services.js"
 import { note, print } from "./terminal.js"
 import { markdownFiles, type Unreadable } from "./walk.js"
 
@@ -74,7 +75,7 @@ const read = (root: string, file: string) =>
       try: () => readFile(posix.join(root, file), "utf8"),
       catch: (error) => error as Error
     })
-    const page = parseMarkdown(text)
+    const page = yield* parse(text)
     const external = page.links.filter(isExternal).length
     yield* Pages.update(HashMap.set(file, page))
     yield* note((results) => ({
@@ -89,6 +90,13 @@ const read = (root: string, file: string) =>
     Effect.catchAll(({ message }) =>
       note((results) => ({ ...results, unreadable: [...results.unreadable, { file, reason: message }] }))
     )
+  )
+
+const markdown = Executor.module<typeof import("./markdown.js")>(new URL("./markdown.ts", import.meta.url))
+
+const parse = (text: string) =>
+  Effect.flatMap(Options, ({ threads }) =>
+    threads === 0 ? Effect.sync(() => parseMarkdown(text)) : Parsers.run(markdown.parseMarkdown, text)
   )
 
 /** Where a link leads. `/a.md` starts at the repository, as on GitHub; anything else at the folder that the file stands in. */

@@ -1,6 +1,7 @@
 /** What the user asked for: the command line, checked before anything starts. */
 import { Context, Effect } from "effect"
 import { realpath, stat } from "node:fs/promises"
+import { availableParallelism } from "node:os"
 import { resolve } from "node:path"
 import { parseArgs } from "node:util"
 
@@ -10,11 +11,12 @@ Checks every link of every Markdown file under FOLDER (default: node_modules).
 
 Options:
   --concurrency N   how many files are read, and links checked, at a time (default 16)
+  --threads N       how many threads parse them (default: as many as the machine runs at a time); 0: they are parsed in place
   --requests N      how many requests are under way at a time (default 8)
   --capacity N      how many items a queue holds before its producer waits (default 64)
   --mirrors N       how many servers serve the folder (default 2); one that does not answer in time has the next asked beside it
   --slow MS         have the first mirror take MS milliseconds for each answer, to see the next one step in (default 0)
-  --faults          have the mirrors fail now and then: no answer, 503 with Retry-After, or a dropped connection
+  --faults          have the mirrors fail now and then: a slow answer, none, 503 with Retry-After, or a dropped connection
   --seed N          which of the requests those are (default 1)
   --rate N          how many requests each mirror gets in a second (default 1000)
   --timeout MS      how long a mirror has for an answer; after that it is asked again, as after a fault (default 2000)
@@ -35,6 +37,8 @@ export class Options extends Context.Tag("link-check/Options")<
     /** The same as an absolute path without symbolic links, so that "inside" can be decided by comparing paths. */
     readonly root: string
     readonly concurrency: number
+    /** How many threads parse files; 0: none. */
+    readonly threads: number
     readonly requests: number
     readonly capacity: number
     readonly mirrors: number
@@ -70,6 +74,7 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
           allowPositionals: true,
           options: {
             concurrency: { type: "string", default: "16" },
+            threads: { type: "string", default: String(availableParallelism()) },
             requests: { type: "string", default: "8" },
             capacity: { type: "string", default: "64" },
             mirrors: { type: "string", default: "2" },
@@ -99,6 +104,7 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
       folder,
       root: yield* existingFolder(folder),
       concurrency: yield* integer("--concurrency", values.concurrency),
+      threads: yield* integer("--threads", values.threads, 0, 1000),
       requests: yield* integer("--requests", values.requests),
       capacity: yield* integer("--capacity", values.capacity),
       mirrors: yield* integer("--mirrors", values.mirrors, 1, 10),

@@ -12,8 +12,10 @@ import {
   type Wait,
   WorkQueue
 } from "effect-concurrency"
+import * as Executor from "effect-concurrency/Executor"
 import * as HttpLimits from "effect-concurrency/HttpLimits"
-import { Context, Effect, HashMap } from "effect"
+import * as NodeExecutor from "effect-concurrency/NodeExecutor"
+import { Context, Effect, HashMap, Layer } from "effect"
 import type { Page } from "./markdown.js"
 import { Options } from "./options.js"
 import { complain, emptyResults, type Results } from "./report.js"
@@ -39,6 +41,28 @@ export class LocalLinks extends WorkQueue.Service<LocalLinks, LocalLink>()("link
 /** Who can be asked: the URLs of the mirrors, in order of preference. */
 export class Mirrors extends Context.Tag("link-check/Mirrors")<Mirrors, ReadonlyArray<string>>() {}
 
+/** Is told of each request that reaches a mirror, by an index of `Mirrors`: for whoever wants to count them. */
+export class Arrivals extends Context.Reference<Arrivals>()("link-check/Arrivals", {
+  defaultValue:
+    () =>
+    (_mirror: number): void => {}
+}) {}
+
+/**
+ * Threads that parse files, so that the mirrors' answers, the progress line and Ctrl-C need not wait for a long one. They are started when
+ * files come, each with a loader of its own: it has to load TypeScript, as this program does.
+ */
+export class Parsers extends Executor.Service<Parsers>()(
+  "link-check/Parsers",
+  Effect.map(Options, ({ threads }) => {
+    const tsx = Executor.module<typeof import("tsx/esm/api")>(import.meta.resolve("tsx/esm/api"))
+    // Whoever does without them starts none. And one that is in the midst of a file when it is over has nothing to clean up.
+    return { max: Math.max(1, threads), init: Executor.bind(tsx.register), grace: "100 millis", shared: true } as const
+  })
+) {
+  static readonly Live = Layer.provide(Parsers.layer, NodeExecutor.threads({ execArgv: [] }))
+}
+
 /** How many requests are under way, whoever makes them; one that several mirrors are asked for is one. */
 export class RequestSlots extends Semaphore.Service<RequestSlots>()(
   "link-check/RequestSlots",
@@ -51,7 +75,7 @@ export class RequestRate extends RateLimiter.Service<RequestRate>()(
   Effect.map(Options, ({ rate }) => ({ limit: rate, interval: "1 second" }))
 ) {}
 
-/** How long a mirror has for an answer. */
+/** How long a mirror has for an answer, from when the request is sent. */
 export class RequestTime extends Timeout.Service<RequestTime>()(
   "link-check/RequestTime",
   Effect.map(Options, ({ timeout }) => ({ duration: timeout, name: "a request" }))

@@ -132,6 +132,12 @@ const piscinaEffect: Make<EffectCall> = async (job, workers) => {
   return (argument) => Effect.promise(() => call(argument))
 }
 
+/** A turn of the event loop for each: what the fibers cost that wait. */
+const turn: Make<EffectCall> = async () => {
+  const { Effect } = await import("effect")
+  return () => Effect.async((resume) => void setImmediate(() => resume(Effect.void)))
+}
+
 // ---------------------------------------------------------------------------------------------------------------------- workloads
 
 /** The one that a process has, so that no round starts workers. */
@@ -291,7 +297,10 @@ export const workloads: ReadonlyArray<Workload> = [
   {
     name: "1,000 jobs in threads, Effect",
     ...sized,
-    contenders: { ...map(effectPools, effects(nothingAtOnce)), "asyncio.to_thread": { python: "thread-at-once" } }
+    contenders: {
+      ...map({ ...effectPools, "floor: fibers": turn }, effects(nothingAtOnce)),
+      "asyncio.to_thread": { python: "thread-at-once" }
+    }
   },
   {
     name: "100 KB there and back, promise",
