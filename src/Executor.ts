@@ -301,7 +301,8 @@ class WorkerPort implements Port {
   ) {
     if (shared) {
       const { port1, port2 } = new MessageChannel()
-      port1.onmessage = ({ data }) => listener.message(data)
+      port1.addEventListener("message", ({ data }) => listener.message(data))
+      port1.start()
       this.early.push([[Do.connect, port2], [port2]])
       this.port = port1
     }

@@ -119,7 +119,8 @@ const runner = new Runner({
   now,
   connect(port) {
     own = port
-    own.onmessage = ({ data }: { data: Order }) => runner.hear(data)
+    own.addEventListener("message", ({ data }: { data: Order }) => runner.hear(data))
+    own.start()
   },
   end: () => void end()
 })

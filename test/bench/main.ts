@@ -150,6 +150,8 @@ const main = async (): Promise<void> => {
       const found = await bench(group, workload)
       rows.push(...found)
       if (!args.json) for (const row of found) console.log(text(row))
+      // As it goes: what was measured is there, should the rest be cut off.
+      if (args.markdown) await writeTable(rows)
     }
   }
   if (args.json) {
@@ -166,7 +168,6 @@ const main = async (): Promise<void> => {
     const aimed = rows.filter((row) => row.met !== undefined).length
     console.log(`\n${aimed - missed} of ${aimed} aims met`)
   }
-  if (args.markdown) await writeTable(rows)
 }
 
 await (args.child === undefined ? main() : child(JSON.parse(args.child) as Job))
