@@ -33,9 +33,10 @@ import type { End, Work } from "./core/job.js"
 import { ExecutorClosed, ExecutorFull, Job, JobTimeout, WorkerDied } from "./core/job.js"
 import type { Listener, Port, Start } from "./core/pool.js"
 import { isOfCloning, Pool } from "./core/pool.js"
+import { unheard } from "./core/background.js"
 import { Do } from "./core/protocol.js"
 import * as semaphore from "./core/semaphore.js"
-import { wake } from "./core/ticket.js"
+import { concat, wake } from "./core/ticket.js"
 import * as workerModule from "./core/workerModule.js"
 import { milliseconds, within } from "./internal/duration.js"
 import {
@@ -50,9 +51,10 @@ import {
 } from "./internal/effect.js"
 import { FiberTicket, holding, park, type Restore } from "./internal/park.js"
 import { report } from "./internal/report.js"
+import { launch, prepare } from "./internal/task.js"
 import * as service from "./internal/service.js"
 import { timekeeper } from "./internal/timer.js"
-import * as Task from "./Task.js"
+import type * as Task from "./Task.js"
 import * as contract from "./worker/contract.js"
 import { parallelism, received } from "./worker/node.js"
 
@@ -193,7 +195,8 @@ export type Call<Args extends ReadonlyArray<any>, A, E = never> = workerModule.C
  * **Interruption**: a job that waits leaves at once. One that runs is told to stop (`signal()`), and whoever was interrupted waits until it has,
  * or until the `grace` is over: then its worker is ended, and the next job has another.
  *
- * **Fairness**: by priority, and within one by order of arrival.
+ * **Fairness**: by priority, and within one by order of arrival. While jobs are quick, workers are sent the next ones ahead, and so one may begin a
+ * little before another that came earlier.
  *
  * @example
  * import { Effect } from "effect"
@@ -261,6 +264,8 @@ export interface Executor {
 
 /** What a platform starts: a thread or a worker of the web, or a process. */
 interface Handle {
+  readonly pid?: number | undefined
+  once?(event: "close", f: () => void): unknown
   /** What a process was killed with. */
   readonly signalCode?: string | null
   terminate?(): unknown
@@ -288,6 +293,7 @@ class WorkerPort implements Port {
   private early: Array<readonly [message: unknown, transfer: ReadonlyArray<unknown> | undefined]> = []
   /** Where it shares memory, it has a port as well: the platform would start a fiber for each message. */
   private readonly port: NodePort | undefined = undefined
+  private closed: Promise<void> | undefined = undefined
   private held = true
   private over = false
 
@@ -302,6 +308,8 @@ class WorkerPort implements Port {
     if (shared) {
       const { port1, port2 } = new MessageChannel()
       port1.addEventListener("message", ({ data }) => listener.message(data))
+      // What it said cannot be read, and whoever waits for that would wait for ever.
+      port1.addEventListener("messageerror", () => this.kill())
       port1.start()
       this.early.push([[Do.connect, port2], [port2]])
       this.port = port1
@@ -309,6 +317,10 @@ class WorkerPort implements Port {
     const spawn = (n: number) => {
       const handle = spawner(n) as Handle
       this.handle = handle
+      // The last of what a process said may be read later than its exit.
+      if (handle.terminate === undefined && handle.pid !== undefined && handle.once !== undefined) {
+        this.closed = new Promise((resolve) => void handle.once!("close", () => resolve()))
+      }
       return handle
     }
     const backing = Effect.provideService(platform.spawn<unknown, unknown>(id), Spawner, spawn)
@@ -321,7 +333,11 @@ class WorkerPort implements Port {
       })
     })
     // In a later step than this one: the pool does not know this port yet.
-    const ended = (cause: Cause.Cause<unknown>) => Effect.promise(async () => this.exited(causeOf(cause)))
+    const ended = (cause: Cause.Cause<unknown>) =>
+      Effect.promise(async () => {
+        await this.closed
+        this.exited(causeOf(cause))
+      })
     this.fiber = fork(Effect.uninterruptibleMask((restore) => catchCause(restore(life), ended)))
   }
 
@@ -444,19 +460,38 @@ class ExecutorImpl implements Executor {
     ...args: Args
   ): Effect.Effect<Task.Task<A, E | ExecutorError>> =>
     Effect.uninterruptibleMask((restore) => {
-      const pool = this[TypeId]
-      const work = (args: ReadonlyArray<unknown>) => this.work("Executor.start", call, args)
-      const { name } = work(args)
-      const job = translated<A, E, ExecutorError>(call, args, (args) =>
-        Effect.uninterruptibleMask((restore) => submit(pool, this.job(work(args)), restore))
-      )
-      return this.admit(restore, () =>
-        Effect.tap(Task.start(job, { name }), (task) =>
-          // However it ends, and be it before its first step.
-          pool.admission === undefined ? Effect.void : task.onComplete(() => leave(pool))
-        )
-      )
+      const codec = contract.codec(call)
+      const encoded: Effect.Effect<ReadonlyArray<unknown>> =
+        codec === undefined ? Effect.succeed(args) : codec.encode(args)
+      return Effect.flatMap(encoded, (args) => {
+        const work = this.work("Executor.start", call, args)
+        return this.admit(restore, () => this.launch<A, E>(call, this.job(work)))
+      })
     })
+
+  /** From here on the job is in line, whenever its task takes its first step. */
+  private launch<A, E>(call: object, ticket: FiberTicket<Job, End>): Effect.Effect<Task.Task<A, E | ExecutorError>> {
+    const pool = this[TypeId]
+    const { name } = ticket.request.work
+    const end = Effect.uninterruptibleMask((restore) => settled<A, E>(pool, ticket, restore))
+    const job = decoded<A, E, ExecutorError>(call, end)
+    pool.submit(ticket)
+    return launch<Task.Task<A, E | ExecutorError>, A, E | ExecutorError, never>(
+      prepare("Executor.start", job, { name }),
+      job,
+      {
+        // However it ends, and be it before its first step.
+        ended: () =>
+          concat(
+            ticket.settled ? undefined : pool.cancel(ticket, undefined),
+            pool.admission && semaphore.release(pool.admission, 1)
+          ),
+        reported: () => undefined,
+        report: ({ cause }) =>
+          report({ where: "Executor.start", name, message: unheard, cause: cause as Cause.Cause<unknown> })
+      }
+    )
+  }
 
   readonly toThread = <Args extends ReadonlyArray<any>, A>(
     f: (...args: Args) => A,
@@ -464,7 +499,8 @@ class ExecutorImpl implements Executor {
   ): Effect.Effect<Awaited<A>, ExecutorError> =>
     this.perform(() => callOptions.lone("Executor.toThread", this[TypeId].state.settings, this.options, f, args))
 
-  readonly with = (options: CallOptions): Executor => new ExecutorImpl(this[TypeId], checkedCall(options))
+  readonly with = (options: CallOptions): Executor =>
+    new ExecutorImpl(this[TypeId], callOptions.merge(this.options, checkedCall(options)))
 
   readonly warmUp = (count?: number): Effect.Effect<void, WorkerDied> =>
     Effect.uninterruptibleMask((restore) => {
@@ -518,7 +554,14 @@ const translated = <A, E, F>(
 ): Effect.Effect<A, E | F> => {
   const codec = contract.codec(call)
   if (codec === undefined) return run(args)
-  return Effect.flatMap(codec.encode(args), run).pipe(
+  return Effect.flatMap(codec.encode(args), (args) => decoded<A, E, F>(call, run(args)))
+}
+
+/** What comes of a call that has a contract, decoded. */
+const decoded = <A, E, F>(call: object, self: Effect.Effect<A, E | F>): Effect.Effect<A, E | F> => {
+  const codec = contract.codec(call)
+  if (codec === undefined) return self
+  return self.pipe(
     Effect.matchEffect({
       onSuccess: (value) => codec.success(value) as Effect.Effect<A>,
       onFailure: (error): Effect.Effect<never, E | F> =>
@@ -549,13 +592,21 @@ const submit = <A, E>(
 ): Effect.Effect<A, E | ExecutorError> =>
   Effect.suspend(() => {
     pool.submit(ticket)
-    return Effect.matchCauseEffect(restore(ticket.settlement), {
-      onFailure: (cause) => {
-        wake(pool.cancel(ticket, undefined))
-        return Effect.zipRight(ticket.settlement, Effect.failCause(cause))
-      },
-      onSuccess: () => outcome<A, E>(ticket.result!)
-    })
+    return settled(pool, ticket, restore)
+  })
+
+/** Waits for the end of a job. */
+const settled = <A, E>(
+  pool: Pool,
+  ticket: FiberTicket<Job, End>,
+  restore: Restore
+): Effect.Effect<A, E | ExecutorError> =>
+  Effect.matchCauseEffect(restore(ticket.settlement), {
+    onFailure: (cause) => {
+      wake(pool.cancel(ticket, undefined))
+      return Effect.zipRight(ticket.settlement, Effect.failCause(cause))
+    },
+    onSuccess: () => outcome<A, E>(ticket.result!)
   })
 
 const outcome = <A, E>(end: End): Effect.Effect<A, E | ExecutorError> => {
@@ -588,8 +639,17 @@ const closing = (pool: Pool): Effect.Effect<ReadonlyArray<string>> =>
     return Effect.flatMap(within(deadline, closed), (inTime) => {
       if (inTime) return Effect.succeed([])
       const names = pool.terminate()
-      return Effect.as(Effect.zipRight(reportStopped(names), closed), names)
+      return Effect.as(Effect.zipRight(reportStopped(names), ended(pool, closed)), names)
     })
+  })
+
+/** A thread in native code cannot be ended: who closes does not wait for it longer than for anything else. */
+const ended = (pool: Pool, closed: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.flatMap(within(pool.state.settings.grace, closed), () => {
+    const { size } = pool.state.leaving
+    if (size === 0) return Effect.void
+    const message = `${size} of its workers cannot be ended`
+    return report({ where: "Executor.close", name: undefined, message, cause: Cause.empty })
   })
 
 const reportStopped = (names: ReadonlyArray<string>): Effect.Effect<void> => {

@@ -222,6 +222,43 @@ for (const [name, layer] of platforms) {
       }).pipe(Effect.provide(layer({ deadline: 50 })))
     )
 
+    it.live("what is said of jobs adds up", () =>
+      Effect.gen(function* () {
+        const executor = yield* Executor.Executor
+        const both = executor.with({ context: "said first" }).with({ priority: 1 })
+        assert.strictEqual(yield* both.run(jobs.context), "said first")
+      }).pipe(Effect.provide(layer({ max: 1 })))
+    )
+
+    it.live("what was started is in line: it comes before what is run after it, and closing waits for it", () =>
+      Effect.gen(function* () {
+        const executor = yield* Executor.Executor
+        yield* executor.warmUp()
+        const order: Array<string> = []
+        const say = (word: string) => Effect.sync(() => void order.push(word))
+        const first = yield* executor.start(jobs.sleep, 50)
+        yield* Effect.fork(Effect.zipRight(first.await, say("started")))
+        yield* Effect.zipRight(executor.run(jobs.add, 1, 2), say("run"))
+        assert.deepStrictEqual(order, ["started", "run"])
+        const last = yield* executor.start(jobs.add, 2, 2)
+        yield* executor.close
+        assert.strictEqual(yield* last.await, 4)
+      }).pipe(Effect.provide(layer({ max: 1 })))
+    )
+
+    it.live("closing tells those who wait for room", () =>
+      Effect.gen(function* () {
+        const executor = yield* Executor.Executor
+        yield* executor.warmUp()
+        yield* executor.start(jobs.sleep, 300)
+        const waiting = yield* Effect.fork(Effect.exit(executor.run(jobs.add, 1, 2)))
+        yield* Effect.sleep(20)
+        const closing = yield* Effect.fork(executor.close)
+        assert.strictEqual(failureOf(yield* Fiber.join(waiting))._tag, "ExecutorClosed")
+        yield* Fiber.join(closing)
+      }).pipe(Effect.provide(layer({ max: 1, backlog: 0 })))
+    )
+
     it.live("start gives a task once the job is taken, and cancelling it stops the job", () =>
       Effect.gen(function* () {
         const executor = yield* Executor.Executor

@@ -409,19 +409,16 @@ describe("link-check, of several mirrors", { timeout: 60_000 }, () => {
     )
     loop.disable()
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]))
-    // What is sent within a second does not arrive within one: some of it is under way longer, and all of it when the program is held up.
+    // What is sent within a second does not arrive within one: some of it is under way longer, and all of it when the program is held up. But
+    // so many cannot have come in less time than they were sent in, but for that.
     const underWay = 100 + (2 * loop.max) / 1e6
     // Some were asked again.
     expect(arrivals.flat().length).toBeGreaterThan(61)
     for (const times of arrivals) {
       expect(times.length, "more than a second's").toBeGreaterThan(rate)
-      for (const seconds of [1, 2, 3]) {
-        const window = seconds * 1000 - underWay
-        const most = Math.max(
-          ...times.map((from) => times.filter((time) => time >= from && time < from + window).length)
-        )
-        expect(most, `in ${window} ms`).toBeLessThanOrEqual(rate * seconds)
-      }
+      const took = times.at(-1)! - times[0]!
+      const least = (Math.ceil(times.length / rate) - 1) * 1000 - underWay
+      expect(took, `${times.length} requests took ${took} ms`).toBeGreaterThan(least)
     }
   })
 

@@ -28,6 +28,12 @@ export const check = (where: string, options: CallOptions): CallOptions => {
   return options
 }
 
+/** Options, and those that are said later, which count where both say something. */
+export const merge = (options: CallOptions, later: CallOptions): CallOptions => ({
+  ...options,
+  ...Object.fromEntries(Object.entries(later).filter(([, value]) => value !== undefined))
+})
+
 /** A function of a module, as a job. */
 export const work = (
   where: string,

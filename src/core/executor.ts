@@ -12,7 +12,7 @@
  * - I1 A job is in one place: the queue, or one worker's jobs. One that has ended is in none.
  * - I2 A worker is sent no more jobs than it runs at a time, and `ahead` beside them, which are offered. Only one that is ready is sent any.
  * - I3 There are no more workers than `max`. One that is gone is none of them.
- * - I4 No job waits while a worker could run it, or has been offered less than half of what it may; and if there could be one more worker, one is on its way, or its time is set.
+ * - I4 No job waits while a worker could run it; and if there could be one more worker, one is on its way, or its time is set.
  * - I5 What was offered is in the order of the queue: a job that comes with more priority takes it back.
  * - I6 A pool that closes takes nothing, and one that is closed has no job.
  *
@@ -231,15 +231,41 @@ export const cancel = (state: State, call: Call, reason: unknown, now: number): 
     assign(state, now)
     return chain
   }
+  if (job.phase === "running" && unsend(state, call, now)) {
+    return concat(end(state, undefined, call, { _tag: "Cancelled" }), rest(state, now))
+  }
   if (job.phase !== "ended") tell(state, call, { _tag: "Cancelled", reason }, now)
   return undefined
+}
+
+/** Has a job back that the worker was sent to run now, unless it has begun it. */
+const unsend = (state: State, call: Call, now: number): boolean => {
+  const job = call.request
+  const worker = job.worker!
+  if (worker.board === undefined || !board.takeBack(worker.board, job.slot, job.id)) return false
+  worker.drop(call)
+  worker.idleSince = now
+  advance(state, worker, now)
+  if (worker.phase === "retiring" && worker.calls.size === 0) dismiss(state, worker, now)
+  return true
+}
+
+/** Goes on after something has ended without an answer. */
+const rest = (state: State, now: number): Chain => {
+  assign(state, now)
+  return settleDown(state, now)
 }
 
 /** The time of a job is over, or its grace. */
 export const expire = (state: State, call: Call, now: number): Chain => {
   const job = call.request
   if (job.phase === "running") {
-    tell(state, call, { _tag: "TimedOut" }, now)
+    const stop: Stop = { _tag: "TimedOut" }
+    if (unsend(state, call, now)) {
+      job.stop = stop
+      return concat(end(state, undefined, call, endOf(job, { _tag: "Cancelled" })), rest(state, now))
+    }
+    tell(state, call, stop, now)
     return undefined
   }
   return job.phase === "stopping" ? kill(state, job.worker!, now) : undefined
@@ -288,6 +314,7 @@ const closed = ({ request }: Call): End => ({
 const assign = (state: State, now: number): void => {
   const { queue, settings } = state
   if (now >= state.startAt) fill(state, settings.min)
+  if (settings.ahead > 0) relieve(state, now)
   if (queue.size > 0) makeWay(state, waitList.head(queue)!.priority, now)
   while (queue.size > 0) {
     const free = freest(state, settings.concurrency)
@@ -300,17 +327,31 @@ const assign = (state: State, now: number): void => {
   if (settings.ahead > 0) spread(state, now)
 }
 
+/** How long a worker may be silent, in milliseconds, until what it was offered may be better off elsewhere. */
+const slow = 2
+
+const isSlow = (worker: Worker, now: number): boolean => now - worker.heardAt > slow
+
+/** What waits behind a long job is first in line again, if another worker is quicker: so it is not overtaken by more than was sent ahead. */
+const relieve = (state: State, now: number): void => {
+  if (freest(state, Infinity, now) === undefined) return
+  for (const worker of state.workers) {
+    if (worker.offered === 0 || !isSlow(worker, now)) continue
+    for (const call of offers(worker)) if (call.request.phase === "offered") takeBack(state, call, now)
+  }
+}
+
 /**
- * Sends workers ahead what they will do next. One that has more than half of what it may have gets nothing: then several are sent with one message,
- * and a worker is woken for all of them once.
+ * Sends workers ahead what they will do next, if they are quick: to others it would be of no use. One that has more than half of what it may have gets
+ * nothing: then several are sent with one message, and a worker is woken for all of them once.
  */
 const offer = (state: State, now: number): void => {
   const { queue, settings } = state
   const { ahead, concurrency } = settings
-  if (ahead === 0 || freest(state, concurrency + ahead / 2) === undefined) return
+  if (ahead === 0 || freest(state, concurrency + ahead / 2, now) === undefined) return
   while (queue.size > 0) {
     // What was moved to a worker cannot be had back, and so it is not offered.
-    const next = isMoved(waitList.head(queue)!) ? undefined : freest(state, concurrency + ahead)
+    const next = isMoved(waitList.head(queue)!) ? undefined : freest(state, concurrency + ahead, now)
     if (next === undefined) return
     hand(state, next, waitList.shift(queue)!, now)
   }
@@ -319,12 +360,13 @@ const offer = (state: State, now: number): void => {
 /** Whether something of its arguments is moved: then it can be sent once. */
 const isMoved = ({ request: { work } }: Call): boolean => work.transfer !== undefined && work.transfer.length > 0
 
-/** The ready worker with the fewest jobs, if it has fewer than so many. */
-const freest = ({ workers }: State, below: number): Worker | undefined => {
+/** The ready worker with the fewest jobs, if it has fewer than so many; with a time, of those that are quick. */
+const freest = ({ workers }: State, below: number, now?: number): Worker | undefined => {
   let found: Worker | undefined
   for (const worker of workers) {
     if (worker.phase !== "ready" || worker.calls.size >= below) continue
     if (worker.calls.size === 0) return worker
+    if (now !== undefined && isSlow(worker, now)) continue
     if (found === undefined || worker.calls.size < found.calls.size) found = worker
   }
   return found
@@ -342,6 +384,7 @@ const start = (state: State): void => {
 
 /** Sends a job to a worker. */
 const hand = (state: State, worker: Worker, call: Call, now: number): void => {
+  if (worker.calls.size === 0) worker.heardAt = now
   worker.put(call, (state.ids = (state.ids % 0x7fff_ffff) + 1))
   if (worker.running > state.settings.concurrency) {
     worker.offered++
@@ -469,7 +512,7 @@ export const answer = (
   histogram.record(state.runs, Math.max(0, now - job.since))
   worker.drop(call)
   worker.answered++
-  worker.idleSince = now
+  worker.idleSince = worker.heardAt = now
   state.failures = 0
   const { maxJobs, maxMemory } = state.settings
   if (worker.answered >= maxJobs || (memory !== undefined && memory > maxMemory)) retire(state, worker, now)
@@ -569,12 +612,15 @@ const lost = (state: State, worker: Worker, cause: unknown, now: number): Chain 
   const wasStarting = worker.phase === "starting"
   worker.phase = "gone"
   state.totals.died++
-  // The first is replaced at once: it may have been an accident.
-  state.startAt = state.failures++ === 0 ? now : now + backoff.pause(state.respawn, state.failures - 1, undefined, 0)
+  // The first is replaced at once: it may have been an accident. That others answer says nothing of those that do not start.
+  const again = wasStarting ? state.misstarts++ : state.failures
+  state.failures++
+  state.startAt = again === 0 ? now : now + backoff.pause(state.respawn, again, undefined, 0)
   let chain = bereave(state, worker, (call) => died(call, cause))
   if (wasStarting) {
     state.starting--
-    if (++state.misstarts >= startAttempts && state.starting === 0) chain = giveUp(state, chain, cause)
+    // While one is there, all can be done.
+    if (state.misstarts >= startAttempts && state.workers.size === 0) chain = giveUp(state, chain, cause)
     chain = warmed(state, chain, new WorkerDied("warmUp", false, cause))
   }
   assign(state, now)
@@ -783,8 +829,7 @@ export const check = (state: State): void => {
   }
   if (starting !== state.starting) throw new Error(`I3: ${starting} are starting, not ${state.starting}`)
   if (state.queue.size > 0) {
-    const offer = isMoved(waitList.head(state.queue)!) ? 0 : ahead / 2
-    const free = freest(state, concurrency + (canStart(state) ? 0 : offer))
+    const free = freest(state, concurrency)
     if (free !== undefined) throw new Error("I4: a job waits beside a worker that could run it")
     if (canStart(state) && state.starting === 0 && wakeAt(state) === Infinity)
       throw new Error("I4: nobody is on the way")

@@ -14,6 +14,7 @@ import type { Worker } from "./poolWorker.js"
 import type { Answer, Hello, Message, Run } from "./protocol.js"
 import { Do, Say } from "./protocol.js"
 import type { State as Semaphore } from "./semaphore.js"
+import * as semaphore from "./semaphore.js"
 import type { Chain } from "./ticket.js"
 import { concat, wake } from "./ticket.js"
 import type { Time } from "./timekeeper.js"
@@ -74,7 +75,11 @@ export class Pool {
 
   /** The chain is woken by who parks the ticket. */
   cancel(call: Call, reason: unknown): Chain {
-    return this.act(core.cancel(this.state, call, reason, this.time.now()))
+    const { worker } = call.request
+    const chain = core.cancel(this.state, call, reason, this.time.now())
+    // It may have had nothing else to do.
+    if (worker?.calls.size === 0 && worker.phase !== "gone") this.ports.get(worker)?.hold(false)
+    return this.act(chain)
   }
 
   expire(call: Call): void {
@@ -95,6 +100,8 @@ export class Pool {
   close(): void {
     this.holdAll()
     this.after(core.close(this.state, this.time.now()))
+    // Who waits to be let in is, and is told.
+    if (this.admission !== undefined) wake(semaphore.resize(this.admission, Infinity))
   }
 
   /** Ends everything at once; gives the names of what it has stopped. */

@@ -27,6 +27,8 @@ export class Worker {
   answered = 0
   /** Since when it has nothing to do. */
   idleSince = 0
+  /** When it last answered, or was given something while it had nothing to do. */
+  heardAt = 0
   /** By when it has to have gone, once it was told to. */
   leaveBy = Infinity
   /** If it shares memory. */

@@ -347,7 +347,7 @@ const inTurn =
           const release = () => lease.release()
           const result = attempt(() => {
             // Told to stop in the tick of the grant, it does not begin.
-            if (task.stop !== undefined) throw task.stop.reason
+            if (task.stop !== undefined) throw task.stop.reason ?? stopped("Background")
             return work(context)
           })
           void result.then(release, release)

@@ -164,7 +164,8 @@ export interface ExecutorCallOptions extends callOptions.CallOptions {
  *
  * **Interruption**: see the option `signal` of `with`. Inside, a function looks at `signal()` of `effect-concurrency/worker`.
  *
- * **Fairness**: by priority, and within one by order of arrival.
+ * **Fairness**: by priority, and within one by order of arrival. While jobs are quick, workers are sent the next ones ahead, and so one may begin a
+ * little before another that came earlier.
  *
  * @example
  * import { Executor } from "effect-concurrency/promise"

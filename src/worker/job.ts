@@ -26,6 +26,10 @@ export class Job implements Current {
     return this.controller.signal
   }
 
+  get isAborted(): boolean {
+    return this.controller?.signal.aborted === true
+  }
+
   abort(reason: unknown): void {
     // One that asks later finds it aborted.
     void this.signal

@@ -108,6 +108,8 @@ export class Runner {
   /** Calls a function, of which nothing is known yet. */
   private async call(job: Job, target: Target): Promise<unknown> {
     const f = await this.library.load(target)
+    // Told to stop meanwhile, it does not begin.
+    if (job.isAborted) throw job.signal.reason
     return this.settle(job, this.turn(job, f, target))
   }
 

@@ -840,9 +840,10 @@ describe("core/executor", () => {
     wrong("I3: 0 are starting, not 1", (world) => void world.state.starting++)
     wrong("I3: a worker that is gone", (_, sim) => void (sim.worker.phase = "gone"))
     wrong("I6: closed, with jobs", (world) => void (world.state.stage = "closed"))
-    wrong("I4: a job waits beside a worker that could run it", (world) =>
+    wrong("I4: a job waits beside a worker that could run it", (world, { worker }, call) => {
+      worker.drop(call)
       waitList.push(world.state.queue, new Call({}))
-    )
+    })
     wrong("I1: a queued job is elsewhere", (world) => {
       const call = new Call({})
       call.request.phase = "running"

@@ -310,6 +310,8 @@ describe("core/pool", () => {
   it("a job's time is over: it is told so, and that is its error", () => {
     const world = ready()
     const call = world.submit([], { timeout: 50 })
+    const { id, slot, worker } = call.request
+    assert.isTrue(board.begin(worker!.board!, slot, id))
     world.time.sleep(49)
     assert.strictEqual(world.port.sent.length, 2)
     world.time.sleep(1)
@@ -323,9 +325,51 @@ describe("core/pool", () => {
 
   it("a reason that cannot be cloned is told as far as it can be", () => {
     const world = ready()
-    world.cancel(world.submit(), { callback: () => 1 })
+    const call = world.submit()
+    const { id, slot, worker } = call.request
+    assert.isTrue(board.begin(worker!.board!, slot, id))
+    world.cancel(call, { callback: () => 1 })
     const stop = world.port.sent.at(-1)!
     assert.isTrue(stop[0] === Do.stop)
+  })
+
+  it("what was sent and has not begun is had back: it never begins, and nobody waits for it", () => {
+    const world = ready()
+    const call = world.submit()
+    const { id, slot, worker } = call.request
+    world.cancel(call, "gone")
+    assert.strictEqual(call.result?._tag, "Cancelled")
+    assert.isFalse(board.begin(worker!.board!, slot, id))
+    assert.isFalse(world.port.held)
+    const next = world.submit()
+    assert.strictEqual(next.request.worker, worker)
+  })
+
+  it("a worker that does not start fails no job beside one that has", () => {
+    const world = new World({ max: 2, min: 2 })
+    world.ports[0]!.ready()
+    const calls = [world.submit(), world.submit(), world.submit()]
+    for (let i = 0; i < 5; i++) {
+      world.ports.at(-1)!.exit(new Error("no route"))
+      world.time.sleep(5000)
+    }
+    assert.deepStrictEqual(
+      calls.map(({ settled }) => settled),
+      [false, false, false]
+    )
+  })
+
+  it("what waits behind a long job goes to a worker that is quicker", () => {
+    const world = new World({ max: 2, min: 2 })
+    for (const port of world.ports) port.ready()
+    const calls = Array.from({ length: 6 }, () => world.submit())
+    world.time.sleep(1000)
+    const [long, other, third] = calls
+    const free = other!.request.worker!
+    assert.notStrictEqual(long!.request.worker, free)
+    world.ports.find((_, index) => index === free.id - 1)!.answer(1, 0)
+    assert.strictEqual(third!.request.worker, free)
+    assert.strictEqual(long!.request.phase, "running")
   })
 
   it("an idle pool keeps nothing alive, and a busy one does", () => {

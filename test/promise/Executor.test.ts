@@ -386,6 +386,8 @@ for (const kind of ["threads", "processes"] as const) {
         await executor.warmUp()
         const controller = new AbortController()
         const call = executor.with({ signal: controller.signal }).run(jobs.spinForEver)
+        // So that it has begun: what has not is had back.
+        await new Promise((resolve) => setTimeout(resolve, 100))
         controller.abort("gone")
         assert.strictEqual(await rejectionOf(call), "gone")
         assert.instanceOf(await rejectionOf(executor.tryRun(jobs.echo, 1)), ExecutorFull)
