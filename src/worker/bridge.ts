@@ -143,8 +143,9 @@ class Worker {
       // That it has ended may have been news before the request was.
       const how = this.hasEnded ? "ended" : Atomics.wait(this.cells, Cell.news, this.seen, until - now())
       this.seen = Atomics.load(this.cells, Cell.news)
-      const answer = this.receive() ?? this.death
-      if (answer || how === "timed-out") return answer
+      const answer = this.receive(until) ?? this.death
+      // One that prints all the time always has news.
+      if (answer || how === "timed-out" || now() >= until) return answer
     }
   }
 
@@ -157,19 +158,21 @@ class Worker {
     return new Death(reasonOf(this.threads.receiveMessageOnPort(this.notes)?.message))
   }
 
-  /** The answer that is there, if one is. What is to be printed before it is. */
-  private receive(): Answer | undefined {
-    for (;;) {
+  /** The answer that is there, if one is. What is to be printed before it is, until some time: there may be no end to it. */
+  private receive(until: number): Answer | undefined {
+    do {
       const next = this.threads.receiveMessageOnPort(this.calls)
       if (next === undefined) return undefined
       const answer = heard(next.message)
       if (answer) return answer
-    }
+    } while (now() < until)
+    return undefined
   }
 
-  /** Ends both threads, also in the middle of a computation. What was printed until now is out. */
+  /** Ends both threads, also in the middle of a computation. What was printed until now is out, unless it is without end. */
   async end(): Promise<void> {
-    while (this.receive()) continue
+    const until = now() + 50
+    while (this.receive(until)) continue
     this.calls.close()
     this.notes.close()
     await this.watcher.terminate()
