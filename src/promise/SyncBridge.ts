@@ -65,7 +65,7 @@ type Calls = { readonly [workerModule.TypeId]: workerModule.Source }
  * first call, and used by all that follow; what its module holds stays from call to call. It does not keep the process alive. Errors are
  * the original ones: those of the language, and those whose classes the module's handle has. `run` also throws `JobTimeout`, `WorkerDied`
  * when the worker has exited or has no memory left, `NotCloneable`, and `BridgeClosed`. Arguments and results are cloned, of any size.
- * What the worker prints appears when the calling thread is not blocked any more, and nobody waits for that.
+ * What the worker prints appears at once and in its order, also while the calling thread is blocked, and nobody waits for that.
  *
  * **Interruption**: nothing can interrupt a thread that is blocked; there is `timeout`. It, and `close`, end the worker as it stands: no
  * `finally` in it is run.
