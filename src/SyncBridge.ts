@@ -171,8 +171,8 @@ export type BridgeError = BridgeClosed | JobTimeout | NotCloneable | WorkerDied
  *
  * **Details**: the arguments are an array, so that options behind them cannot be taken for one of them. The worker is started with the
  * first call, and used by all that follow; what its module holds stays from call to call. It does not keep the process alive. Errors are
- * the original ones. Arguments and results are cloned, of any size. What the worker prints appears when the calling thread is not blocked
- * any more, and nobody waits for that.
+ * the original ones. Arguments and results are cloned, of any size. What the worker prints appears at once and in its order,
+ * also while the calling thread is blocked.
  *
  * **Interruption**: nothing can interrupt a thread that is blocked; there is `timeout`. It, and `close`, end the worker as it stands:
  * finalizers in it do not run.
