@@ -21,11 +21,19 @@ import type { TaskCancelled } from "./core/task.js"
 import * as tasks from "./core/task.js"
 import { type Chain, concat, wake } from "./core/ticket.js"
 import { milliseconds, within } from "./internal/duration.js"
-import { forkDetached, type RunningFiber, runner, runPlain, withFiber } from "./internal/effect.js"
+import { type AnyFiber, forkDetached, type RunningFiber, runner, runPlain, withFiber } from "./internal/effect.js"
 import { type Insiders, isInside } from "./internal/insiders.js"
 import { FiberTicket, park, type Restore } from "./internal/park.js"
 import { hold } from "./internal/permits.js"
-import { describe as lineOf, log, overdue, reporter, reportWithin, type Unhandled } from "./internal/report.js"
+import {
+  describe as lineOf,
+  log,
+  overdue,
+  type Report,
+  reporter,
+  reportWithin,
+  type Unhandled
+} from "./internal/report.js"
 import * as service from "./internal/service.js"
 import { ended, type Hooks, launch, outcomeOf, prepare } from "./internal/task.js"
 import { forget, work, Worker } from "./internal/worker.js"
@@ -86,8 +94,9 @@ export interface Options<R = never> {
   readonly backlog?: number | undefined
   /**
    * Where failures go that nobody waits for, once each. What it does is not waited for by whoever started the task, but `awaitEmpty` and
-   * `close` wait for it: `close` no longer than `deadline` and `grace` say, and then logs the failure. Should it fail itself, that is
-   * logged. It must not wait for the registry, which waits for it. Default: logs at error level, with the name of the task.
+   * `close` wait for it: `close` no longer than `deadline` and `grace` say, and then logs the failure. It runs in a fiber of its own, so a
+   * timeout in it works. Should it fail, or interrupt itself, that is logged, and the failure with it. It must not wait for the registry,
+   * which waits for it. Default: logs at error level, with the name of the task.
    */
   readonly onError?: ((failure: Unhandled) => Effect.Effect<unknown, unknown, R>) | undefined
   /** What closing does to the tasks: `"interrupt"`, the default, cancels them all at once; `"drain"` lets them end first. */
@@ -120,7 +129,8 @@ export interface Stats extends core.Stats {}
  *
  * **Details**: a task runs with the services of whoever starts it, from the next turn on. The registry holds it until it has ended. A
  * failure goes to `onError`, unless somebody waits for the task or has registered a callback by the turn after it; what was cancelled is no
- * failure. `BackgroundFull` is in the types of a registry with a `backlog` only.
+ * failure. A race of `Wait` has a failure as long as it goes on, and neither `awaitEmpty` nor `close` waits for that; what it leaves behind goes
+ * to `onError` then, and is waited for from then on. `BackgroundFull` is in the types of a registry with a `backlog` only.
  *
  * **Interruption**: whoever starts a task may be interrupted, and the task goes on; whoever `run`s one takes it along. `cancelAll` and `close`
  * have cancelled also when they are interrupted while they wait; only a `close` that drains has not, and leaves a registry that is closed, and
@@ -237,8 +247,12 @@ class Entry extends Worker<tasks.Stop> implements core.Entry, Hooks {
     return core.reported(this.registry[TypeId], this)
   }
 
+  unclaimed(): void {
+    core.unclaimed(this.registry[TypeId], this)
+  }
+
   report(failure: tasks.Failure): Effect.Effect<void> {
-    return this.registry.report(unheard(this.task, failure))
+    return this.registry.report(unheard(this.task, failure), (fiber) => this.registry.enter(this, fiber))
   }
 }
 
@@ -262,7 +276,7 @@ class BackgroundImpl implements Background<BackgroundFull> {
 
   constructor(
     state: core.State,
-    readonly report: (failure: Unhandled) => Effect.Effect<void>,
+    readonly report: Report,
     run: (effect: Effect.Effect<unknown>) => Promise<unknown>
   ) {
     this[TypeId] = state
@@ -368,8 +382,7 @@ class BackgroundImpl implements Background<BackgroundFull> {
   private launch<A, E, R>(where: string, entry: Entry, effect: Effect.Effect<A, E, R>) {
     const work = this.inTurn(where, effect)
     const known = withFiber((fiber: RunningFiber<A, E>) => {
-      entry.fiber = fiber
-      this.insiders.set(fiber, entry)
+      this.enter(entry, fiber)
       return work
     })
     return launch<Task.Task<A, E>, A, E, R>(entry.task, known, entry)
@@ -379,6 +392,13 @@ class BackgroundImpl implements Background<BackgroundFull> {
   private inTurn<A, E, R>(where: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     const { semaphore } = this[TypeId]
     return semaphore === undefined ? effect : hold(where, semaphore, 1, undefined, effect)
+  }
+
+  /** A fiber does the work of a task, or reports what has become of it. */
+  enter(entry: Entry, fiber: AnyFiber): void {
+    this.forget(entry)
+    entry.fiber = fiber
+    this.insiders.set(fiber, entry)
   }
 
   forget(entry: Entry): void {
@@ -409,14 +429,14 @@ class BackgroundImpl implements Background<BackgroundFull> {
     })
     if (wait === undefined) return Effect.as(logged, core.namesOf(givenUp))
     const waited = within(wait, this.wait(until))
-    const next = Effect.suspend(() => this.perform(core.proceed(this[TypeId], step, undefined)))
-    if (message === undefined) return Effect.zipRight(Effect.zipRight(logged, waited), next)
+    const next = (inTime: boolean) => this.perform(core.proceed(this[TypeId], step, undefined, inTime))
+    if (message === undefined) return Effect.zipRight(logged, Effect.flatMap(waited, next))
     const failure = { where: "Background.close", name: undefined, message, cause: Cause.empty }
     const told =
       step.overdue.length > 0 ? log(failure) : reportWithin(core.patience(this[TypeId]), this.report, failure)
     // It is told while others clean up.
-    const both = Effect.flatMap(forkDetached(told), (fiber) => Effect.zipRight(waited, fiber.await))
-    return Effect.zipRight(Effect.zipRight(logged, both), next)
+    const both = Effect.flatMap(forkDetached(told), (fiber) => Effect.zipLeft(waited, fiber.await))
+    return Effect.zipRight(logged, Effect.flatMap(both, next))
   }
 }
 

@@ -35,7 +35,7 @@ import {
 } from "./internal/effect.js"
 import { type Insiders, isInside } from "./internal/insiders.js"
 import { FiberTicket, park, type Restore } from "./internal/park.js"
-import { log, overdue, report, reporter, reportWithin, type Unhandled } from "./internal/report.js"
+import { log, overdue, type Report, report, reporter, reportWithin, type Unhandled } from "./internal/report.js"
 import * as service from "./internal/service.js"
 
 export {
@@ -95,7 +95,8 @@ export interface Options<R = never> {
    */
   readonly deadline?: DurationInput | undefined
   /**
-   * Where failures go whose caller has gone, once each. It must not wait for the shield, which waits for it. Default: logs at error level, with
+   * Where failures go whose caller has gone, once each. It runs in a fiber of its own, so a timeout in it works. Should it fail, or interrupt
+   * itself, that is logged, and the failure with it. It must not wait for the shield, which waits for it. Default: logs at error level, with
    * the name of the work.
    */
   readonly onError?: ((failure: Unhandled) => Effect.Effect<unknown, unknown, R>) | undefined
@@ -175,8 +176,6 @@ export interface Shield {
   readonly stats: Effect.Effect<Stats>
 }
 
-type Report = (failure: Unhandled) => Effect.Effect<void>
-
 class ShieldImpl implements Shield {
   readonly [TypeId]: core.State
   readonly reportPlain: Shield["reportPlain"]
@@ -228,7 +227,10 @@ class ShieldImpl implements Shield {
             core.leave(work, ticket)
             return Effect.zipRight(this.reportLate(work), Effect.failCause(cause))
           },
-          onSuccess: () => Effect.zipRight(inheritFrom(fiber), ticket.result!.account)
+          onSuccess: () => {
+            wake(core.take(this[TypeId], work))
+            return Effect.zipRight(inheritFrom(fiber), ticket.result!.account)
+          }
         })
       )
     })
@@ -255,12 +257,14 @@ class ShieldImpl implements Shield {
 
   private reportLate(work: core.Work): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const state = this[TypeId]
-      if (core.late(state, work) === undefined) return Effect.void
-      return Effect.ensuring(
-        this.report(unheard(work)),
-        Effect.sync(() => wake(core.told(state, work)))
-      )
+      if (core.late(work) === undefined) return Effect.void
+      let reporting: AnyFiber | undefined
+      const begun = (fiber: AnyFiber) => void this.insiders.set((reporting = fiber), work)
+      const told = Effect.sync(() => {
+        if (reporting !== undefined) this.insiders.delete(reporting)
+        wake(core.told(this[TypeId], work))
+      })
+      return Effect.ensuring(this.report(unheard(work), begun), told)
     })
   }
 

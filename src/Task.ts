@@ -222,6 +222,8 @@ class Alone implements Hooks {
 
   reported(): undefined {}
 
+  unclaimed(): void {}
+
   report({ cause }: core.Failure): Effect.Effect<void> {
     const message = "it failed, and nobody waits for it"
     return report({ where: "Task", name: this.name, message, cause: cause as Cause.Cause<unknown> })

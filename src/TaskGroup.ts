@@ -434,7 +434,8 @@ export interface ServiceClass<Self, Id extends string, E> extends service.Servic
  *
  * **Details**: the group is that of `make`. When a task fails, the others are interrupted, and no further one is taken; `join` hears of it,
  * and when nobody has joined, the layer dies with it as it closes. A layer that closes because the program has ended well waits for the
- * tasks, and one that closes because it failed or was interrupted interrupts them first. `cancel` ends tasks that would go on for ever.
+ * tasks, and one that closes because it failed or was interrupted interrupts them first. `cancel` ends tasks that would go on for ever. (The
+ * `dispose` of a `ManagedRuntime` closes its layers well, whatever the programs did that it ran, and so waits for the tasks: `cancel` first.)
  *
  * @example
  * import { TaskGroup } from "effect-concurrency"

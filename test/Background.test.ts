@@ -14,7 +14,7 @@ import {
   TestClock,
   TestContext
 } from "effect"
-import { Background } from "effect-concurrency"
+import { Background, Wait } from "effect-concurrency"
 import * as Promises from "effect-concurrency/promise"
 import { heap } from "./utils/heap.js"
 import { Reporter } from "../src/internal/report.js"
@@ -257,6 +257,67 @@ describe("Background for effects", () => {
     assert.deepStrictEqual(reports, [...both, ...both, ...both])
   })
 
+  describe("a timeout in onError works, and what is interrupted there is not lost", () => {
+    const failing: Record<string, (background: Background.Background) => Effect.Effect<unknown, unknown>> = {
+      start: (background) => background.start(Effect.fail("oops"), { name: "a" }),
+      "start, where nothing can be interrupted": (background) =>
+        Effect.uninterruptible(background.start(Effect.fail("oops"), { name: "a" })),
+      fireAndForget: (background) => background.fireAndForget(Effect.fail("oops"), { name: "a" }),
+      "a cleanup that fails": (background) =>
+        Effect.flatMap(
+          background.start(
+            Effect.onInterrupt(Effect.never, () => Effect.die("oops")),
+            { name: "a" }
+          ),
+          (task) => Effect.zipRight(Effect.yieldNow(), task.cancelNow)
+        ),
+      "a cleanup that fails, of what is forgotten": (background) =>
+        Effect.zipRight(
+          background.fireAndForget(
+            Effect.onInterrupt(Effect.never, () => Effect.die("oops")),
+            { name: "a" }
+          ),
+          Effect.zipRight(Effect.yieldNow(), background.cancelAll)
+        ),
+      "plain code": (background) =>
+        Effect.sync(() =>
+          Promises.Background.from(background).fireAndForget(() => Promise.reject("oops"), { name: "a" })
+        )
+    }
+    const both = ["Background: a: oops", "Background.onError: a: the reporter failed"]
+
+    for (const [how, fails] of Object.entries(failing)) {
+      it(how, () =>
+        run(
+          Effect.gen(function* () {
+            for (const onError of [() => Effect.timeout(Effect.never, 100), () => Effect.interrupt]) {
+              const lines: Array<string> = []
+              const program = Effect.gen(function* () {
+                const background = yield* Background.make({ onError })
+                yield* fails(background)
+                yield* background.awaitEmpty
+              }).pipe(
+                Effect.scoped,
+                Effect.provideService(Reporter, {
+                  report: ({ cause, message, name, where }) =>
+                    Effect.sync(() => {
+                      const what = message === "the reporter failed" ? message : String(Cause.squash(cause))
+                      lines.push(`${where}: ${name}: ${what}`)
+                    })
+                })
+              )
+              const main = yield* Effect.fork(program)
+              for (let i = 0; i < 5; i++) yield* Effect.promise(settle)
+              yield* TestClock.adjust(100)
+              yield* Fiber.join(main)
+              assert.deepStrictEqual(lines, both)
+            }
+          })
+        )
+      )
+    }
+  })
+
   it("tasks have the services of who starts them, and outlive them", () =>
     run(
       Effect.gen(function* () {
@@ -366,6 +427,52 @@ describe("Background for effects", () => {
       )
     })
   })
+
+  // It was reported by a timer of its own, after the closing had ended, and with it the program.
+  it("what a race lets go of is reported before a closing ends that comes after it", () =>
+    run(
+      Effect.gen(function* () {
+        for (const closes of [true, false]) {
+          const reports: Array<string> = []
+          const background = Background.makeUnsafe({
+            onError: ({ name }) => Effect.map(Effect.sleep(5), () => reports.push(String(name)))
+          })
+          const failing = yield* background.start(Effect.fail("oops"), { name: "a" })
+          const race = yield* Effect.fork(Wait.firstSuccess([failing, Effect.sleep(10)]))
+          yield* TestClock.adjust(5)
+          yield* background.awaitEmpty
+          assert.deepStrictEqual(reports, [], "the race has it")
+          yield* TestClock.adjust(5)
+          yield* Fiber.join(race)
+          const ends = yield* Effect.fork(closes ? background.close : background.awaitEmpty)
+          yield* TestClock.adjust(4)
+          assert.deepStrictEqual([ends.unsafePoll(), reports], [null, []])
+          yield* TestClock.adjust(1)
+          yield* Fiber.join(ends)
+          assert.deepStrictEqual(reports, ["a"])
+        }
+      })
+    ))
+
+  it("and a race that ends with the last task lets the closing wait, and not give up", () =>
+    run(
+      Effect.gen(function* () {
+        const reports: Array<string> = []
+        const background = Background.makeUnsafe({
+          onClose: "drain",
+          onError: ({ name }) => Effect.map(Effect.sleep(5), () => reports.push(String(name)))
+        })
+        const failing = yield* background.start(Effect.fail("oops"), { name: "a" })
+        const last = yield* background.start(Effect.sleep(10))
+        yield* Effect.fork(Wait.firstSuccess([failing, last]))
+        yield* TestClock.adjust(5)
+        const close = yield* Effect.fork(background.close)
+        yield* TestClock.adjust(5)
+        assert.deepStrictEqual([close.unsafePoll(), reports], [null, []])
+        yield* TestClock.adjust(5)
+        assert.deepStrictEqual([yield* Fiber.join(close), reports], [[], ["a"]])
+      })
+    ))
 
   it("waiting for a cancelled task does not swallow the caller's own interruption", () =>
     run(
@@ -748,6 +855,31 @@ describe("Background for effects", () => {
           assert.deepStrictEqual([here.reports, there.reports], [[], []])
         })
       ))
+
+    it("an onError that waits for its registry is told so, also of what is reported late", () => {
+      const reports: Array<string> = []
+      return run(
+        Effect.gen(function* () {
+          const background: Background.Background = Background.makeUnsafe({ onError: () => background.awaitEmpty })
+          const failing = yield* background.start(Effect.fail("oops"))
+          const race = yield* Effect.fork(Wait.firstSuccess([failing, Effect.sleep(10)]))
+          yield* TestClock.adjust(10)
+          yield* Fiber.join(race)
+          yield* background.awaitEmpty
+          yield* Effect.yieldNow()
+          assert.deepStrictEqual(reports, ["Background: oops", "Background.onError: misuse"])
+          assert.strictEqual((background as unknown as { insiders: Map<unknown, unknown> }).insiders.size, 0)
+        }).pipe(
+          Effect.provideService(Reporter, {
+            report: ({ cause, where }) =>
+              Effect.sync(() => {
+                const error: any = Cause.squash(cause)
+                reports.push(`${where}: ${error instanceof Error ? "misuse" : error}`)
+              })
+          })
+        )
+      )
+    })
 
     it("an onError that waits for its registry is told so, too", () =>
       run(

@@ -10,12 +10,13 @@
  * - I1 A task in it has not ended, or its failure is being reported: one that ends leaves in the same step, or when that is done, or has
  *   to be logged instead.
  * - I2 What counts against the limit is never more than concurrency and backlog together.
- * - I3 It is empty when every task has ended and every failure is reported; and who waits for that is told then.
+ * - I3 It is empty when every task has ended and every failure is reported, or somebody's; and who waits for that is told then.
  * - I4 A registry that is closed, or closing, takes no task. What was taken is still accounted for.
  * - I5 Closing goes from stage to stage and never back, however many close. Of what a stage gives up it is told once. A stage that waits
- *   for what somebody else does waits no longer than the options say.
+ *   for what somebody else does waits no longer than the options say. (What turns up in the tick in which its wait is over has as long again.)
  *
- * Transitions: `add`, `tryAdd`, `remove`, `reported`, `stopAll`; `close` and `proceed`; `enqueue`, and `running.cancel`, for who waits.
+ * Transitions: `add`, `tryAdd`, `remove`, `reported`, `unclaimed`, `stopAll`; `close` and `proceed`; `enqueue`, and `running.cancel`, for who
+ * waits.
  *
  * @internal
  */
@@ -189,6 +190,12 @@ export const remove = (state: State, entry: Entry, reporting: boolean): Chain =>
 export const reported = (state: State, entry: Entry): Chain =>
   concat(running.remove(state.reports, entry), emptied(state))
 
+/**
+ * A failure that was somebody's is to be reported after all: whoever had it has left it behind. From this step on it is waited for, as all that
+ * is to be reported.
+ */
+export const unclaimed = (state: State, entry: Entry): void => running.add(state.reports, entry)
+
 /** Tells those who wait until it is empty, if it is. */
 const emptied = (state: State): Chain =>
   isEmpty(state) ? waitList.settleAll(state.waiting, undefined, undefined) : undefined
@@ -255,10 +262,15 @@ export const close = (state: State, reason: unknown): Step => {
   return { ...idle, stage: "draining", wait: state.deadline }
 }
 
-/** The wait of a step is over, in whichever way. What is closed takes nothing: once empty, it stays so. */
-export const proceed = (state: State, { givenUp, stage }: Step, reason: unknown): Step => {
+/**
+ * The wait of a step is over: since what it was for has come, or since there was no more time. What is closed takes nothing, so all that can be
+ * there in the first case is what somebody has left to be reported meanwhile: the step waits once more.
+ */
+export const proceed = (state: State, step: Step, reason: unknown, inTime = false): Step => {
+  const { givenUp, stage } = step
   if (isEmpty(state)) return over({ ...idle, givenUp })
   if (stage === "stopping") return leave(state, givenUp)
+  if (inTime && state.reports.size > 0) return { ...step, ...idle, until: step.until, givenUp }
   const { chain, overdue } = giveUpReports(state)
   const account = { chain, overdue, givenUp: union(givenUp, overdue) }
   // What does not end is there after the draining, and is left behind after all the rest.
@@ -300,12 +312,12 @@ const union = (some: ReadonlyArray<Task>, others: ReadonlyArray<Task>): Readonly
   ...new Set([...some, ...others])
 ]
 
-/** The failures that are being reported, which are nobody's business here any more. */
+/** The failures that are being reported, which are nobody's business here any more. Some may turn out to be somebody's: those are not told of. */
 const giveUpReports = (state: State): Pick<Step, "chain" | "overdue"> => {
   const entries = running.all(state.reports)
   let chain: Chain = undefined
   for (const entry of entries) chain = concat(chain, reported(state, entry))
-  return { chain, overdue: entries.map(({ task }) => task) }
+  return { chain, overdue: entries.map(({ task }) => task).filter(task.giveUp) }
 }
 
 /** Gets to a stage. Says whether it is the first who does: several may close. */

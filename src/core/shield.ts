@@ -1,18 +1,19 @@
 /**
  * The shield: work that goes on when those who wait for it have gone, and the registry of it.
  *
- * State: of the registry, the work that has not ended or whose failure is being told, and whether it is closing, or closed. Of a work, how
- * it ended once it has, who waits for that, and how many were given the end and may have heard of it.
+ * State: of the registry, the work that has not ended, or has failed and it is open who hears of that, and whether it is closing, or closed.
+ * Of a work, how it ended once it has, who waits for that, and how many were given the end and have not gone since.
  *
  * Invariants:
  *
- * - I1 What is in a registry has not ended, or has failed and nobody heard of it until it is told, or has to be logged instead.
+ * - I1 What is in a registry has not ended, or has failed and has neither been taken by a caller nor been told, nor has to be logged
+ *   instead. What has left does not come back, so who waits for an empty registry is not woken too early.
  * - I2 Nobody waits for work that has ended.
  * - I3 A failure is somebody's: of whoever waited for the work when it ended and is still there, or of one report.
  * - I4 A closed registry takes no work. One that is closing has work.
  *
- * Transitions: `add`, `wait`, `leave`, `end`, `late`, `told`, `beginClose`, `close`; waiting for a registry to be empty is that of running
- * work.
+ * Transitions: `add`, `wait`, `leave`, `end`, `take`, `late`, `told`, `beginClose`, `close`; waiting for a registry to be empty is that of
+ * running work.
  *
  * @internal
  */
@@ -116,20 +117,24 @@ export const leave = (work: Work, ticket: Waiting): Chain => {
   return undefined
 }
 
-/** Work has ended. A failure that nobody hears of stays until it is told: who waits for an empty shield may end the program next. */
+/**
+ * Work has ended. A failure stays until it is known whose it is: who waits for an empty shield may end the program next. A caller who was given
+ * it may yet go in the same tick.
+ */
 export const end = (state: State, work: Work, end: End): Chain => {
   work.end = end
   work.heard = work.waiting.size
   const chain = waitList.settleAll(work.waiting, undefined, end)
-  return end.failed && work.heard === 0 ? chain : concat(chain, remove(state, work))
+  return end.failed ? chain : concat(chain, remove(state, work))
 }
 
+/** A caller goes on with the end that he was given: a failure is his. One that is being told already stays until that is over. */
+export const take = (state: State, work: Work): Chain => (work.reported ? undefined : remove(state, work))
+
 /** The failure that nobody hears of, for the one report of it. To be asked after `end`, and after `leave`; then it has to be `told`. */
-export const late = (state: State, work: Work): End<any> | undefined => {
+export const late = (work: Work): End<any> | undefined => {
   if (!work.end?.failed || work.heard > 0 || work.reported) return undefined
   work.reported = true
-  // It may have left already: with a caller who then went away in the tick of the end.
-  if (!running.has(state.works, work)) running.add(state.works, work)
   return work.end
 }
 
@@ -158,11 +163,11 @@ export interface Left {
   readonly message: string | undefined
 }
 
-/** Takes nothing more, and waits for nothing. What runs, runs. */
+/** Takes nothing more, and waits for nothing. What runs, runs; and a failure that a caller was just given is his, or reported. */
 export const close = (state: State): Left => {
   const first = state.status !== "closed"
   state.status = "closed"
-  const works = running.all(state.works)
+  const works = running.all(state.works).filter((work) => !work.end || work.heard === 0)
   const overdue = works.filter((work) => work.end)
   const left = works.filter((work) => !work.end)
   let chain: Chain = undefined
@@ -202,8 +207,8 @@ export const check = (state: State, works: Iterable<Work> = []): void => {
   running.check(state.works)
   if (state.status === "closing" && state.works.size === 0) throw new Error("I4: nothing is waited for")
   const there = running.all(state.works)
-  for (const { end, heard } of there) {
-    if (end && (!end.failed || heard > 0)) throw new Error("I1: work that has ended is kept")
+  for (const { end } of there) {
+    if (end && !end.failed) throw new Error("I1: work that has ended is kept")
   }
   for (const { end, heard, reported, waiting } of [...works, ...there]) {
     waitList.check(waiting)

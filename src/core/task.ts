@@ -11,7 +11,7 @@
  * - I3 It is told to stop once, with the reason of the first request. Nobody is left to be told once it was, or has ended.
  * - I4 A failure is somebody's: of whoever asked for the outcome, or of one report.
  *
- * Transitions: `enqueue`, `leave`, `onStop`, `stop`, `end`, `observe`, `unhandled`, `reportLate`.
+ * Transitions: `enqueue`, `leave`, `onStop`, `stop`, `end`, `observe`, `unhandled`, `giveUp`, `reportLate`.
  *
  * @internal
  */
@@ -82,6 +82,8 @@ export interface State<out A = any> {
   stop: Stop | undefined
   /** How many have asked for the outcome; whoever reports a failure is one of them. */
   asked: number
+  /** Whether one of those reports it. */
+  told: boolean
   /** Who looks after a failure that all who asked for it have left behind. */
   reporting: Reporting | undefined
   /** Made when somebody waits: of most tasks in the background, nobody does. */
@@ -120,6 +122,7 @@ export const make = <A>(name: string | undefined): State<A> => ({
   outcome: undefined,
   stop: undefined,
   asked: 0,
+  told: false,
   reporting: undefined,
   waiting: undefined,
   stopping: undefined
@@ -192,12 +195,18 @@ export const observe = (state: State): void => {
 export const unhandled = (state: State): Failure | undefined => {
   if (state.asked > 0 || state.outcome?._tag !== "Failure") return undefined
   state.asked++
+  state.told = true
   return state.outcome
 }
 
-/** Somebody has the failure, it seems: should they all go and leave it behind, this ticket is to look after it. */
-export const reportLate = (state: State, ticket: Reporting): void => {
+/** Nobody waits for the report any more. Says whether the failure is one that is told, or was to be: the latter need not any more. */
+export const giveUp = (state: State): boolean => state.told || unhandled(state) !== undefined
+
+/** Somebody has the failure, it seems: should they all go and leave it behind, this ticket is to look after it. Perhaps they have gone. */
+export const reportLate = (state: State, ticket: Reporting): Chain => {
+  if (state.asked === 0) return settle(undefined, ticket, undefined)
   state.reporting = ticket
+  return undefined
 }
 
 /**

@@ -16,6 +16,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
@@ -164,6 +165,12 @@ export const runLater = (effect: Effect.Effect<unknown>): void => {
   Runtime.runFork(Runtime.defaultRuntime, effect, { immediate: false })
 }
 
+/** What rolls the dice that a fiber has, for plain code: from 0 to 1. Effect 4: `Effect.context`, and `Effect.runSyncWith`. */
+export const dice: Effect.Effect<() => number> = Effect.map(
+  Effect.runtime<never>(),
+  (runtime) => () => Runtime.runSync(runtime, Random.next)
+)
+
 /** Runs an effect that does not wait for anything. */
 export const runNow = <A, E>(effect: Effect.Effect<A, E>): Exit.Exit<A, E> => Effect.runSyncExit(effect)
 
@@ -259,3 +266,6 @@ export const runInPlace = <A, E>(
   fiber.addObserver(later)
   return undefined
 }
+
+/** The fiber whose step this is, if it is one of a fiber. Effect 4: `Fiber.getCurrent()`. */
+export const currentFiber = (): AnyFiber | undefined => Option.getOrUndefined(Fiber.getCurrentFiber())

@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as core from "../core/report.js"
 import { within } from "./duration.js"
-import { catchCause, errorsOf, forkDetached } from "./effect.js"
+import { type AnyFiber, catchCause, errorsOf, forkDetached, withFiber } from "./effect.js"
 
 /** What went wrong, and where. */
 export interface Unhandled {
@@ -41,15 +41,30 @@ export const report = (unhandled: Unhandled): Effect.Effect<void> =>
     )
   )
 
-/** Tells whom somebody named instead; when that fails, the reporter has both. */
+/** Tells somebody, and waits until that is done. Whoever is told runs in the fiber that `begun` is called with, if it is anybody else's. */
+export type Report = (failure: Unhandled, begun?: (fiber: AnyFiber) => void) => Effect.Effect<void>
+
+/**
+ * Tells whom somebody named instead; when that fails, the reporter has both.
+ *
+ * What was named runs in a fiber of its own, where it can be interrupted. Whoever reports does so where nothing can be interrupted, or was
+ * interrupted before: a timeout there would have no effect, and what can be interrupted would not even begin. Nobody but itself can interrupt
+ * it now. Should the one who waits for it be interrupted, it goes on.
+ */
 export const reporter =
-  (where: string, onError: ((failure: Unhandled) => Effect.Effect<unknown, unknown>) | undefined) =>
-  (failure: Unhandled): Effect.Effect<void> =>
-    onError === undefined
-      ? report(failure)
-      : catchCause(Effect.asVoid(Effect.suspend(() => onError(failure))), (cause) =>
-          Effect.zipRight(report(failure), report({ ...failure, where, message: "the reporter failed", cause }))
-        )
+  (where: string, onError: ((failure: Unhandled) => Effect.Effect<unknown, unknown>) | undefined): Report =>
+  (failure, begun) => {
+    if (onError === undefined) return report(failure)
+    const told = withFiber((fiber: AnyFiber): Effect.Effect<unknown, unknown> => {
+      begun?.(fiber)
+      return Effect.interruptible(Effect.suspend(() => onError(failure)))
+    })
+    const failed = (cause: Cause.Cause<unknown>) =>
+      Effect.zipRight(report(failure), report({ ...failure, where, message: "the reporter failed", cause }))
+    return Effect.flatMap(forkDetached(Effect.uninterruptible(catchCause(told, failed))), (fiber) =>
+      Effect.asVoid(fiber.await)
+    )
+  }
 
 /** Puts something into the log, whoever else is told. */
 export const log = toLog

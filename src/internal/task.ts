@@ -48,6 +48,8 @@ export interface Hooks {
   /** It has ended; whether it has failed, in which case `reported` comes once it is known whose failure that is. */
   readonly ended: (failed: boolean) => Chain
   readonly reported: () => Chain
+  /** Whoever had the failure has left it behind: it is to be reported, and `reported` comes once more. */
+  readonly unclaimed: () => void
   readonly report: (failure: Failure) => Effect.Effect<void>
 }
 
@@ -81,21 +83,22 @@ export const launch = <T, A, E, R>(
   return Effect.as(forkDetached(run), new Task(state, worker) as T)
 }
 
-/** Reports a failure, unless somebody has asked for it by the next turn. */
+/**
+ * Reports a failure, unless somebody has asked for it by the next turn. Should all who have asked leave it behind, it is looked after again; in
+ * the very step in which they do, so that nobody takes everything for reported.
+ */
 const reportLater = (state: State, hooks: Hooks): Effect.Effect<void> =>
-  Effect.zipRight(
-    lookAfter(state, hooks),
-    Effect.sync(() => wake(hooks.reported()))
-  )
-
-/** The same; and should all who have asked for it leave it behind, looks after it again. */
-const lookAfter = (state: State, hooks: Hooks): Effect.Effect<void> =>
   Effect.flatMap(yieldNow, () => {
     const failure = core.unhandled(state)
-    if (failure !== undefined) return hooks.report(failure)
-    return Effect.map(laterForker<never>(), (fork) =>
-      core.reportLate(state, new Call(undefined, "a failure that is nobody's", () => fork(lookAfter(state, hooks))))
-    )
+    if (failure !== undefined) return Effect.map(hooks.report(failure), () => wake(hooks.reported()))
+    return Effect.map(laterForker<never>(), (fork) => {
+      wake(hooks.reported())
+      const again = () => {
+        hooks.unclaimed()
+        fork(reportLater(state, hooks))
+      }
+      wake(core.reportLate(state, new Call(undefined, "a failure that is nobody's", again)))
+    })
   })
 
 /** Who does something with the result of a ticket that nobody waits for. */

@@ -4,13 +4,13 @@
  * @since 0.1.0
  */
 import type * as Effects from "../Background.js"
-import { callable, misuse, record, refusal } from "../core/arguments.js"
+import { callable, record, refusal } from "../core/arguments.js"
 import * as core from "../core/background.js"
 import * as running from "../core/running.js"
 import * as semaphores from "../core/semaphore.js"
 import * as tasks from "../core/task.js"
 import { type Chain, wake } from "../core/ticket.js"
-import { enter, isInside, waitsForItself } from "./insiders.js"
+import { enter, forOthers, isBounded, isInside } from "./insiders.js"
 import { Lease } from "./Lease.js"
 import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions } from "./park.js"
 import * as permits from "./permits.js"
@@ -84,7 +84,9 @@ type Work<A> = (context: TaskContext) => A | PromiseLike<A>
  *
  * **Details**: a function starts in the next tick, in its caller's `AsyncLocalStorage` context. A promise is work that runs already: it is
  * held and its failure reported, and neither concurrency nor backlog apply to it. A failure goes to `onError`, unless it is that of
- * a task from `start` and somebody has asked for it by the next turn of the event loop; what was cancelled is no failure.
+ * a task from `start` and somebody has asked for it by the next turn of the event loop; what was cancelled is no failure. A race of `Wait` has a
+ * failure as long as it goes on, and neither `awaitEmpty` nor `close` waits for that; what it leaves behind goes to `onError` then, and is waited
+ * for from then on.
  *
  * **Interruption**: tasks are told to stop by their signal; that of a caller of `run` or `start` cancels the task. A wait that is aborted or
  * times out leaves, and the tasks do not notice.
@@ -189,12 +191,15 @@ export class Background {
    * Waits until every task has ended and every failure is reported. A task that waits for that waits for itself: before it has awaited
    * anything it is told so, and later that cannot be seen, and it never ends, unless it waits with a signal or a timeout.
    */
-  async awaitEmpty(options?: WaitOptions): Promise<void> {
+  awaitEmpty(options?: WaitOptions): Promise<void> {
     const where = "Background.awaitEmpty"
-    const state = this[core.TypeId]
+    const emptied = this.emptied(where, options)
+    return isBounded(options) ? emptied : forOthers(where, core.itself, this[core.TypeId].works, emptied)
+  }
+
+  private async emptied(where: string, options: WaitOptions | undefined): Promise<void> {
     checkWait(where, options)
-    if (waitsForItself(state.works, options)) throw misuse(where, core.itself)
-    if (!core.isEmpty(state)) await this.until(where, "empty", options)
+    if (!core.isEmpty(this[core.TypeId])) await this.until(where, "empty", options)
   }
 
   /**
@@ -221,17 +226,18 @@ export class Background {
    * Closes the registry, as its options say, and gives the names of the tasks that it gave up: those that a draining had to cancel, those
    * whose end it did not wait for, and those whose failure `onError` has not dealt with in time, which is told on the console instead. From
    * here on `start` throws `BackgroundClosed`. Several may close it: each waits as long as the options say, and what is given up is reported
-   * once. A task that waits for it waits for itself: before it has awaited anything it is told so, if the options set no end to the
-   * waiting. The registry is closed all the same.
+   * once.
+   *
+   * A task may close its own registry, and need not look at the promise. If it waits for it, it waits for itself: before it has awaited anything
+   * it is told so, by a rejection of that wait, and later that cannot be seen. With options that set an end to the waiting, it waits until then.
    *
    * Reports do not keep it open: while they are all that is left they have the shorter of `deadline` and `grace`, and what was to be told
    * while it drained has had its time at the deadline.
    */
-  async close(): Promise<ReadonlyArray<string>> {
+  close(): Promise<ReadonlyArray<string>> {
     const state = this[core.TypeId]
     const closing = this.perform()
-    if (isInside(state.works) && !core.isBounded(state)) throw misuse("Background.close", core.itself)
-    return closing
+    return core.isBounded(state) ? closing : forOthers("Background.close", core.itself, state.works, closing)
   }
 
   /** Closes the registry: for `await using`. */
@@ -284,10 +290,12 @@ export class Background {
       const failure = message === undefined ? undefined : { where, name: undefined, message, error: undefined }
       const tell = step.overdue.length > 0 ? log : this.reportPlain
       const told = failure && reportWithin(core.patience(state), tell, failure)
-      // Whether it has come to that, or it was too long, the core sees for itself.
-      await this.until(where, until, { timeout }).catch(() => {})
+      const inTime = await this.until(where, until, { timeout }).then(
+        () => true,
+        () => false
+      )
       await told
-      step = core.proceed(state, step, reason)
+      step = core.proceed(state, step, reason, inTime)
     }
   }
 }
@@ -328,6 +336,10 @@ class Entry extends Signal implements Hooks, core.Entry {
 
   reported(): Chain {
     return core.reported(this.registry, this)
+  }
+
+  unclaimed(): void {
+    core.unclaimed(this.registry, this)
   }
 
   async report(error: unknown): Promise<void> {

@@ -6,12 +6,12 @@
  *
  * @since 0.1.0
  */
-import { callable, expect, misuse, number, record } from "../core/arguments.js"
+import { callable, expect, number, record } from "../core/arguments.js"
 import * as running from "../core/running.js"
 import * as core from "../core/shield.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../Shield.js"
-import { enter, isInside, waitsForItself } from "./insiders.js"
+import { enter, forOthers, isBounded } from "./insiders.js"
 import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions, watch } from "./park.js"
 import { log, overdue, report, reportWithin, type Unhandled } from "./report.js"
 import { stateOf, view } from "./view.js"
@@ -60,11 +60,16 @@ export interface ShieldedContext {
 type Account<A> = PromiseSettledResult<A>
 
 class Caller<A> extends PromiseTicket<undefined, core.End<Account<A>>> {
-  constructor() {
+  constructor(
+    private readonly state: core.State,
+    private readonly work: core.Work
+  ) {
     super(undefined, 0)
   }
 
+  /** From here on he cannot go without it. */
   override claim(): unknown {
+    wake(core.take(this.state, this.work))
     const { account } = this.result!
     return account.status === "fulfilled" ? account.value : Promise.reject(account.reason)
   }
@@ -141,12 +146,13 @@ export class Shield {
     options: ShieldedOptions = {}
   ): Promise<A> {
     const where = "Shield.shield"
+    const state = this[core.TypeId]
     const shielded = this.begin(where, work, options)
     const leave = (_: unknown, ticket: Caller<A>): undefined => {
       core.leave(shielded, ticket)
-      reportLate(this[core.TypeId], shielded, this.report)
+      reportLate(state, shielded, this.report)
     }
-    return park<A, core.Work, Caller<A>>(where, shielded, new Caller<A>(), options, core.wait, leave)
+    return park<A, core.Work, Caller<A>>(where, shielded, new Caller<A>(state, shielded), options, core.wait, leave)
   }
 
   /**
@@ -158,6 +164,7 @@ export class Shield {
     options: ShieldedOptions = {}
   ): Promise<A> {
     const where = "Shield.critical"
+    const state = this[core.TypeId]
     const shielded = this.begin(where, work, options)
     const ticket = new PromiseTicket<undefined, core.End<Account<A>>>(undefined, 0)
     let gone: { readonly reason: unknown } | undefined
@@ -175,9 +182,10 @@ export class Shield {
     unwatch()
     if (gone) {
       core.leave(shielded, ticket)
-      reportLate(this[core.TypeId], shielded, this.report)
+      reportLate(state, shielded, this.report)
       throw (gone as { readonly reason: unknown }).reason
     }
+    wake(core.take(state, shielded))
     if (account.status === "rejected") throw account.reason
     return account.value
   }
@@ -186,31 +194,36 @@ export class Shield {
    * Waits until there is no shielded work, and every failure is reported. Work that waits for that waits for itself: before it has awaited
    * anything it is told so, and later that cannot be seen, and it never ends, unless it waits with a signal or a timeout.
    */
-  async awaitEmpty(options?: WaitOptions): Promise<void> {
+  awaitEmpty(options?: WaitOptions): Promise<void> {
     const where = "Shield.awaitEmpty"
     const { works } = this[core.TypeId]
-    checkWait(where, options)
-    if (waitsForItself(works, options)) throw misuse(where, core.itself)
-    await wait(where, works, undefined, options, running.enqueue, running.cancel)
+    const emptied = attempt(() => {
+      checkWait(where, options)
+      return wait<typeof works, undefined, undefined>(where, works, undefined, options, running.enqueue, running.cancel)
+    })
+    return isBounded(options) ? emptied : forOthers(where, core.itself, works, emptied)
   }
 
   /**
    * Waits for the work, and closes the shield. What has not ended after the timeout, by default the deadline of the shield, is reported, once;
-   * its names are the result, with those of failures that `onError` has not dealt with by then. Shielded work that waits for it waits for
-   * itself: before it has awaited anything it is told so, if there is no timeout. The shield is closed all the same.
+   * its names are the result, with those of failures that `onError` has not dealt with by then.
+   *
+   * Shielded work may close its shield, and need not look at the promise. If it waits for it, it waits for itself: before it has awaited anything
+   * it is told so, by a rejection of that wait, and later that cannot be seen. With a timeout, it waits until then.
    */
-  async close(options: { readonly timeout?: number | undefined } = {}): Promise<ReadonlyArray<string>> {
+  close(options: { readonly timeout?: number | undefined } = {}): Promise<ReadonlyArray<string>> {
     const where = "Shield.close"
+    const { deadline, works } = this[core.TypeId]
+    const closing = this.closed(where, options)
+    return isBounded({ timeout: options?.timeout ?? deadline })
+      ? closing
+      : forOthers(where, core.itself, works, closing)
+  }
+
+  private async closed(where: string, options: { readonly timeout?: number | undefined }) {
     const state = this[core.TypeId]
     const { timeout = state.deadline } = record(where, options)
     number(where, "timeout", timeout, 0)
-    const closing = this.closed(where, timeout)
-    if (timeout === Infinity && isInside(state.works)) throw misuse(where, core.itself)
-    return closing
-  }
-
-  private async closed(where: string, timeout: number): Promise<ReadonlyArray<string>> {
-    const state = this[core.TypeId]
     core.beginClose(state)
     await wait(where, state.works, undefined, { timeout }, running.enqueue, running.cancel).catch(() => {})
     const { chain, message, names, overdue: late } = core.close(state)
@@ -265,7 +278,7 @@ export class Shield {
 
 /** Tells of a failure that nobody hears of. */
 const reportLate = (state: core.State, work: core.Work, report: Report): void => {
-  if (!core.late(state, work)) return
+  if (!core.late(work)) return
   const told = () => wake(core.told(state, work))
   // The report of an effect takes its time. (It does not reject; and if it did, it would be over, too.)
   void attempt(() => report(unheard(work))).then(told, told)

@@ -49,7 +49,7 @@ export interface TaskOptions {
   /** Cancels the task, with `signal.reason`. When it is aborted already, nothing runs. */
   readonly signal?: AbortSignal | undefined
   /** Where a failure goes that nobody waits for, a failed callback, a cleanup that takes too long. Default: `console.error`. */
-  readonly onUnhandled?: ((failure: Unhandled) => unknown) | undefined
+  readonly onError?: ((failure: Unhandled) => unknown) | undefined
 }
 
 /**
@@ -79,6 +79,8 @@ export interface Hooks {
   /** It has ended; whether it has failed, in which case `reported` comes once it is known whose failure that is. */
   readonly ended: (failed: boolean) => Chain
   readonly reported: () => Chain
+  /** Whoever had the failure has left it behind: it is to be reported, and `reported` comes once more. */
+  readonly unclaimed?: () => void
   readonly report: (error: unknown) => void | Promise<void>
   /** Whether nobody can ask for the outcome: then there is no need to wait for that. */
   readonly forgotten?: boolean
@@ -206,24 +208,24 @@ const fail = (state: State, error: any, stop: Signal, hooks: Hooks): void => {
 
 /**
  * Reports a failure, unless somebody has asked for it by the next turn of the event loop, if anybody can. Who waits for the value is gone in a
- * tick, if at all.
+ * tick, if at all. Should all who have asked leave it behind, it is looked after again; in the very step in which they do, so that nobody takes
+ * everything for reported.
  */
 const reportLater = (state: State, hooks: Hooks): void => {
   const tell = () => {
-    const told = lookAfter(state, hooks)
-    if (told) void told.then(() => wake(hooks.reported()))
-    else wake(hooks.reported())
+    const failure = core.unhandled(state)
+    const told = failure && hooks.report(failure.error)
+    if (told) return void told.then(() => wake(hooks.reported()))
+    wake(hooks.reported())
+    if (!failure) wake(core.reportLate(state, new Call(undefined, again)))
+  }
+  const again = () => {
+    hooks.unclaimed?.()
+    reportLater(state, hooks)
   }
   if (hooks.forgotten) tell()
   else if (state.asked > 0) void soon.then(tell)
   else setTimeout(tell, 0)
-}
-
-/** Reports a failure that is nobody's. If it is somebody's, it is looked after again should they all leave it behind. */
-const lookAfter = (state: State, hooks: Hooks): void | Promise<void> => {
-  const failure = core.unhandled(state)
-  if (failure) return hooks.report(failure.error)
-  core.reportLate(state, new Call(undefined, () => setTimeout(lookAfter, 0, state, hooks)))
 }
 
 /** Who does something with the result of a ticket that nobody waits for. */
@@ -249,9 +251,9 @@ export const watchTask = (state: State, ended: (outcome: Outcome) => void): core
 
 /** Checks how a task is to be started; gives its state. */
 export const prepare = (where: string, options: TaskOptions): State => {
-  const { name, onUnhandled, signal } = record(where, options)
+  const { name, onError, signal } = record(where, options)
   expect(name === undefined || typeof name === "string", where, "name", "a string", name)
-  if (onUnhandled !== undefined) callable(where, "onUnhandled", onUnhandled)
+  if (onError !== undefined) callable(where, "onError", onError)
   if (signal !== undefined) {
     expect(typeof signal?.addEventListener === "function", where, "signal", "an AbortSignal", signal)
   }
@@ -316,7 +318,7 @@ export const taskOf = <A>(state: State<A>, stop: Signal, reporter: Reporter | un
  *
  * **Details**: the function starts in the next tick, in its caller's `AsyncLocalStorage` context, and is told to stop by `signal`. A task
  * can be awaited like a promise, so an `async` function that returns one waits for it. When it fails, and nobody has asked for the result by the next turn of
- * the event loop, that is reported once, to `onUnhandled`; there is no `unhandledRejection` of the task's own. A task that awaits or returns
+ * the event loop, that is reported once, to `onError`; there is no `unhandledRejection` of the task's own. A task that awaits or returns
  * itself in its first step, before anything else was awaited, is told so; later that cannot be seen, and it never ends, unless it waits
  * with a signal or a timeout.
  *
@@ -352,7 +354,7 @@ export class Task<out A> implements PromiseLike<A> {
     callable("new Task", "work", work)
     const state = (this[core.TypeId] = prepare("new Task", options))
     const stop = (this.stop = new Signal())
-    const reporter = (this.reporter = options.onUnhandled)
+    const reporter = (this.reporter = options.onError)
     launch(state, stop, work, new Alone(state.name, reporter, follow("new Task", state, options.signal)))
   }
 
@@ -421,10 +423,11 @@ export class Task<out A> implements PromiseLike<A> {
       const ticket = new PromiseTicket<boolean, Outcome<A>>(false, 0)
       return park(where, state, ticket, { signal, timeout: grace }, core.enqueue, core.leave).then(
         () => true,
-        async (error: unknown) => {
+        (error: unknown) => {
           if (signal?.aborted && error === signal.reason) throw error
           const message = `its cleanup has not ended ${grace} ms after it was cancelled`
-          await report({ where, name: state.name, message, error: undefined }, this.reporter)
+          // The time is over: nobody waits for whoever is told, either.
+          void report({ where, name: state.name, message, error: undefined }, this.reporter)
           return true
         }
       )

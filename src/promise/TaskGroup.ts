@@ -225,8 +225,11 @@ export class TaskGroup {
 
   /**
    * Waits until all tasks have ended, also those that are started meanwhile, and rejects with what they failed with. After that the group
-   * has ended. The errors are given to the first who joins. A group with a body ends with that, and cannot be joined. A task that joins its own
-   * group waits for itself: before it has awaited anything it is told so, and later that cannot be seen, and it never ends.
+   * has ended. The errors are given to the first who joins. A group with a body ends with that, and cannot be joined.
+   *
+   * A task that joins its own group waits for itself: before it has awaited anything it is refused, and later that cannot be seen, and it never
+   * ends. Refused means that nothing was done, also when the task would not have waited: it would have been the first, and the errors lost on
+   * it.
    */
   async join(): Promise<void> {
     const where = "TaskGroup.join"

@@ -4,6 +4,7 @@
  *
  * @internal
  */
+import { misuse } from "../core/arguments.js"
 import type { State, Work } from "../core/running.js"
 import { has } from "../core/running.js"
 import type { WaitOptions } from "./park.js"
@@ -11,12 +12,12 @@ import type { WaitOptions } from "./park.js"
 /** Whose first, synchronous part runs. */
 let inside: Work | undefined
 
-/** Calls a function as the first part of some work. */
-export const enter = <A, B>(work: Work, f: (argument: A) => B, argument: A): B => {
+/** Calls a function as the first part of some work. What it returns belongs to that: it may be the end of all. */
+export const enter = <A, B>(work: Work, f: (argument: A) => B | PromiseLike<B>, argument: A): Promise<B> => {
   const outer = inside
   inside = work
   try {
-    return f(argument)
+    return Promise.resolve(f(argument))
   } finally {
     inside = outer
   }
@@ -25,6 +26,23 @@ export const enter = <A, B>(work: Work, f: (argument: A) => B, argument: A): B =
 /** Whether the caller is the first part of some of the work in this list. */
 export const isInside = (list: State<any>): boolean => inside !== undefined && has(list, inside)
 
-/** Whether the caller would wait for itself, and for ever: a signal or a timeout would end that. */
-export const waitsForItself = (list: State<any>, { signal, timeout = Infinity }: WaitOptions = {}): boolean =>
-  signal === undefined && timeout === Infinity && isInside(list)
+/** Whether a wait is over at some time, whatever it is for. */
+export const isBounded = (options: WaitOptions | undefined): boolean =>
+  options?.signal !== undefined || (options?.timeout ?? Infinity) < Infinity
+
+/**
+ * The end of all the work in a list, for whoever wants it. Work that asks for it in its first part, by `await`, `return` or `then`, would wait
+ * for itself, and is refused. Merely to have called for it is no mistake: work may begin a closing that others wait for, and nobody need look at
+ * the promise then.
+ *
+ * (A promise without a `constructor` is none of the platform's own to `await` and `return`: they look at its `then`, and they do so at once.)
+ */
+export const forOthers = <A>(where: string, why: string, list: State<any>, ended: Promise<A>): Promise<A> => {
+  if (!isInside(list)) return ended
+  const refuse: typeof ended.then = (onValue, onError) => Promise.reject(misuse(where, why)).then(onValue, onError)
+  return Object.defineProperties(ended, {
+    constructor: { value: undefined },
+    // oxlint-disable-next-line unicorn/no-thenable -- a promise is one
+    then: { get: () => (isInside(list) ? refuse : Promise.prototype.then) }
+  })
+}

@@ -9,7 +9,7 @@ import { watch } from "./park.js"
 
 /** What went wrong, and where. */
 export interface Unhandled {
-  /** Which part of the library tells: `Background`, `shield`, `Task.onComplete`. */
+  /** Which part of the library tells: `Background`, `Shield`, `Task.onComplete`. */
   readonly where: string
   /** The name of the task, if it has one. */
   readonly name: string | undefined
@@ -38,7 +38,7 @@ const toConsole: Reporter = (unhandled) => {
 export const report = (unhandled: Unhandled, reporter: Reporter = toConsole): void | Promise<void> => {
   const failed = (error: unknown) => {
     toConsole(unhandled)
-    toConsole({ where: unhandled.where, name: undefined, message: "the reporter failed", error })
+    toConsole({ ...unhandled, message: "the reporter failed", error })
   }
   try {
     const told: any = reporter(unhandled)

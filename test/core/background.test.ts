@@ -420,6 +420,33 @@ describe("core/background", () => {
       }
     })
 
+    it("a failure that is left behind in the tick in which it is empty has its time, too (I3)", () => {
+      for (const onClose of ["drain", "interrupt"] as const) {
+        const { all, end, fail, state } = withTasks({ onClose, deadline: 3, grace: 7 }, "a", "deaf")
+        const [a, deaf] = [all[0]!, all[1]!]
+        fail(a)
+        let step = core.close(state, "why")
+        if (onClose === "interrupt") step = core.proceed(state, step, "why", true)
+        else end(deaf)
+        wake(core.reported(state, a))
+        const empty = new Waiter()
+        core.unclaimed(state, a)
+        core.check(state)
+        core.enqueue(state, "empty", empty)
+        const again = core.proceed(state, step, "why", true)
+        assert.deepStrictEqual(
+          [again.stage, again.until, again.wait, again.chain, again.overdue, again.message, again.givenUp],
+          [step.stage, step.until, 3, undefined, [], undefined, step.givenUp]
+        )
+        const over = core.proceed(state, again, "why")
+        assert.deepStrictEqual([over.wait, over.overdue], [undefined, [a.task]], "and no more than that")
+        wake(core.reported(state, a))
+        assert.isUndefined(core.proceed(state, again, "why", true).wait)
+        if (onClose === "drain") wake(over.chain)
+        assert.strictEqual(empty.wakes, onClose === "drain" ? 1 : 0)
+      }
+    })
+
     it("with draining: a failure that has not been reported by the deadline is logged and named, and it is over", () => {
       const { all, fail, state } = withTasks({ onClose: "drain", deadline: 3 }, "a")
       fail(all[0]!)
@@ -430,6 +457,21 @@ describe("core/background", () => {
       wake(over.chain)
       assert.strictEqual(empty.wakes, 1)
       assert.isUndefined(core.reported(state, all[0]!), "which comes too late")
+      assert.isTrue(core.isEmpty(state))
+      core.check(state)
+    })
+
+    it("a failure of which it is open whose it is when the time is over: it is logged if nobody asks, and not reported then", () => {
+      const { all, fail, state } = withTasks({ onClose: "drain", deadline: 3 }, "awaited", "forgotten")
+      const [awaited, forgotten] = [all[0]!, all[1]!]
+      tasks.enqueue(awaited.task, new TestTicket<boolean, tasks.Outcome>(true, 0))
+      for (const each of all) fail(each)
+      const over = core.proceed(state, core.close(state, "why"), "why")
+      assert.deepStrictEqual(
+        [over.wait, over.overdue, ...names(over)],
+        [undefined, [forgotten.task], undefined, ["forgotten"]]
+      )
+      assert.isUndefined(tasks.unhandled(forgotten.task))
       assert.isTrue(core.isEmpty(state))
       core.check(state)
     })

@@ -228,6 +228,11 @@ describe("core/task", () => {
     assert.strictEqual(reporter.wakes, 1)
     assert.deepStrictEqual(core.unhandled(left), failure("oops"))
     assert.isUndefined(core.unhandled(left))
+    const gone = core.make(undefined)
+    core.end(gone, failure("oops"))
+    const soon = new TestTicket<undefined, undefined>(undefined, 0)
+    wake(core.reportLate(gone, soon))
+    assert.deepStrictEqual([soon.wakes, gone.reporting], [1, undefined], "they have gone already")
     asked.asked = 0
     asked.outcome = undefined
     core.enqueue(asked, new Waiter())

@@ -99,6 +99,21 @@ export const scenarios: ReadonlyArray<Explored> = [
   },
   {
     primitive,
+    name: "what a race leaves behind is reported once, before a closing has ended that comes after it, whoever is interrupted",
+    options: { interrupt: ["race"] },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, background, counts, view } = make(library)
+        const failing = yield* background.start(Effect.fail("oops"))
+        const race = yield* fork("race", library.effect.Wait.firstSuccess([failing, pause]))
+        yield* ended<unknown>(race)
+        yield* background.close
+        atRest()
+        same(counts.reported, view.stats().failed, "reports")
+      })
+  },
+  {
+    primitive,
     name: "cancelAll and close, at any moment: everything ends, nothing is started later, nobody is left waiting",
     options: { interrupt: ["starter", "all"] },
     scenario: (library) =>

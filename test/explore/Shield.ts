@@ -4,9 +4,9 @@ import { claim, ended, fork, pause, same, settled } from "./tools.js"
 
 const primitive = "Shield"
 
-const make = ({ effect, promise }: Library) => {
+const make = ({ effect, promise }: Library, told = Effect.void) => {
   let reports = 0
-  const shield = effect.Shield.makeUnsafe({ onError: () => Effect.sync(() => reports++) })
+  const shield = effect.Shield.makeUnsafe({ onError: () => Effect.map(told, () => reports++) })
   const view = promise.Shield.from(shield)
   const atRest = () => same(view.stats().running, 0, "what still runs")
   return { shield, view, atRest, reports: () => reports }
@@ -94,6 +94,40 @@ export const scenarios: ReadonlyArray<Explored> = [
         same(counts.over, counts.began, "work that had ended when the shield was closed")
         yield* ended<unknown>(caller)
         same(refused + counts.over, 1, "refused or done")
+        atRest()
+      })
+  },
+  {
+    primitive,
+    name: "a closing has ended when each failure is somebody's or reported, and nothing is given up, whoever is interrupted",
+    options: { interrupt: ["a", "b"] },
+    // As above.
+    models: ["taskOrder", "elastic"],
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const { atRest, reports, shield } = make(library, pause)
+        let failed = 0
+        const work = Effect.suspend(() => {
+          failed++
+          return Effect.fail("oops")
+        })
+        const refused = () => Effect.void
+        const a = yield* fork("a", Effect.exit(Effect.catchTag(shield.shield(work), "ShieldClosed", refused)))
+        const b = yield* fork("b", Effect.exit(Effect.catchTag(shield.critical(work), "ShieldClosed", refused)))
+        const closer = yield* fork(
+          "closer",
+          Effect.map(shield.close, (left) => [left, reports()] as const)
+        )
+        const [exit] = yield* ended(closer)
+        const exits = yield* ended<Exit.Exit<unknown, unknown>>(a, b)
+        const told = exits.filter((exit) => Exit.isSuccess(exit) && Exit.isFailure(exit.value)).length
+        for (let i = 0; i < 4; i++) yield* pause
+        same(told + reports(), failed, "who was told, and reports")
+        same(
+          Exit.isSuccess(exit!) && exit.value,
+          [[], reports()],
+          "what was given up, and reports before it was closed"
+        )
         atRest()
       })
   },

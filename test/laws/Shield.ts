@@ -20,6 +20,8 @@ export interface Settings {
   readonly deadline?: number
   /** Never answers, when it was told of a failure. */
   readonly deaf?: boolean
+  /** When whoever was told of a failure has answered. */
+  readonly answered?: Promise<void>
 }
 
 export interface ShieldSkin {
@@ -46,13 +48,13 @@ const promiseDriver = (self: Promises.Shield): ShieldDriver => ({
   stats: () => self.stats()
 })
 
-const effectShield = ({ deadline, deaf }: Settings, reports: Array<string>) =>
+const effectShield = ({ answered, deadline, deaf }: Settings, reports: Array<string>) =>
   Effects.Shield.makeUnsafe({
     deadline,
     onError: ({ cause, message, name }) =>
       Effect.zipRight(
         Effect.sync(() => reports.push(`${name}: ${Cause.isEmpty(cause) ? message : String(Cause.squash(cause))}`)),
-        deaf ? Effect.never : Effect.void
+        deaf ? Effect.never : Effect.promise(async () => answered)
       )
   })
 
@@ -60,13 +62,13 @@ export const shieldSkins: ReadonlyArray<ShieldSkin> = [
   { name: "effect", make: (settings = {}, reports = []) => effectDriver(effectShield(settings, reports)) },
   {
     name: "promise",
-    make: ({ deadline, deaf } = {}, reports = []) =>
+    make: ({ answered, deadline, deaf } = {}, reports = []) =>
       promiseDriver(
         new Promises.Shield({
           deadline,
           onError: ({ error, message, name }) => {
             reports.push(`${name}: ${error === undefined ? message : String(error)}`)
-            return deaf ? new Promise(() => {}) : undefined
+            return deaf ? new Promise(() => {}) : answered
           }
         })
       )
@@ -179,6 +181,42 @@ export const shieldLaws = (skin: ShieldSkin) =>
               [caller.state === "failed" ? 1 : 0, caller.state === "cancelled" ? 1 : 0],
               [1 - reports.length, reports.length]
             )
+          }
+        }
+      }
+    })
+
+    // A closing was woken with the end of the work, and saw the failure come back: it was named as overdue, logged, and reported as well.
+    it("whoever waits for its end waits until a failure is somebody's or reported, also when its caller goes in its tick", async () => {
+      for (const operation of both) {
+        for (const end of ["close", "awaitEmpty"] as const) {
+          for (const [goesFirst, i] of [
+            [true, 0],
+            [true, 1],
+            [false, 0],
+            [false, 1]
+          ] as const) {
+            const reports: Array<string> = []
+            const answer = gate()
+            const { open, opened } = gate()
+            const shield = skin.make({ answered: answer.opened }, reports)
+            if (i > 0) shield.stats()
+            const caller = shield[operation](() => opened.then(() => Promise.reject(oops)), "save")
+            await settle()
+            const waits: Attempt<unknown> = shield[end]()
+            await settle()
+            if (goesFirst) caller.cancel()
+            open()
+            if (!goesFirst) caller.cancel()
+            await settle()
+            const told = caller.state === "failed"
+            assert.deepStrictEqual(
+              [waits.state, reports, shield.stats().running],
+              told ? ["done", [], 0] : ["waiting", ["save: Error: oops"], 1]
+            )
+            answer.open()
+            await settle()
+            assert.deepStrictEqual([waits.value, reports.length], [end === "close" ? [] : undefined, told ? 0 : 1])
           }
         }
       }

@@ -94,7 +94,7 @@ export const effect: TaskSkin = {
 export const promise: TaskSkin = {
   name: "promise",
   start: (body, reports = []) =>
-    promiseDriver(new Promises.Task(asFunction(body), { onUnhandled: ({ error }) => reports.push(error) }))
+    promiseDriver(new Promises.Task(asFunction(body), { onError: ({ error }) => reports.push(error) }))
 }
 
 export const mixed: TaskSkin = {

@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Background, BackgroundClosed, Mutex } from "effect-concurrency/promise"
+import { Background, BackgroundClosed, Mutex, Wait } from "effect-concurrency/promise"
 import { heap } from "../utils/heap.js"
 import { settle } from "../laws/skins.js"
 import { timers } from "../laws/Task.js"
 import { gate } from "../utils/gate.js"
-import { rejectionOf } from "../utils/rejection.js"
+import { rejectionOf, unhandledIn } from "../utils/rejection.js"
 import { counted, waitLaws, watch, withFakeTimers } from "./waits.js"
 
 const oops = new Error("oops")
@@ -231,6 +231,48 @@ describe("Background for async functions", () => {
     })
   })
 
+  // It was reported by a timer of its own, after the closing had ended, and with it the program.
+  it("what a race lets go of is reported before a closing ends that comes after it", async () => {
+    for (const ends of ["close", "awaitEmpty"] as const) {
+      const reports: Array<unknown> = []
+      const { open, opened } = gate()
+      const answer = gate()
+      const background = new Background({
+        onError: ({ name }) => {
+          reports.push(name)
+          return answer.opened
+        }
+      })
+      const failing = background.start(() => Promise.reject(oops), { name: "a" })
+      const race = Wait.firstSuccess([failing, () => opened])
+      await timers()
+      await background.awaitEmpty()
+      assert.deepStrictEqual(reports, [], "the race has it")
+      open()
+      await race
+      const ended = watch<unknown>(background[ends]())
+      await timers()
+      assert.deepStrictEqual([ended.state, reports], ["waiting", ["a"]])
+      answer.open()
+      await settle()
+      assert.deepStrictEqual([ended.state, reports], ["done", ["a"]])
+    }
+  })
+
+  it("and a race that ends with the last task lets the closing wait, and not give up", async () => {
+    const { background, reports } = noting({ onClose: "drain" })
+    const { open, opened } = gate()
+    const failing = background.start(() => Promise.reject(oops), { name: "a" })
+    const last = background.start(() => opened)
+    const race = Wait.firstSuccess([failing, last])
+    await timers()
+    const close = watch(background.close())
+    open()
+    await race
+    while (close.state === "waiting") await new Promise((resolve) => setImmediate(resolve))
+    assert.deepStrictEqual([close.value, reports], [[], ["a: Error: oops"]])
+  })
+
   it("describe is one line: where, who, what, and the error", () => {
     const failure = { where: "Background", name: "mail", message: "it failed" }
     assert.strictEqual(
@@ -432,6 +474,56 @@ describe("Background for async functions", () => {
       const count = await background.run(async ({ signal }) => [await background.cancelAll("why"), signal.reason])
       assert.deepStrictEqual([count, other.poll()._tag], [[2, "why"], "Cancelled"])
     })
+
+    it("who closes it and does not wait for that is not told: there is no unhandled rejection, and others may wait", async () => {
+      const unhandled = await unhandledIn(async () => {
+        for (const operation of ["awaitEmpty", "close"] as const) {
+          const { background, reports } = noting()
+          const { open, opened } = gate()
+          let closing: Promise<unknown> | undefined
+          background.fireAndForget(
+            async () => {
+              void background[operation]()
+              closing = background[operation]()
+              await opened
+            },
+            { name: "shuts down" }
+          )
+          await settle()
+          assert.strictEqual(background.stats().isClosed, operation === "close")
+          const closed = watch(closing!)
+          await settle()
+          assert.strictEqual(closed.state, "waiting")
+          open()
+          await settle()
+          assert.deepStrictEqual(
+            [closed.state, closed.value, reports],
+            ["done", operation === "close" ? [] : undefined, []]
+          )
+        }
+      })
+      assert.deepStrictEqual(unhandled, [])
+    })
+
+    const ways: Record<string, (ended: Promise<unknown>) => unknown> = {
+      await: async (ended) => void (await ended),
+      return: (ended) => ended,
+      "its then": (ended) => ended.then(() => 1),
+      catch: (ended) => ended.catch((error) => Promise.reject(error)),
+      finally: (ended) => ended.finally(() => {}),
+      "a race": (ended) => Promise.race([ended, new Promise(() => {})]),
+      "a list": (ended) => Promise.all([ended, 1]),
+      another: (ended) => Promise.resolve(ended)
+    }
+    for (const [way, waits] of Object.entries(ways)) {
+      it(`is told so whichever way it waits: ${way}`, async () => {
+        for (const operation of ["awaitEmpty", "close"] as const) {
+          const { background } = noting()
+          const error: any = await rejectionOf(background.run(() => waits(background[operation]())))
+          assert.strictEqual(error.message, `Background.${operation}: ${message}`)
+        }
+      })
+    }
 
     it("nobody else is taken for one: who is called by a task, but is no part of it, or comes after its first step", async () => {
       const { background } = noting()

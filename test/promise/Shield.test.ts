@@ -5,7 +5,7 @@ import { Shield as EffectShield } from "effect-concurrency"
 import { critical, Event, shield as shieldAlone, Shield, ShieldClosed } from "effect-concurrency/promise"
 import { heap } from "../utils/heap.js"
 import { settle } from "../laws/skins.js"
-import { rejectionOf } from "../utils/rejection.js"
+import { rejectionOf, unhandledIn } from "../utils/rejection.js"
 import { counted, watch, withFakeTimers } from "./waits.js"
 
 const make = (options: { readonly deadline?: number } = {}) => {
@@ -273,6 +273,30 @@ describe("Shield", () => {
         assert.deepStrictEqual([shield.stats().isClosed, reports], [operation === "close", []])
       }
     }
+  })
+
+  it("work that closes it and does not wait for that is not told: there is no unhandled rejection, and others may wait", async () => {
+    const unhandled = await unhandledIn(async () => {
+      for (const operation of ["awaitEmpty", "close"] as const) {
+        const { reports, shield } = make()
+        const { end, work } = working()
+        let closing: Promise<unknown> | undefined
+        const caller = shield.shield(async () => {
+          void shield[operation]()
+          closing = shield[operation]()
+          return work()
+        })
+        const closed = watch(closing!)
+        await settle()
+        assert.strictEqual(closed.state, "waiting")
+        end()
+        assert.strictEqual(await caller, 1)
+        await settle()
+        assert.deepStrictEqual([closed.value, reports], [operation === "close" ? [] : undefined, []])
+        assert.strictEqual(shield.stats().isClosed, operation === "close")
+      }
+    })
+    assert.deepStrictEqual(unhandled, [])
   })
 
   it("work that waits for it with a signal or a timeout may; so may what is called by work, and is no part of it", () =>

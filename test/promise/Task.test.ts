@@ -7,7 +7,7 @@ import { Reporter } from "../../src/internal/report.js"
 import { fork, settle } from "../laws/skins.js"
 import { timers } from "../laws/Task.js"
 import { gate } from "../utils/gate.js"
-import { rejectionOf } from "../utils/rejection.js"
+import { rejectionOf, unhandledIn } from "../utils/rejection.js"
 import { counted, waitLaws, watch, withFakeTimers } from "./waits.js"
 
 const oops = new Error("oops")
@@ -27,22 +27,6 @@ waitLaws("Task.wait", () => {
     isIdle: () => !task["~effect-concurrency/Task"].waiting?.size && waits > 0
   }
 })
-
-/** What became unhandled rejections while a function ran. */
-const unhandledIn = async (f: () => Promise<void>): Promise<ReadonlyArray<unknown>> => {
-  const unhandled: Array<unknown> = []
-  const others = process.listeners("unhandledRejection")
-  process.removeAllListeners("unhandledRejection")
-  process.on("unhandledRejection", (error) => unhandled.push(error))
-  try {
-    await f()
-    await timers()
-  } finally {
-    process.removeAllListeners("unhandledRejection")
-    for (const listener of others) process.on("unhandledRejection", listener)
-  }
-  return unhandled
-}
 
 describe("Task for async functions", () => {
   it("can be awaited, again and again, and combined like a promise", async () => {
@@ -205,7 +189,7 @@ describe("Task for async functions", () => {
     }
     for (const [name, body] of Object.entries(bodies)) {
       it(name, async () => {
-        const task: Task<unknown> = new Task(() => body(() => task), { onUnhandled: () => {} })
+        const task: Task<unknown> = new Task(() => body(() => task), { onError: () => {} })
         await settle()
         const outside = watch(task.wait())
         await settle()
@@ -276,9 +260,9 @@ describe("Task for async functions", () => {
   it("a failure is reported in the context of who started it, and one of a callback in that of who registered it", async () => {
     const context = new AsyncLocalStorage<string>()
     const seen: Array<string> = []
-    const onUnhandled = ({ where }: { readonly where: string }) => void seen.push(`${where}: ${context.getStore()}`)
-    context.run("starter", () => new Task(() => Promise.reject(oops), { onUnhandled }))
-    const task = context.run("starter", () => new Task(async () => 1, { onUnhandled }))
+    const onError = ({ where }: { readonly where: string }) => void seen.push(`${where}: ${context.getStore()}`)
+    context.run("starter", () => new Task(() => Promise.reject(oops), { onError }))
+    const task = context.run("starter", () => new Task(async () => 1, { onError }))
     context.run("registrar", () => task.onComplete(() => Promise.reject(oops)))
     await context.run("waiter", () => task.wait())
     await timers()
@@ -336,7 +320,7 @@ describe("Task for async functions", () => {
           },
           {
             name: "stubborn",
-            onUnhandled: ({ error, message, where }) => reports.push(`${where}: ${message} ${error}`)
+            onError: ({ error, message, where }) => reports.push(`${where}: ${message} ${error}`)
           }
         )
         await settle()
@@ -354,6 +338,21 @@ describe("Task for async functions", () => {
         await vi.advanceTimersByTimeAsync(0)
         assert.strictEqual(reports[1], "Task: it failed, and nobody waits for it Error: oops")
         assert.strictEqual(reports.length, 2)
+      }))
+
+    it("nobody waits for whoever is told that it is over", () =>
+      withFakeTimers(async () => {
+        const told: Array<string> = []
+        const onError = ({ message }: { readonly message: string }) => {
+          told.push(message)
+          return new Promise(() => {})
+        }
+        const task = new Task(() => new Promise(() => {}), { onError })
+        await settle()
+        const cancel = watch(task.cancel(undefined, { grace: 100 }))
+        await vi.advanceTimersByTimeAsync(100)
+        await settle()
+        assert.deepStrictEqual([cancel.value, told.length], [true, 1])
       }))
 
     it("a wait that is aborted ends, and the task is cancelled all the same", async () => {
@@ -395,7 +394,7 @@ describe("Task for async functions", () => {
     it("a promise of it that nobody handles is the platform's to report, and is not reported twice", async () => {
       const reports: Array<unknown> = []
       const unhandled = await unhandledIn(async () => {
-        const task = new Task(() => Promise.reject(oops), { onUnhandled: ({ error }) => reports.push(error) })
+        const task = new Task(() => Promise.reject(oops), { onError: ({ error }) => reports.push(error) })
         void task.then(() => 1)
       })
       assert.deepStrictEqual([unhandled, reports], [[oops], []])
@@ -404,13 +403,13 @@ describe("Task for async functions", () => {
     it("a reporter that throws or rejects is told on the console, with what it was told", async () => {
       const console = vi.spyOn(globalThis.console, "error").mockImplementation(() => {})
       try {
-        for (const onUnhandled of [
+        for (const onError of [
           () => {
             throw new Error("no")
           },
           () => Promise.reject(new Error("no"))
         ]) {
-          Task.start(() => Promise.reject(oops), { onUnhandled })
+          Task.start(() => Promise.reject(oops), { onError })
           await settle()
           await timers()
           assert.deepStrictEqual(
@@ -485,7 +484,7 @@ describe("Task for async functions", () => {
       withFakeTimers(async () => {
         const plain: Array<string> = []
         const task = new Task((context) => untilAborted(context).catch(() => new Promise(() => {})), {
-          onUnhandled: ({ message, where }) => plain.push(`${where}: ${message}`)
+          onError: ({ message, where }) => plain.push(`${where}: ${message}`)
         })
         const effect: Array<string> = []
         const started = EffectTask.start(Effect.onInterrupt(Effect.never, () => Effect.never))
@@ -533,11 +532,7 @@ describe("Task for async functions", () => {
       assert.throws(() => new Task(work, null as never), TypeError, "new Task: options must be an object, got null")
       assert.throws(() => new Task(work, { name: 5 as never }), TypeError, "new Task: name must be a string, got 5")
       assert.throws(() => new Task(work, { signal: 5 as never }), TypeError, "new Task: signal must be an AbortSignal")
-      assert.throws(
-        () => new Task(work, { onUnhandled: 5 as never }),
-        TypeError,
-        "new Task: onUnhandled must be a function"
-      )
+      assert.throws(() => new Task(work, { onError: 5 as never }), TypeError, "new Task: onError must be a function")
       const task = new Task(untilAborted)
       assert.throws(() => task.onComplete(5 as never), TypeError, "Task.onComplete: callback must be a function, got 5")
       const bad: any = await rejectionOf(task.cancel(undefined, { grace: -1 }))
