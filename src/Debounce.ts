@@ -4,6 +4,7 @@
  * asyncio has no counterpart. Other than the usual ones:
  *
  * - Every call gets the result of the run that covers it, or fails as that does, or with `DebounceCancelled`. None waits for ever.
+ *   A run that would wait for one of its own key, or for a flush, waits for itself, and is told so by a defect. (It may `trigger` the next.)
  * - Runs of one key never overlap. When a run takes longer than the calls stop for, the next one waits for its end.
  * - The function runs in a fiber of its own. No caller's interruption ends it, and when all of its callers have gone it runs all the same.
  * - A call moves no timer: it costs about as much as reading the clock.

@@ -22,8 +22,10 @@
  *   the like.
  * - `staggered` gives the value, and with `withIndex` who it came from, as any race does. Its errors are those of who failed, and no entry
  *   for others; a winner has none with it.
- * - A task that takes part in a race of its own, and that cannot end well without it (`all`; `wait` for all, without a timeout; where nobody else
- *   takes part), is told so by a defect, as one that awaits itself is. (Not by `asCompleted`: a stream runs in a fiber of its own.)
+ * - A task or a fiber that takes part in a race of its own, and that cannot end well without it (`all`; `wait` for all, without a timeout; where
+ *   nobody else takes part), is told so by a defect, as a task that awaits itself is. Elsewhere the race is over when nobody else is left who could
+ *   change it: `firstSuccess` fails with the errors of the others then. (What runs a stream does so in a fiber of its own, and nobody can see who
+ *   waits for that: `asCompleted` tells only who pulls at it.)
  *
  * @since 0.1.0
  */
@@ -391,41 +393,44 @@ export const wait = <F extends RunningFiber<any, any> | Task<any, any>>(
     const list = [...new Set(listOf(where, "fibers", fibers, "a fiber or a task", isRunning))]
     const until = core.until(where, core.options(where, options)?.until)
     const timeout = options?.timeout === undefined ? Infinity : milliseconds(where, "timeout", options.timeout)
-    const refusal = timeout === Infinity ? refuseItself(where, list, until) : Effect.void
-    const waiting = Effect.uninterruptibleMask((restore) => {
-      const state = core.make<undefined>(
-        where,
-        until,
-        list.map(() => false)
-      )
-      for (let i = 0; i < list.length; i++) core.startNext(state, 0)
-      const listeners = list.map((member, index) =>
-        listen(member, (ending) => wake(core.end(state, index, ending, undefined)))
-      )
-      const leave = () => listeners.forEach((listener) => wake(listener.leave()))
-      const result = () => {
-        leave()
-        const is = (ended: boolean) => list.filter((_, index) => (state.members[index]!.status !== "running") === ended)
-        return Effect.succeed({ done: is(true), pending: is(false) })
-      }
-      if (core.isDecided(state)) return result()
-      const ticket = news(state, "some of several fibers to end")
-      return Effect.flatMap(
-        alarm(timeout, () => wake(core.expire(state))),
-        (silence) => {
-          const gone = () => {
-            silence()
-            leave()
-            return core.cancel(state, ticket)
-          }
-          return park(restore, ticket, gone, () => {
-            silence()
-            return result()
-          })
+    const selves = timeout === Infinity ? selvesIn(where, list, until) : none
+    const waiting = (selves: number) =>
+      Effect.uninterruptibleMask((restore) => {
+        const state = core.make<undefined>(
+          where,
+          until,
+          list.map(() => false),
+          { selves }
+        )
+        for (let i = 0; i < list.length; i++) core.startNext(state, 0)
+        const listeners = list.map((member, index) =>
+          listen(member, (ending) => wake(core.end(state, index, ending, undefined)))
+        )
+        const leave = () => listeners.forEach((listener) => wake(listener.leave()))
+        const result = () => {
+          leave()
+          const is = (ended: boolean) =>
+            list.filter((_, index) => (state.members[index]!.status !== "running") === ended)
+          return Effect.succeed({ done: is(true), pending: is(false) })
         }
-      )
-    })
-    return Effect.zipRight(refusal, waiting)
+        if (core.isDecided(state)) return result()
+        const ticket = news(state, "some of several fibers to end")
+        return Effect.flatMap(
+          alarm(timeout, () => wake(core.expire(state))),
+          (silence) => {
+            const gone = () => {
+              silence()
+              leave()
+              return core.cancel(state, ticket)
+            }
+            return park(restore, ticket, gone, () => {
+              silence()
+              return result()
+            })
+          }
+        )
+      })
+    return Effect.flatMap(selves, waiting)
   })
 }
 
@@ -471,7 +476,7 @@ export const asCompleted = <T extends Member>(
     const list = entries.map(({ effect }) => effect)
     const make = () => begin(where, list, "each", options_)
     make() // what is refused is refused now
-    const acquire = Effect.suspend(() => {
+    const acquire = Effect.flatMap(selvesIn(where, list, "each"), () => {
       const race = make()
       return Effect.as(race.start(0), race)
     })
@@ -631,15 +636,18 @@ const isRunning = (member: unknown): boolean => Fiber.isFiber(member) || taskOf(
 
 const isMember = (member: unknown): boolean => Effect.isEffect(member) || isRunning(member)
 
-/** Refuses a task that would wait for itself. */
-const refuseItself = (where: string, members: ReadonlyArray<unknown>, goal: core.Goal): Effect.Effect<void> => {
-  const all = members.filter((member) => taskOf(member) !== undefined)
-  if (all.length === 0) return Effect.void
+/** How many of the members are the fiber that asks. It is refused if nothing good can come of it without them. */
+const selvesIn = (where: string, members: ReadonlyArray<unknown>, goal: core.Goal): Effect.Effect<number> => {
+  const running = members.filter(isRunning)
+  if (running.length === 0) return none
   return withFiber((fiber) => {
-    const own = all.filter((task) => runsIn(task, fiber)).length
-    return core.waitsForItself(goal, members.length, own) ? Effect.die(misuse(where, tasks.itself)) : Effect.void
+    const own = running.filter((member) => (taskOf(member) === undefined ? member === fiber : runsIn(member, fiber)))
+    if (!core.waitsForItself(goal, members.length, own.length)) return Effect.succeed(own.length)
+    return Effect.die(misuse(where, own.some(taskOf) ? tasks.itself : core.itself))
   })
 }
+
+const none = Effect.succeed(0)
 
 const checkedOptions = (where: string, options: RaceOptions<boolean> | undefined): RaceOptions<boolean> => {
   const { losers, withIndex } = core.options(where, options) ?? {}
@@ -791,52 +799,52 @@ const race = <T extends Member, A, E>(
   result: (state: State<T>) => Effect.Effect<A, E>
 ): Effect.Effect<A, E, Requirements<T>> => {
   begin(where, [], goal, options) // what is refused is refused now
-  const refusal = refuseItself(where, effects, goal)
-  return Effect.uninterruptibleMask((restore) => {
-    const { abandon, close, inherit, keep, start, state } = begin(where, effects, goal, options)
-    const time = state.delay === 0 ? Effect.succeed(0) : Clock.currentTimeMillis
-    const decision: Effect.Effect<void, never, Requirements<T>> = Effect.flatMap(time, (now) =>
-      Effect.flatMap(start(now), () => {
-        if (core.isDecided(state)) return Effect.void
-        if (core.isStartDue(state, now)) return decision
-        const ticket = news(state, "one of several effects to end")
-        return Effect.flatMap(
-          alarm(core.wakeAt(state) - now, () => wake(core.tick(state))),
-          (silence) =>
-            park(
-              restore,
-              ticket,
-              () => {
-                silence()
-                return core.cancel(state, ticket)
-              },
-              () => {
-                silence()
-                return decision
-              }
-            )
-        )
-      })
-    )
-    const gone = (reasons: ReadonlyArray<number>, cause: Cause.Cause<never>) =>
-      Effect.zipRight(abandon(reasons), Effect.failCause(cause))
-    const run = Effect.matchCauseEffect(decision, {
-      onFailure: (cause) => {
-        const reasons = core.reasons(state) // when it was interrupted in the tick of the decision
-        return Effect.zipRight(close(true), gone(reasons, cause))
-      },
-      onSuccess: () =>
-        // An interruption that came while those who lost cleaned up is to be seen before the result: it would take that away.
-        Effect.matchCauseEffect(Effect.zipRight(close(false), restore(Effect.void)), {
-          onFailure: (cause) => gone(core.reasons(state), cause),
-          onSuccess: () => {
-            core.reasons(state).forEach(keep)
-            return Effect.zipRight(Effect.zipRight(abandon([]), inherit), result(state))
-          }
+  const run = (selves: number) =>
+    Effect.uninterruptibleMask((restore) => {
+      const { abandon, close, inherit, keep, start, state } = begin(where, effects, goal, { ...options, selves })
+      const time = state.delay === 0 ? Effect.succeed(0) : Clock.currentTimeMillis
+      const decision: Effect.Effect<void, never, Requirements<T>> = Effect.flatMap(time, (now) =>
+        Effect.flatMap(start(now), () => {
+          if (core.isDecided(state)) return Effect.void
+          if (core.isStartDue(state, now)) return decision
+          const ticket = news(state, "one of several effects to end")
+          return Effect.flatMap(
+            alarm(core.wakeAt(state) - now, () => wake(core.tick(state))),
+            (silence) =>
+              park(
+                restore,
+                ticket,
+                () => {
+                  silence()
+                  return core.cancel(state, ticket)
+                },
+                () => {
+                  silence()
+                  return decision
+                }
+              )
+          )
         })
+      )
+      const gone = (reasons: ReadonlyArray<number>, cause: Cause.Cause<never>) =>
+        Effect.zipRight(abandon(reasons), Effect.failCause(cause))
+      return Effect.matchCauseEffect(decision, {
+        onFailure: (cause) => {
+          const reasons = core.reasons(state) // when it was interrupted in the tick of the decision
+          return Effect.zipRight(close(true), gone(reasons, cause))
+        },
+        onSuccess: () =>
+          // An interruption that came while those who lost cleaned up is to be seen before the result: it would take that away.
+          Effect.matchCauseEffect(Effect.zipRight(close(false), restore(Effect.void)), {
+            onFailure: (cause) => gone(core.reasons(state), cause),
+            onSuccess: () => {
+              core.reasons(state).forEach(keep)
+              return Effect.zipRight(Effect.zipRight(abandon([]), inherit), result(state))
+            }
+          })
+      })
     })
-    return Effect.zipRight(refusal, run)
-  })
+  return Effect.flatMap(selvesIn(where, effects, goal), run)
 }
 
 const news = (state: core.State, what: string): FiberTicket<undefined, undefined> => {

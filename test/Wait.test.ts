@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, FiberRef, Stream, TestClock } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberRef, Option, Stream, TestClock } from "effect"
 import { Task, Wait } from "effect-concurrency"
 import { heap } from "./utils/heap.js"
 import { Reporter } from "../src/internal/report.js"
@@ -342,6 +342,89 @@ describe("Wait for effects", () => {
           assert.strictEqual(Exit.isFailure(exit), told, name)
           if (Exit.isFailure(exit))
             assert.match(String(Cause.squash(exit.cause)), /^Error: Wait\.\w+: the task waits for itself/)
+        }
+      })
+    )
+
+    // Failure looks like a program that stands still.
+    it.effect("a fiber that waits for itself where that has no end is told so; elsewhere it may take part", () =>
+      Effect.gen(function* () {
+        type Self = Fiber.RuntimeFiber<any, any>
+        const fails = Effect.zipRight(Effect.yieldNow(), Effect.fail("no"))
+        const ways: Record<string, readonly [expected: string, (self: Self) => Effect.Effect<unknown, unknown>]> = {
+          "wait for all": ["told", (self) => Wait.wait([self])],
+          "wait for all, with another": [
+            "told",
+            (self) => Effect.flatMap(Effect.fork(Effect.never), (other) => Wait.wait([self, other]))
+          ],
+          "wait for the first, alone": ["told", (self) => Wait.wait([self, self], { until: "firstCompleted" })],
+          all: ["told", (self) => Wait.all([self, Effect.succeed(1)])],
+          "first of one": ["told", (self) => Wait.firstCompleted([self])],
+          "first success of one, twice": ["told", (self) => Wait.firstSuccess([self, self])],
+          quorum: ["told", (self) => Wait.firstN([self, Effect.succeed(1)], 2)],
+          staggered: ["told", (self) => Wait.staggered([self], 5)],
+          hedge: ["told", (self) => Wait.hedge(self, { after: 5 })],
+          "pulled at": [
+            "told",
+            (self) =>
+              Effect.scoped(Effect.flatMap(Stream.toPull(Wait.asCompleted([self])), Effect.mapError(Option.getOrNull)))
+          ],
+
+          "wait for some time": [
+            "pending",
+            (self) =>
+              Effect.map(Wait.wait([self], { timeout: 5 }), ({ pending }) => (pending[0] === self ? "pending" : ""))
+          ],
+          "wait for the first of two": [
+            "done",
+            (self) =>
+              Effect.flatMap(Effect.fork(Effect.void), (other) =>
+                Effect.map(Wait.wait([self, other], { until: "firstCompleted" }), ({ done }) =>
+                  done[0] === other ? "done" : ""
+                )
+              )
+          ],
+          "wait for a failure that does not come": [
+            "pending",
+            (self) =>
+              Effect.flatMap(Effect.fork(Effect.void), (other) =>
+                Effect.map(Wait.wait([self, other], { until: "firstFailure" }), ({ done, pending }) =>
+                  done[0] === other && pending[0] === self ? "pending" : ""
+                )
+              )
+          ],
+          "first of two": ["other", (self) => Wait.firstCompleted([self, Effect.succeed("other")])],
+          "first success, when the others fail": [
+            "TooManyFailed no",
+            (self) =>
+              Effect.catchTag(Wait.firstSuccess([self, fails]), "TooManyFailed", ({ _tag, errors }) =>
+                Effect.succeed(`${_tag} ${errors.join()}`)
+              )
+          ],
+          "from a child": [
+            "forked",
+            (self) => Effect.as(Effect.forkDaemon(Wait.all([self, Effect.succeed(1)])), "forked")
+          ],
+          "some, as they complete": [
+            "1",
+            (self) =>
+              Effect.map(
+                Stream.runCollect(Stream.take(Wait.asCompleted([self, Effect.succeed(1)]), 1)),
+                (all) => `${all.length}`
+              )
+          ]
+        }
+        for (const [name, [expected, wait]] of Object.entries(ways)) {
+          const fiber = yield* Effect.forkDaemon(Effect.withFiberRuntime<unknown, unknown>(wait))
+          for (let i = 0; i < 3; i++) yield* TestClock.adjust(5)
+          const exit = fiber.unsafePoll()
+          assert.isNotNull(exit, `${name}: it does not end`)
+          if (expected !== "told") assert.deepStrictEqual(exit, Exit.succeed(expected), name)
+          else {
+            const text =
+              exit !== null && Exit.isFailure(exit) && Cause.isDie(exit.cause) ? Cause.squash(exit.cause) : exit
+            assert.match(String(text), /^Error: Wait\.\w+: the fiber waits for itself, and would never end/, name)
+          }
         }
       })
     )

@@ -6,6 +6,7 @@
  *
  * @internal
  */
+import { misuse } from "./arguments.js"
 import type { End, Flush, Line, Run, State } from "./pacing.js"
 import * as core from "./pacing.js"
 import { wake } from "./ticket.js"
@@ -23,6 +24,8 @@ export interface Runner {
    * that of the run that has ended.
    */
   readonly after?: (running: Run, go: () => void) => void
+  /** Whether whoever asks is, as far as can be seen, the function that is called for a run in progress. */
+  readonly isInside?: (running: Run) => boolean
 }
 
 export class Pacer {
@@ -33,11 +36,15 @@ export class Pacer {
     private readonly runner: Runner
   ) {}
 
-  /** Takes a call; gives the run that covers it, or nothing when it is closed. */
-  call(args: ReadonlyArray<unknown>): Run | undefined {
+  /**
+   * Takes a call; gives the run that covers it, or nothing when it is closed. Whoever will wait for that, and for as long as it takes, says where:
+   * from inside of a run of the same key it is refused.
+   */
+  call(args: ReadonlyArray<unknown>, where?: string): Run | undefined {
     const { state } = this
     if (state.closed) return undefined
     const line = core.lineOf(state, this.key?.(...args))
+    if (line.running !== undefined) this.refuseItself(where, [line])
     const now = this.time.now()
     const before = line.pending
     const run = core.call(state, line, args, now)
@@ -69,9 +76,14 @@ export class Pacer {
     if (line.pending === undefined || this.runner.after === undefined) this.proceed(line, this.time.now())
   }
 
-  /** Runs what is pending, of one key or of all, as soon as it can. */
-  flush(...key: ReadonlyArray<unknown>): Flush {
+  /** Runs what is pending, of one key or of all, as soon as it can. Whoever will wait for that says where, as for a call. */
+  flush(where?: string, ...key: ReadonlyArray<unknown>): Flush {
     const lines = this.lines(key)
+    this.refuseItself(where, lines)
+    return this.hurry(lines)
+  }
+
+  private hurry(lines: ReadonlyArray<Line>): Flush {
     const flush = core.flush(lines)
     const now = this.time.now()
     for (const line of lines) this.proceed(line, now)
@@ -83,11 +95,21 @@ export class Pacer {
     return this.drop("cancelled", this.lines(key))
   }
 
-  /** Takes no more calls, and runs or drops what is pending. What is given ends with the last run. */
-  close(): Flush {
+  /** Takes no more calls, and runs or drops what is pending. What is given ends with the last run: in that it is refused to wait, and closed. */
+  close(where?: string): Flush {
     core.close(this.state)
     if (this.state.onClose === "cancel") this.drop("closed", this.lines([]))
-    return this.flush()
+    const lines = this.lines([])
+    const flush = this.hurry(lines)
+    this.refuseItself(where, lines)
+    return flush
+  }
+
+  /** A run that waits for what comes after it, or for its own end, would wait for ever. */
+  private refuseItself(where: string | undefined, lines: ReadonlyArray<Line>): void {
+    if (where === undefined) return
+    const isInside = ({ running }: Line) => running !== undefined && this.runner.isInside?.(running)
+    if (lines.some(isInside)) throw misuse(where, core.itself(this.state))
   }
 
   private drop(reason: "cancelled" | "closed", lines: ReadonlyArray<Line>): number {

@@ -102,9 +102,10 @@ export interface Run {
   heard: number
   reported: boolean
   flushes: Array<Flush> | undefined
-  /** What its callers share, and what goes on at its end: the skin's. */
+  /** What its callers share, what goes on at its end, and who works for it: the skin's. */
   shared: unknown
   over: unknown
+  worker: unknown
 }
 
 /** Somebody who waits for several runs. */
@@ -233,7 +234,8 @@ const makeRun = (line: Line, args: ReadonlyArray<unknown>, since: number, atOnce
   reported: false,
   flushes: undefined,
   shared: undefined,
-  over: undefined
+  over: undefined,
+  worker: undefined
 })
 
 /** Waits for a run, which is the request of the ticket. One that comes late is settled at once. */
@@ -375,6 +377,10 @@ export const cancel = (state: State, lines: Iterable<Line>, end: End): { runs: R
 export const close = (state: State): void => {
   state.closed = true
 }
+
+/** Whoever waits is what is waited for. */
+export const itself = ({ kind }: State): string =>
+  `a run of the ${kind.toLowerCase()} waits for itself, and would never end`
 
 /** What is said of a failure that goes to the report. */
 export const unheard = "it failed, and nobody waits for it"

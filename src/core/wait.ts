@@ -9,7 +9,8 @@
  * - I1 Members start in order, and none once it is decided or closed. With a delay, the next starts when that is over, or when the last
  *   that was started has ended without success.
  * - I2 A member ends once, and only if it was started: each that has ended is in `endings` once, and the counts are theirs.
- * - I3 It is decided at the first ending that meets the goal, or makes it impossible (or by `expire`), and that stays.
+ * - I3 It is decided at the first ending that meets the goal, or makes it impossible (or by `expire`), and that stays. Nobody waits for
+ *   what only those who wait could still bring about.
  * - I4 Nobody waits for what is there: a decision, once closed the end of those that were started here, an ending that nobody has taken.
  *
  * Transitions: `startNext`, `end`, `tick`, `expire`, `close`, `take`, `disown`, `enqueue`, `cancel`.
@@ -62,6 +63,8 @@ export interface State<out Result = unknown> {
   readonly members: ReadonlyArray<Member<Result>>
   /** Whether a value is given with who gave it. */
   readonly withIndex: boolean
+  /** How many members do not end as long as this waits: it is they who wait. */
+  readonly selves: number
   losers: Losers
   started: number
   startedAt: number
@@ -86,6 +89,8 @@ export interface Options {
   readonly losers?: Losers | undefined
   /** Whether a value is to be given with who gave it. */
   readonly withIndex?: boolean | undefined
+  /** How many members are the caller itself. */
+  readonly selves?: number | undefined
 }
 
 /** One flag for each member: whether it is ours. */
@@ -93,12 +98,13 @@ export const make = <Result>(
   where: string,
   goal: Goal,
   ours: ReadonlyArray<boolean>,
-  { delay = 0, losers, withIndex = false }: Options = {}
+  { delay = 0, losers, selves = 0, withIndex = false }: Options = {}
 ): State<Result> => ({
   goal,
   delay,
   members: ours.map((ours) => ({ ours, status: "due", result: undefined })),
   withIndex: expect(typeof withIndex === "boolean", where, "withIndex", "a boolean", withIndex),
+  selves,
   losers:
     losers === undefined
       ? "interruptAndWait"
@@ -160,12 +166,12 @@ export const end = <Result>(state: State<Result>, index: number, ending: Ending,
     : undefined
 }
 
-const isMet = ({ endings, failed, goal, members, succeeded }: State): boolean => {
+const isMet = ({ endings, failed, goal, members, selves, succeeded }: State): boolean => {
   const left = members.length - endings.length
   if (goal === "firstCompleted") return endings.length > 0
-  if (goal === "firstFailure") return failed > 0 || left === 0
+  if (goal === "firstFailure") return failed > 0 || left === selves
   if (goal === "all" || goal === "each") return left === 0
-  return succeeded === goal || succeeded + left < goal
+  return succeeded === goal || succeeded + left - selves < goal
 }
 
 /** Whoever waits has to look again: the time for the next start has come, or nobody wants more. */
@@ -262,6 +268,9 @@ export const indices = <Result>(state: State<Result>, holds: (member: Member<Res
 /** What a winner gave, as the caller wants it. */
 export const won = <A>({ withIndex }: State, index: number, value: A): A | Winner<A> =>
   withIndex ? { index, value } : value
+
+/** A fiber waits for itself. */
+export const itself = "the fiber waits for itself, and would never end"
 
 /** Whether it can come to no end, or to no good one, without the work that waits for it: `own` of so many members are that. */
 export const waitsForItself = (goal: Goal, size: number, own: number): boolean =>

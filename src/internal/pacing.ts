@@ -13,7 +13,7 @@ import type { End, Flush, Options, Run, Stats } from "../core/pacing.js"
 import * as core from "../core/pacing.js"
 import { wake } from "../core/ticket.js"
 import type { Time } from "../core/timekeeper.js"
-import { isInterruptedOnly, laterForker, runLater } from "./effect.js"
+import { currentFiber, isInterruptedOnly, laterForker, runLater } from "./effect.js"
 import { FiberTicket, park } from "./park.js"
 import { reporter, type Unhandled } from "./report.js"
 import { liveTimekeeper, timekeeper } from "./timer.js"
@@ -33,19 +33,22 @@ export class Paced<Args extends ReadonlyArray<unknown>, A, E, X> {
   readonly pending: Effect.Effect<number>
   readonly stats: Effect.Effect<Stats>
   readonly close: Effect.Effect<void>
+  private readonly where: string
 
   constructor(private readonly pacer: Pacer) {
-    this.flush = finished(() => pacer.flush())
+    const { kind } = pacer.state
+    this.where = `${kind}.call`
+    this.flush = finished(() => pacer.flush(`${kind}.flush`))
     this.cancel = Effect.sync(() => pacer.cancel())
     this.pending = Effect.sync(() => core.pending(pacer.state))
     this.stats = Effect.sync(() => core.stats(pacer.state))
-    this.close = finished(() => pacer.close())
+    this.close = finished(() => pacer.close(`${kind}.close`))
   }
 
   readonly call = (...args: Args): Effect.Effect<A, E | X> =>
     Effect.uninterruptibleMask((restore): Effect.Effect<A, E | X> => {
       const { pacer } = this
-      const run = pacer.call(args)
+      const run = pacer.call(args, this.where)
       if (run === undefined) return Effect.fail(core.cancellation(pacer.state, "closed") as X)
       const ticket = new FiberTicket<Run, End>(run, 0, `a run of a ${pacer.state.kind.toLowerCase()}`)
       wake(core.wait(run, ticket))
@@ -54,7 +57,8 @@ export class Paced<Args extends ReadonlyArray<unknown>, A, E, X> {
 
   readonly trigger = (...args: Args): Effect.Effect<boolean> => Effect.sync(() => this.pacer.call(args) !== undefined)
 
-  readonly flushKey = (key: unknown): Effect.Effect<void> => finished(() => this.pacer.flush(key))
+  readonly flushKey = (key: unknown): Effect.Effect<void> =>
+    finished(() => this.pacer.flush(`${this.pacer.state.kind}.flushKey`, key))
 
   readonly cancelKey = (key: unknown): Effect.Effect<number> => Effect.sync(() => this.pacer.cancel(key))
 }
@@ -92,15 +96,23 @@ class FiberRunner<R> implements Runner {
   start(run: Run): void {
     const { args } = run
     const work = Effect.suspend(() => {
+      run.worker = currentFiber()
       this.pacer.begun(run)
       return this.f(...args)
     })
     // It begins uninterruptible, so that its end is noted in any case.
     this.fork(
       Effect.uninterruptible(
-        Effect.map(Effect.exit(Effect.interruptible(work)), (exit) => this.pacer.ended(run, endOf(exit)))
+        Effect.map(Effect.exit(Effect.interruptible(work)), (exit) => {
+          run.worker = undefined
+          this.pacer.ended(run, endOf(exit))
+        })
       )
     )
+  }
+
+  isInside({ worker }: Run): boolean {
+    return worker !== undefined && worker === currentFiber()
   }
 
   report({ account }: End, told: () => void): void {

@@ -4,6 +4,9 @@
  * Every call gets the result of the run that covers it, runs of one key never overlap, and a call moves no timer. The function is given the
  * arguments of the latest call, and nothing else: no `this`, and no signal, for no caller's abort ends a run.
  *
+ * A run that flushes or closes what it is a run of waits for itself: before it has awaited anything it is told so, unless a signal or a timeout ends
+ * the wait. That it awaits a call of its own key nobody can see: such a call waits for ever. To call again from inside, `trigger`.
+ *
  * @since 0.1.0
  */
 import { record } from "../core/arguments.js"

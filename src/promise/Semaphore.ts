@@ -8,6 +8,7 @@ import * as core from "../core/semaphore.js"
 import { wake } from "../core/ticket.js"
 import type * as Effects from "../Semaphore.js"
 import type { Lease } from "./Lease.js"
+import { attempt } from "./park.js"
 import * as permits from "./permits.js"
 import { view } from "./view.js"
 
@@ -105,8 +106,7 @@ export class Semaphore {
   /** Takes permits, by default one, if they are to be had without waiting and without overtaking anybody. */
   tryAcquire(count = 1, options?: core.RequestOptions): Lease | undefined {
     const state = this[core.TypeId]
-    core.checkPermits("Semaphore.tryAcquire", state, count)
-    return permits.tryAcquire("Semaphore.tryAcquire", state, count, options)
+    return permits.tryTake(state, count, core.checkRequest("Semaphore.tryAcquire", state, count, options))
   }
 
   /** Takes permits which the caller will give back with `release`. Prefer `run` or `acquire`, which cannot give back twice. */
@@ -158,7 +158,8 @@ export class Semaphore {
   /**
    * Applies a function to each of many inputs, as many at a time as permits allow, and gives the results in the order of the inputs.
    * An input is asked for only when there is a permit for it. When a call fails no more are started, and when those that run have ended it
-   * rejects: with the error, or with an `AggregateError` of several.
+   * rejects: with the error, or with an `AggregateError` of several, in the order in which they came. An error object that several calls
+   * reject with is one failure; two equal texts are two, unless the signal has aborted, whose reason they may be.
    */
   map<A, B>(
     inputs: Iterable<A | PromiseLike<A>> | AsyncIterable<A>,
@@ -186,17 +187,14 @@ export class Semaphore {
   /** Goes on with a number of permits that can be granted, or rejects. One always can. */
   private checked<A>(
     where: string,
-    count: number | undefined,
+    count = 1,
     go: (where: string, state: core.State, count: number) => Promise<A>
   ): Promise<A> {
-    const state = this[core.TypeId]
-    if (count === undefined || count === 1) return go(where, state, 1)
-    try {
-      core.checkPermits(where, state, count)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-    return go(where, state, count)
+    return attempt(() => {
+      const state = this[core.TypeId]
+      if (count !== 1) core.checkPermits(where, state, count)
+      return go(where, state, count)
+    })
   }
 
   /** A frozen snapshot. */

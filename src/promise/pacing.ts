@@ -83,6 +83,9 @@ class Over {
   readonly promise = new Promise<void>((resolve) => (this.end = resolve))
 }
 
+/** Whose first, synchronous part runs. Later there is no way to ask who calls. */
+let inside: Run | undefined
+
 class PromiseRunner implements Runner {
   declare pacer: Pacer
 
@@ -100,7 +103,16 @@ class PromiseRunner implements Runner {
       this.pacer.ended(run, end)
       ;(run.over as Over | undefined)?.end()
     }
-    attempt(() => f(...args)).then(
+    const call = () => {
+      const outer = inside
+      inside = run
+      try {
+        return f(...args)
+      } finally {
+        inside = outer
+      }
+    }
+    attempt(call).then(
       (value) => ended({ failed: false, value, account: undefined }),
       (value: unknown) => ended({ failed: true, value, account: undefined })
     )
@@ -111,6 +123,10 @@ class PromiseRunner implements Runner {
     const reported = report({ where, name, message: core.unheard, error: value }, onError)
     if (reported === undefined) told()
     else void reported.then(told)
+  }
+
+  isInside(running: Run): boolean {
+    return running === inside
   }
 
   after(running: Run, go: () => void): void {
@@ -134,6 +150,10 @@ export const makePacer = (
   return (runner.pacer = new Pacer(state, ownTimers, key, runner))
 }
 
+/** Where a wait is that nothing sets an end to. */
+const endless = (where: string, { signal, timeout = Infinity }: WaitOptions = {}): string | undefined =>
+  signal === undefined && timeout === Infinity ? where : undefined
+
 /** The function that calls a pacer, whoever has made that. */
 export const paced = <F extends Paced<any, any>>(where: string, id: string, pacer: Pacer): F => {
   const leave = (run: Run, ticket: Caller) => pacer.leave(run, ticket)
@@ -152,14 +172,18 @@ export const paced = <F extends Paced<any, any>>(where: string, id: string, pace
     return run === undefined ? join(run, Callers) : ((run.shared ??= join(run, Callers)) as Promise<unknown>)
   }
 
-  const finished = (name: string, options: WaitOptions | undefined, begin: () => Flush): Promise<any> =>
+  const finished = (
+    name: string,
+    options: WaitOptions | undefined,
+    begin: (where: string | undefined) => Flush
+  ): Promise<any> =>
     attempt(() => {
       checkWait(`${where}.${name}`, options)
-      const flush = begin()
+      const flush = begin(endless(`${where}.${name}`, options))
       return wait(`${where}.${name}`, flush, flush, options, core.awaitFlush, core.leaveFlush)
     })
 
-  const close = (options?: WaitOptions) => finished("close", options, () => pacer.close())
+  const close = (options?: WaitOptions) => finished("close", options, (where) => pacer.close(where))
 
   return Object.defineProperties(
     call as unknown as F,
@@ -173,8 +197,9 @@ export const paced = <F extends Paced<any, any>>(where: string, id: string, pace
             return join(pacer.call(args), Caller, options)
           }),
       trigger: (...args: ReadonlyArray<unknown>) => pacer.call(args) !== undefined,
-      flush: (options?: WaitOptions) => finished("flush", options, () => pacer.flush()),
-      flushKey: (key: unknown, options?: WaitOptions) => finished("flushKey", options, () => pacer.flush(key)),
+      flush: (options?: WaitOptions) => finished("flush", options, (where) => pacer.flush(where)),
+      flushKey: (key: unknown, options?: WaitOptions) =>
+        finished("flushKey", options, (where) => pacer.flush(where, key)),
       cancel: () => pacer.cancel(),
       cancelKey: (key: unknown) => pacer.cancel(key),
       get pending() {

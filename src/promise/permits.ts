@@ -50,13 +50,6 @@ const queue = <A>(where: string, options: Options | undefined, ticket: PermitsTi
 export const tryTake = (state: State, permits: number, priority: number): Lease | undefined =>
   core.tryTake(state, permits, priority) ? new Lease(state, permits, state.epoch) : undefined
 
-export const tryAcquire = (
-  where: string,
-  state: State,
-  permits: number,
-  options: RequestOptions | undefined
-): Lease | undefined => tryTake(state, permits, core.priorityOf(where, options))
-
 /** Runs a function with permits. With what is free it starts before this returns. */
 export const run = <A>(
   where: string,
@@ -134,25 +127,25 @@ export const map = async <A, B>(
   const iterator = later ?? source[Symbol.iterator]?.()
   if (!iterator) throw refusal(where, "inputs", "an iterable or an async iterable", inputs)
   const priority = core.priorityOf(where, options)
-  const results: Array<B> = []
-  const errors = new Set<unknown>()
-  const running: Array<Promise<void>> = []
+  const running: Array<Promise<B>> = []
+  const errors: Array<unknown> = []
 
-  // Whatever fails, and an abort, is one failure, however many calls it ends. Nothing starts after it, and nobody waits for a permit.
+  // An object that ends several calls is one failure, and so is an abort; two equal texts are two. Nothing starts then, nor waits for a permit.
   const stop = new AbortController()
-  const fail = (error: unknown) => {
-    if (error !== failed) errors.add(error)
+  const fail = (error: unknown): any => {
+    if (error !== failed && !(errors.includes(error) && (Object(error) === error || options?.signal?.aborted)))
+      errors.push(error)
     stop.abort(failed)
   }
   const unwatch = watch(where, { signal: options?.signal }, fail)
 
-  const apply = async (lease: Lease, input: A | PromiseLike<A>, index: number) => {
+  const apply = async (lease: Lease, input: A | PromiseLike<A>, index: number): Promise<B> => {
     try {
       const value = await input
       stop.signal.throwIfAborted()
-      results[index] = await f(value, index)
+      return await f(value, index)
     } catch (error) {
-      fail(error)
+      return fail(error)
     } finally {
       lease.release()
     }
@@ -160,12 +153,11 @@ export const map = async <A, B>(
 
   let open = true
   try {
-    for (let index = 0; open; index++) {
+    while (open) {
       stop.signal.throwIfAborted()
       // Without an await while there are permits and inputs: the first calls start before `map` returns.
-      const lease =
+      let lease: Lease | undefined =
         tryTake(state, permits, priority) ?? (await acquire(where, state, permits, { ...options, signal: stop.signal }))
-      let started = false
       try {
         // An iterator that throws has closed itself, so until it has answered there is nothing to close.
         open = false
@@ -173,10 +165,10 @@ export const map = async <A, B>(
         open = !next.done
         if (!open) break
         stop.signal.throwIfAborted()
-        started = true
-        running.push(apply(lease, next.value, index))
+        running.push(apply(lease, next.value, running.length))
+        lease = undefined
       } finally {
-        if (!started) lease.release()
+        lease?.release()
       }
     }
   } catch (error) {
@@ -187,9 +179,9 @@ export const map = async <A, B>(
   } catch (error) {
     fail(error)
   }
-  await Promise.all(running)
+  const results = await Promise.all(running)
   unwatch()
-  if (errors.size > 1) throw new AggregateError(errors, `${where}: ${errors.size} calls failed`)
+  if (errors.length > 1) throw new AggregateError(errors, `${where}: ${errors.length} calls failed`)
   for (const error of errors) throw error
   return results
 }

@@ -311,6 +311,27 @@ describe("core/wait", () => {
     assert.deepStrictEqual([is(2, 3, 1), is(3, 3, 1), is(2, 3, 2)], [false, true, true])
   })
 
+  it("I3: those who wait themselves bring nothing about: it is decided when the others have ended", () => {
+    const ended = (goal: core.Goal, selves: number, ...endings: ReadonlyArray<core.Ending>) => {
+      const state = core.make<undefined>("here", goal, everyone(3), { selves })
+      while (core.startNext(state, 0) !== undefined);
+      endings.forEach((ending, index) => core.end(state, index, ending, undefined))
+      core.check(state)
+      return core.isDecided(state)
+    }
+    for (const goal of ["firstFailure", 1] as const) {
+      const other = goal === 1 ? "failed" : "succeeded"
+      assert.deepStrictEqual([ended(goal, 1, other), ended(goal, 1, other, other)], [false, true])
+      assert.deepStrictEqual([ended(goal, 2, other), ended(goal, 0, other, other)], [true, false])
+    }
+    assert.deepStrictEqual(
+      [ended(2, 1, "failed"), ended(2, 1, "succeeded"), ended(2, 0, "failed")],
+      [true, false, false]
+    )
+    // Who takes the endings one by one takes those of the others first.
+    assert.isFalse(ended("each", 1, "succeeded", "succeeded"))
+  })
+
   it("gives what a winner gave, and told to, whose it is", () => {
     const [alone, withIndex] = [false, true].map((withIndex) => core.make("here", 1, everyone(2), { withIndex }))
     assert.strictEqual(core.won(alone!, 1, "value"), "value")

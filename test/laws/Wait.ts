@@ -179,7 +179,7 @@ export const promiseDriver = (): Driver => {
       promise.catch(() => {})
       return promise
     },
-    task: (job) => new Promises.Task(member(job), { onUnhandled: onError }),
+    task: (job) => new Promises.Task(member(job), { onError }),
     ask: (task) => start((w) => (task as Promises.Task<string>).wait(w)),
     waitAndAsk: (tasks) =>
       start(async (w) => {

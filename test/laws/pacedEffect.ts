@@ -1,6 +1,6 @@
 /** What debounce and throttle promise that only an Effect program can see. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Fiber, FiberRef, Logger, Scope, TestClock } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, FiberRef, Logger, Option, Scope, TestClock } from "effect"
 import { Debounce, Throttle } from "effect-concurrency"
 import { dieWith } from "../utils/defects.js"
 import { sweepIsClean } from "../utils/sweep.js"
@@ -74,6 +74,56 @@ export const pacedEffect = (kind: Kind) =>
           yield* self.flush
           assert.strictEqual(reports, 1)
         })
+    )
+
+    // Failure looks like a run that never ends, and behind it all of its key.
+    it.scoped("a run that waits for itself is told so: by a call, a flush or a close; elsewhere it may call", () =>
+      Effect.gen(function* () {
+        type Self = Debounce.Debounce<[string, string], unknown, unknown>
+        let self!: Self
+        const f = (_: string, how: string): Effect.Effect<unknown, unknown> => {
+          switch (how) {
+            case "call":
+              return self.call("a", "nothing")
+            case "flush":
+              return self.flush
+            case "flushKey":
+              return self.flushKey("a")
+            case "close":
+              return self.close
+            case "trigger":
+              return self.trigger("a", "nothing")
+            case "another key":
+              return Effect.zipRight(
+                self.trigger("b", "nothing"),
+                Effect.zipRight(self.flushKey("b"), Effect.as(self.flushKey("c"), "done"))
+              )
+            default:
+              return Effect.succeed("nothing")
+          }
+        }
+        const scope = yield* Scope.make()
+        self = (yield* Scope.extend(make(kind, f, { key: (key: string) => key }), scope)) as Self
+        const run = (how: string) =>
+          Effect.gen(function* () {
+            const fiber = yield* Effect.fork(Effect.exit(self.call("a", how)))
+            yield* Effect.yieldNow()
+            for (let i = 0; i < 3; i++) yield* TestClock.adjust(100)
+            const exit = Option.getOrUndefined(yield* Fiber.poll(fiber))
+            assert.isDefined(exit, `${how}: it does not end`)
+            return Exit.flatten(exit!)
+          })
+        for (const how of ["call", "flush", "flushKey"]) {
+          const message = `${kind}.${how}: a run of the ${kind.toLowerCase()} waits for itself, and would never end`
+          assert.strictEqual((dieWith(yield* run(how)) as Error).message, message)
+          assert.strictEqual(yield* self.pending, 0)
+        }
+        assert.deepStrictEqual(yield* run("trigger"), Exit.succeed(true))
+        assert.deepStrictEqual(yield* run("another key"), Exit.succeed("done"))
+        assert.include((dieWith(yield* run("close")) as Error).message, `${kind}.close: a run of the`)
+        assert.isTrue((yield* self.stats).isClosed)
+        yield* Scope.close(scope, Exit.void)
+      })
     )
 
     it.scoped("a failure that nobody waits for is logged, with the name; a reporter that fails is, too", () =>

@@ -423,6 +423,50 @@ describe("Semaphore.map", () => {
     assert.deepStrictEqual(semaphore.stats(), free(2))
   })
 
+  // Failure looks like one error where two calls have failed: the second is never heard of.
+  it("counts each call that fails, also with equal texts; one error object that several reject with is one", async () => {
+    const shared = new Error("the connection is closed")
+    for (const [reasons, errors] of [
+      [
+        ["busy", "busy", "ok"],
+        ["busy", "busy"]
+      ],
+      [
+        [undefined, "ok", undefined],
+        [undefined, undefined]
+      ],
+      [
+        [shared, "busy", shared],
+        [shared, "busy"]
+      ]
+    ]) {
+      const semaphore = new Semaphore(3)
+      const { open, opened } = gate()
+      const work = (n: number) => opened.then(() => (reasons![n] === "ok" ? n : Promise.reject(reasons![n] as any)))
+      const result = rejectionOf(semaphore.map([0, 1, 2], work))
+      open()
+      const error = await result
+      assert.instanceOf(error, AggregateError)
+      assert.deepStrictEqual((error as AggregateError).errors, errors)
+      assert.strictEqual((error as AggregateError).message, "Semaphore.map: 2 calls failed")
+      assert.deepStrictEqual(semaphore.stats(), free(3))
+    }
+  })
+
+  it("a call that rejects with the reason of the abort, be it a text or nothing, has not failed beside it", async () => {
+    for (const reason of ["reason", null, 0]) {
+      const semaphore = new Semaphore(2)
+      const controller = new AbortController()
+      const { signal } = controller
+      const work = () => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+      const rejection = rejectionOf(semaphore.map([0, 1, 2], work, { signal }))
+      await settle()
+      controller.abort(reason)
+      assert.strictEqual(await rejection, reason)
+      assert.deepStrictEqual(semaphore.stats(), free(2))
+    }
+  })
+
   it("rejects with the error of an input that rejects, or of an iterator that throws", async () => {
     const semaphore = new Semaphore(2)
     const error = new Error("input")

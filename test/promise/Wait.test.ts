@@ -274,7 +274,7 @@ describe("Wait for async functions", () => {
     }
     const fails = {
       "a function": (failing: Promise<never>) => () => failing,
-      "a task": (failing: Promise<never>, onUnhandled: () => void) => new Task(() => failing, { onUnhandled }) as any
+      "a task": (failing: Promise<never>, onError: () => void) => new Task(() => failing, { onError }) as any
     }
     for (const [name, race] of Object.entries(races)) {
       for (const [who, make] of Object.entries(fails)) {
@@ -309,7 +309,7 @@ describe("Wait for async functions", () => {
 
   it("a task is not asked to then, and is no unhandled rejection", async () => {
     const told: Array<unknown> = []
-    const task = new Task(() => Promise.reject(new Error("no")), { onUnhandled: (each) => told.push(each) })
+    const task = new Task(() => Promise.reject(new Error("no")), { onError: (each) => told.push(each) })
     assert.strictEqual(await Wait.firstCompleted([task, () => 1], { losers: "keep" }), 1)
     assert.deepStrictEqual((await Wait.wait([task])).done, [task])
     await new Promise((resolve) => setTimeout(resolve, 2))
@@ -330,7 +330,7 @@ describe("Wait for async functions", () => {
       "some, as they complete": [false, (self) => Wait.asCompleted([self, one]).next()]
     }
     for (const [name, [told, wait]] of Object.entries(ways)) {
-      const task: Task<unknown> = new Task(async () => wait(task), { onUnhandled: () => {} })
+      const task: Task<unknown> = new Task(async () => wait(task), { onError: () => {} })
       const outcome = watch(task.wait())
       await new Promise((resolve) => setTimeout(resolve, 5))
       assert.strictEqual(outcome.state, told ? "failed" : "done", name)
@@ -461,7 +461,7 @@ describe("Wait for async functions", () => {
           await new Promise((resolve) => setTimeout(resolve, ms))
           throw new Error(`after ${ms} ms`)
         }
-        const task = new Task(fails(10), { onUnhandled: onError })
+        const task = new Task(fails(10), { onError })
         const results = Wait.asCompleted([fails(5), fails(5), task, later(7, "a"), fails(20)], { onError })
         await vi.advanceTimersByTimeAsync(5)
         assert.deepStrictEqual(told, [])

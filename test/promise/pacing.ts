@@ -102,6 +102,32 @@ export const pacedFunction = (kind: Kind): void => {
         assert.deepStrictEqual([self.stats().keys, set.mock.calls.length, vi.getTimerCount()], [0, 1, 0])
       }))
 
+    it("a run that flushes or closes itself is told so, before it has awaited anything; with a timeout it may wait", async () => {
+      const log: Array<unknown> = []
+      const self: Promises.Debounced<[string], unknown> = functionOf(
+        kind,
+        (how: string): unknown => {
+          if (how === "again") return self.trigger("nothing")
+          const wait = { flush: () => self.flush(), close: () => self.close(), time: () => self.flush({ timeout: 1 }) }
+          return how in wait ? wait[how as "flush"]().catch((error: Error) => log.push(error.message)) : undefined
+        },
+        0,
+        { edges: "leading" }
+      )
+      const itself = `a run of the ${kind} waits for itself, and would never end`
+      for (const [how, message] of [
+        ["flush", `${kind}.flush: ${itself}`],
+        ["time", `${kind}.flush: timed out after 1 ms`],
+        ["again", undefined],
+        ["close", `${kind}.close: ${itself}`]
+      ] as const) {
+        await self(how)
+        assert.deepStrictEqual(log.splice(0), message === undefined ? [] : [message])
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      }
+      assert.isTrue(self.stats().isClosed)
+    })
+
     it("gives the callers of a run one promise, with what the function gives, or the original error", async () => {
       const oops = new Error("oops")
       const self = functionOf(
@@ -160,7 +186,7 @@ export const pacedFunction = (kind: Kind): void => {
         assert.deepStrictEqual(logged.mock.calls, [
           [`${kind}: save: it failed, and nobody waits for it`, "oops"],
           [`${kind}: save: it failed, and nobody waits for it`, "oops"],
-          [`${kind}: the reporter failed`, "no"]
+          [`${kind}: save: the reporter failed`, "no"]
         ])
       } finally {
         logged.mockRestore()
