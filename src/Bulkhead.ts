@@ -13,6 +13,7 @@ import type { BulkheadFull } from "./core/bulkhead.js"
 import * as core from "./core/bulkhead.js"
 import * as semaphore from "./core/semaphore.js"
 import { wake } from "./core/ticket.js"
+import { around } from "./internal/parcel.js"
 import { FiberTicket, holding, park } from "./internal/park.js"
 import * as service from "./internal/service.js"
 
@@ -108,6 +109,9 @@ class BulkheadImpl implements Bulkhead {
 
   /** Whether there is room, and taking it, are one step; so this is not a semaphore's operation with a question before it. */
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | BulkheadFull, R> =>
+    around(self, (self) => this.run(self))
+
+  private readonly run = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | BulkheadFull, R> =>
     Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BulkheadFull, R> => {
       const state = this[TypeId]
       const refused = core.refuse(state)

@@ -29,6 +29,7 @@ import {
   runPlain,
   withFiber
 } from "./internal/effect.js"
+import { around, contentOf } from "./internal/parcel.js"
 import { report } from "./internal/report.js"
 import * as service from "./internal/service.js"
 import { liveTimekeeper, timekeeperOf } from "./internal/timer.js"
@@ -267,6 +268,9 @@ class CircuitBreakerImpl implements CircuitBreaker {
   }
 
   readonly protect = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CircuitOpen, R> =>
+    around(self, (self) => this.run(self))
+
+  private readonly run = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | CircuitOpen, R> =>
     Effect.uninterruptibleMask((restore): Effect.Effect<A, E | CircuitOpen, R> => {
       const circuit = this[TypeId]
       const epoch = circuit.begin()
@@ -278,7 +282,7 @@ class CircuitBreakerImpl implements CircuitBreaker {
           return Effect.failCause(cause)
         },
         onSuccess: (value) => {
-          circuit.succeeded(epoch, value)
+          circuit.succeeded(epoch, contentOf(value))
           return Effect.succeed(value)
         }
       })
@@ -331,7 +335,7 @@ const made = <R>(
     ((change: Change): void => {
       run(
         catchCause(
-          Effect.suspend(() => Effect.asVoid(onStateChange(change))),
+          Effect.interruptible(Effect.suspend(() => Effect.asVoid(onStateChange(change)))),
           (cause) =>
             report({
               where: "CircuitBreaker.onStateChange",

@@ -13,6 +13,7 @@ import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Random from "effect/Random"
 import type * as Schedule from "effect/Schedule"
 import { callable, record, refusal } from "./core/arguments.js"
@@ -32,6 +33,8 @@ import {
   scheduleFrom,
   withFiber
 } from "./internal/effect.js"
+import { around, contentOf, opened } from "./internal/parcel.js"
+import { untilForgotten } from "./internal/park.js"
 import { pause } from "./internal/pause.js"
 import * as service from "./internal/service.js"
 import { timekeeperOf } from "./internal/timer.js"
@@ -85,47 +88,13 @@ export interface Options<
   out R = never,
   out Exhausted extends core.Exhausted = core.Exhausted,
   out Timeout extends DurationInput | undefined = DurationInput | undefined
-> {
-  /** How many attempts there are, the first included: an integer of 1 or more, or Infinity. Default 3. */
-  readonly attempts?: number | undefined
-  /** The pause before the first retry. Default 100 milliseconds. */
-  readonly base?: DurationInput | undefined
-  /** What each pause is multiplied with for the next: 1, for pauses that do not grow, or more. Default 2; 3 for `"decorrelated"`. */
-  readonly factor?: number | undefined
-  /** No pause is longer, whatever the jitter. At least the base. Default 30 seconds, or the base if that is more. */
-  readonly cap?: DurationInput | undefined
-  /**
-   * How pauses are spread: `"none"`; `"full"`, the default, from 0 to the pause; `"equal"`, from half of it to all of it; `"decorrelated"`,
-   * from the base to `factor` times the pause before.
-   */
-  readonly jitter?: Jitter | undefined
+> extends core.Settings<DurationInput, E, A, Hint, Exhausted> {
   /** Whether an error is worth another attempt. Default: every one. Not asked about an attempt that took too long. */
   readonly while?: ((error: E) => boolean) | undefined
-  /** Whether a value calls for another attempt. Default: none does. */
-  readonly whileResult?: ((value: A) => boolean) | undefined
-  /**
-   * No pause ends later than that after the first attempt began: instead, there is no further attempt. It does not cut an attempt short:
-   * put a `Timeout` around the whole for that. Default: as long as it takes.
-   */
-  readonly maxElapsed?: DurationInput | undefined
   /** How long an attempt may take. One that takes longer fails with `DeadlineExceeded`, and is retried. Default: as long as it takes. */
   readonly perAttemptTimeout?: Timeout
-  /**
-   * When the server says to come back, from its error. That is the pause then, without jitter, whatever the cap; if it would end after
-   * `maxElapsed`, there is no further attempt. What is past means at once. Not asked about an attempt that took too long.
-   */
-  readonly retryAfter?: ((error: E) => Hint) | undefined
-  /** The same, from a value that calls for another attempt. */
-  readonly retryAfterResult?: ((value: A) => Hint) | undefined
-  /** Where retries come from that callers share. When it is empty there is no further attempt. Default: there is no such limit. */
-  readonly budget?: core.Budget | undefined
   /** Is told before each pause, which begins when it has ended. */
   readonly onRetry?: ((retried: Retried<E, A>) => Effect.Effect<unknown, never, R> | void) | undefined
-  /**
-   * What the caller gets when there is no further attempt: `"last"`, the default, is the error (or the value) of the last one; `"wrap"` is
-   * `RetryExhausted` around it. What `while` refuses arrives as it is.
-   */
-  readonly exhausted?: Exhausted | undefined
 }
 
 type Left<Exhausted, Timeout> =
@@ -221,7 +190,9 @@ class PolicyImpl implements Policy<any, any, any, any> {
     this.retryAfterResult = retryAfterResult
     this.onRetry = onRetry
     // It is no setting: not one of those that are copied.
-    Object.defineProperty(this, "retry", { value: (effect: Effect.Effect<any, any, any>) => run(this, effect) })
+    Object.defineProperty(this, "retry", {
+      value: (effect: AnyEffect) => around(effect, (effect) => run(this, effect))
+    })
     Object.freeze(this)
   }
 
@@ -305,34 +276,65 @@ const succeeded = (tried: Tried, state: core.State | undefined, value: unknown):
   const { policy } = tried
   const result = Effect.succeed(value)
   if (state === undefined) return result
-  if (policy.whileResult?.(value)) return again(tried, { state, last: { value }, late: false }, result)
+  const content = contentOf(value)
+  if (policy.whileResult?.(content)) {
+    // It was looked at, and is not wanted: that is what became of it, and it does not go back to where it was taken.
+    opened(value)
+    return again(tried, { state, last: { value: content }, late: false }, result)
+  }
   core.succeed(policy, state)
   return result
 }
 
-/** Another attempt, after a pause; or, if there is none, the result. */
+/**
+ * Another attempt, after a pause; or, if there is none, the result. No region ends after the attempt has: an interruption that is seen where one
+ * ends would take away what the attempt has given.
+ */
 const again = (tried: Tried, ended: Ended, result: AnyEffect): AnyEffect => {
   const { once, policy } = tried
   const next: { state: core.State | undefined } = { state: undefined }
-  // In one step it is decided and it is known who gives back the token of the budget: an interruption finds it in nobody else's hands.
-  const work = Effect.uninterruptibleMask((restore) =>
+  const ready = (pausing: (pause: AnyEffect) => AnyEffect, begin: Effect.Effect<AnyEffect>) =>
     decide(policy, ended, (decision, time) => {
       next.state = decision.next
-      if (next.state === undefined)
-        return core.wraps(policy, decision) ? Effect.fail(core.exhausted(ended.state, decision, ended.last)) : result
-      let began = false
-      const begin = Effect.suspend(() => {
-        began = true
-        return once
-      })
-      const pausing = Effect.suspend(() => told(policy, ended, decision, time))
-      return catchCause(restore(Effect.zipRight(pausing, begin)), (cause) => {
-        if (!began) core.abandon(policy)
-        return Effect.failCause(cause)
-      })
+      if (next.state !== undefined)
+        return Effect.zipRight(pausing(Effect.suspend(() => told(policy, ended, decision, time))), begin)
+      return Effect.succeed(
+        core.wraps(policy, decision) ? Effect.fail(core.exhausted(ended.state, decision, ended.last)) : result
+      )
+    })
+  const work = policy.budget === undefined ? ready(identity, Effect.succeed(once)) : paid(policy, once, ready)
+  return attempt(tried, Effect.flatten(work), next)
+}
+
+/** A retry with a token of the budget, which comes back if the attempt does not begin: an interruption finds it in nobody else's hands. */
+const paid = (
+  policy: PolicyImpl,
+  once: AnyEffect,
+  ready: (
+    pausing: (pause: AnyEffect) => AnyEffect,
+    begin: Effect.Effect<AnyEffect>
+  ) => Effect.Effect<AnyEffect, any, any>
+): Effect.Effect<AnyEffect, any, any> => {
+  const giveBack = () => {
+    core.abandon(policy)
+    return undefined
+  }
+  const begin = Effect.map(untilForgotten(giveBack), (forget) =>
+    Effect.suspend(() => {
+      forget()
+      return once
     })
   )
-  return attempt(tried, work, next)
+  return Effect.uninterruptibleMask((restore) =>
+    ready(
+      (pause) =>
+        catchCause(restore(pause), (cause) => {
+          giveBack()
+          return Effect.failCause(cause)
+        }),
+      begin
+    )
+  )
 }
 
 /** Whether there is another attempt. All that the policy is asked is asked before the budget hears of it. */
@@ -402,7 +404,8 @@ export const policy: {
  * There is no pause after the last attempt; one of zero lets others run. An attempt has ended, with its cleanup, before the next begins.
  * A function of the policy that throws is a defect. Chance is Effect's `Random`, time its `Clock`. asyncio has nothing of the kind.
  *
- * **Interruption**: in an attempt, after the attempt's own cleanup; in a pause, at once. There is no further attempt.
+ * **Interruption**: in an attempt, after the attempt's own cleanup; in a pause, at once. There is no further attempt. What an attempt is to take,
+ * and nothing else, such as an item of a queue, reaches the next step of the caller or goes back.
  *
  * **Fairness**: after an outage those who retry come back one by one, as the jitter has it, and not in order. With `"none"` they come all
  * at once.
@@ -456,7 +459,7 @@ export const retry: {
 } = (...args: ReadonlyArray<any>): any => {
   const where = "Retry.retry"
   const policy = lazily(where, args[args.length - 1])
-  const wrapper = (effect: Effect.Effect<any, any, any>) => Effect.suspend(() => run(policy(), effect))
+  const wrapper = (effect: AnyEffect) => around(effect, (effect) => Effect.suspend(() => run(policy(), effect)))
   return args.length > 1 ? wrapper(args[0]) : wrapper
 }
 

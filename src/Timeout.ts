@@ -51,6 +51,7 @@ import {
   withFiber,
   withoutInterruptions
 } from "./internal/effect.js"
+import { around, parcelIn } from "./internal/parcel.js"
 import { FiberTicket, type Restore } from "./internal/park.js"
 import { reporter, type Unhandled } from "./internal/report.js"
 import * as service from "./internal/service.js"
@@ -246,12 +247,14 @@ class Worker<A, E> extends FiberTicket<Waiting, Stop> {
   }
 
   private end(exit: Exit.Exit<A, E>): Effect.Effect<void> {
-    const { expiry, grace, request } = this
+    const { caller, expiry, grace, request } = this
     this.exit = exit
+    parcelIn(exit)?.carriedBy(caller)
     if (grace !== undefined) expiry.time.clear(grace)
     wake(core.end(expiry.state, this))
     expiry.follow()
     if (this.once) core.close(expiry.state)
+    if (request.result === "left") parcelIn(exit)?.return()
     if (request.result !== "left" || exit._tag === "Success" || isInterruptedOnly(exit.cause)) return Effect.void
     return this.report(core.failedLate, exit.cause)
   }
@@ -286,7 +289,7 @@ class DeadlineImpl implements Deadline {
 
   /** Made when it is asked for: each `timeout` makes a deadline, and hardly any of them is run by hand. */
   get run(): Deadline["run"] {
-    return (effect) => runUnder("Deadline.run", effect, () => this, false)
+    return (effect) => around(effect, (effect) => runUnder("Deadline.run", effect, () => this, false))
   }
 
   reschedule(duration: DurationInput | "none"): Effect.Effect<boolean> {
@@ -383,6 +386,7 @@ const result = <A, E>(
   }
   return Effect.flatMap(inheritFrom(child), (): Effect.Effect<A, E | DeadlineExceeded> => {
     if (interruption !== undefined) {
+      parcelIn(exit)?.return()
       return exit._tag === "Success" || isInterruptedOnly(exit.cause)
         ? Effect.failCause(interruption)
         : Effect.failCause(andInterrupted(withoutInterruptions(exit.cause), interruption))
@@ -418,14 +422,16 @@ const checkOptions = (where: string, options: Options): Required<core.Options> =
 const limited =
   (where: string, limitOf: (fiber: AnyFiber) => readonly [limit: number, length?: number], options: Options) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DeadlineExceeded, R> =>
-    runUnder(
-      where,
-      effect,
-      (fiber) => {
-        const [limit, length] = limitOf(fiber)
-        return makeDeadline(fiber, where, options, length, limit)
-      },
-      true
+    around(effect, (effect) =>
+      runUnder(
+        where,
+        effect,
+        (fiber) => {
+          const [limit, length] = limitOf(fiber)
+          return makeDeadline(fiber, where, options, length, limit)
+        },
+        true
+      )
     )
 
 /**
@@ -445,8 +451,8 @@ const limited =
  * **Interruption**: the caller can be interrupted at once, and waits for the work's end as above; that it was interrupted comes before
  * what the deadline or the work has to say, but for a failed cleanup. In a region that cannot be interrupted, such as a finalizer, the
  * work can be, by its deadline and nothing else: so a finalizer can be limited. Work that must not be cut has to be
- * `Effect.uninterruptible` itself. Something that the work takes, and its caller is to give back, is lost if the caller is interrupted in
- * between: put all that uses it under the deadline, as in `mutex.withLock(work).pipe(Timeout.timeout("1 second"))`, or take it in an
+ * `Effect.uninterruptible` itself. What the work is to take, and nothing else, reaches the next step of the caller or goes back:
+ * `Timeout.timeout("1 second")(queue.take)` loses no item. If more is done with it under the deadline, put all of that there, or take it in an
  * `Effect.acquireRelease`.
  *
  * @example

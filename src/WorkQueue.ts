@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import { callable, integer, oneOf, record } from "./core/arguments.js"
 import { QueueClosed, QueueFull } from "./core/errors.js"
 import type { Node } from "./core/itemStore.js"
-import { wake } from "./core/ticket.js"
+import { settle, wake } from "./core/ticket.js"
 import * as core from "./core/workQueue.js"
 import { failureOf } from "./internal/effect.js"
 import { together } from "./internal/together.js"
@@ -437,6 +437,12 @@ class WorkQueueImpl<in out A, in out E> implements WorkQueue<A, E, QueueFull> {
       now,
       failure: (result) => (result === undefined || result === core.Closed ? this.failure() : undefined),
       enqueue: () => this.enqueue(n),
+      grant: () => {
+        const ticket: TakeTicket<A> = new FiberTicket(n, 0, "nothing: it has its items")
+        wake(settle(undefined, ticket, core.take(state, n)))
+        wake(core.match(state))
+        return ticket
+      },
       cancel: (ticket) => core.cancelTake(state, ticket),
       collect: (ticket) => collect(ticket.result as Array<Node<A>>)
     })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, TestClock } from "effect"
-import { Bulkhead, CircuitBreaker, Policy, Retry, Semaphore, Timeout } from "effect-concurrency"
+import { Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
+import { Bulkhead, CircuitBreaker, Policy, Retry, Semaphore, Timeout, WorkQueue } from "effect-concurrency"
 import { dieWith } from "./utils/defects.js"
 import { sweepIsClean } from "./utils/sweep.js"
 
@@ -13,6 +13,9 @@ const noted =
       () => effect,
       () => Effect.sync(() => log.push(`${name} ends`))
     )
+
+/** A deadline that is never closed. */
+const openDeadline = Effect.flatMap(Scope.make(), (scope) => Scope.extend(Timeout.make("1 minute"), scope))
 
 describe("Policy.wrap", () => {
   it.effect("reads from outside in", () =>
@@ -157,6 +160,62 @@ describe("Policy.wrap", () => {
       }
     })
   })
+})
+
+describe("a policy around what takes an item of a queue", () => {
+  const policies = {
+    "Timeout.timeout": () => Timeout.timeout("1 minute"),
+    "Timeout.timeoutAt": () => Timeout.timeoutAt(new Date("2999-01-01")),
+    "Deadline.run": () => Effect.runSync(openDeadline).run,
+    "Retry.retry": () => Retry.retry({ base: 0 }),
+    "Retry.retry, each attempt with a limit": () => Retry.retry({ base: 0, perAttemptTimeout: "1 minute" }),
+    "CircuitBreaker.protect": () =>
+      CircuitBreaker.makeUnsafe({ trip: { kind: "consecutive", failures: 1 }, halfOpen: { after: "1 minute" } })
+        .protect,
+    "Bulkhead.protect": () => Bulkhead.makeUnsafe({ permits: 1, backlog: 1 }).protect,
+    "Semaphore.withPermit": () => Semaphore.makeUnsafe(1).withPermit,
+    "Policy.wrap": () =>
+      Policy.wrap(
+        Timeout.timeout("1 minute"),
+        Retry.retry({ base: 0 }),
+        Bulkhead.makeUnsafe({ permits: 1, backlog: 1 }).protect
+      )
+  } satisfies Record<string, () => Policy.Policy<unknown, never>>
+
+  // Failure looks like an item that nobody has: it was taken, is not worked on, and never comes back.
+  for (const [name, policy] of Object.entries(policies)) {
+    for (const [how, use] of Object.entries({
+      "dealt with inside": (
+        policy: Policy.Policy<unknown>,
+        take: Effect.Effect<number, unknown>,
+        done: Array<number>
+      ) => policy(Effect.flatMap(take, (item) => Effect.succeed(void done.push(item)))),
+      "taken, and dealt with outside": (
+        policy: Policy.Policy<unknown>,
+        take: Effect.Effect<number, unknown>,
+        done: Array<number>
+      ) => Effect.flatMap(policy(take), (item) => Effect.succeed(void done.push(item)))
+    })) {
+      for (const waits of [false, true]) {
+        it(`${name}: interrupted at any operation, an item is ${how}, or left at the head${waits ? ", after a wait" : ""}`, () =>
+          sweepIsClean({
+            setup: () => {
+              const queue = WorkQueue.makeUnsafe<number>()
+              if (!waits) Effect.runSync(queue.offerAll([1, 2]))
+              return { queue, policy: policy() as Policy.Policy<unknown>, done: [] as Array<number> }
+            },
+            victim: ({ done, policy, queue }) => use(policy, queue.take, done),
+            meanwhile: ({ queue }) => (waits ? queue.offerAll([1, 2]) : Effect.void),
+            verify: ({ done, queue }) => {
+              const { inUse, takers } = Effect.runSync(queue.stats)
+              const left = Effect.runSync(queue.shutdown)
+              if ([...done, ...left].join() !== "1,2") return `done ${done}, left ${left}`
+              if (inUse !== done.length || takers > 0) return `in use ${inUse}, ${takers} wait`
+            }
+          }))
+      }
+    }
+  }
 })
 
 describe("Policy.Service", () => {

@@ -13,7 +13,7 @@ import {
   Schedule,
   TestClock
 } from "effect"
-import { Retry, Timeout } from "effect-concurrency"
+import { Retry, Timeout, WorkQueue } from "effect-concurrency"
 import { RetryBudget } from "effect-concurrency/promise"
 import { effectDriver, retryLaws } from "./laws/Retry.js"
 import { dieWith } from "./utils/defects.js"
@@ -257,6 +257,79 @@ describe("Retry.retry", () => {
       })
     }
   })
+})
+
+describe("Retry: what an attempt has taken", () => {
+  const setup = () => {
+    const queue = WorkQueue.makeUnsafe<number>()
+    Effect.runSync(queue.offerAll([1, 2, 3]))
+    return { queue, attempts: 0, reached: [] as Array<number>, budget: Retry.makeBudgetUnsafe() }
+  }
+  type State = ReturnType<typeof setup>
+  /** Takes an item at the second attempt, or the third. */
+  const taking = (state: State, after: number): Effect.Effect<number, unknown> =>
+    Effect.suspend((): Effect.Effect<number, unknown> =>
+      ++state.attempts <= after ? Effect.fail("not yet") : state.queue.take
+    )
+  const verify = ({ queue, reached }: State): string | undefined => {
+    const { inUse } = Effect.runSync(queue.stats)
+    const left = Effect.runSync(queue.shutdown)
+    const all = [...reached, ...left].join()
+    return all === "1,2,3" && inUse === reached.length ? undefined : `reached ${reached}, left ${left}, in use ${inUse}`
+  }
+
+  const policies: Record<string, (state: State) => Retry.Options> = {
+    "nothing else": () => ({}),
+    "a budget": ({ budget }) => ({ budget }),
+    whileResult: () => ({ whileResult: () => false }),
+    perAttemptTimeout: () => ({ perAttemptTimeout: "1 minute" })
+  }
+
+  // Failure looks like an item that was taken, and that nobody has: it is not worked on, and never comes back.
+  for (const [name, options] of Object.entries(policies)) {
+    it(`interrupted at any operation, the caller has it, or it is left: ${name}`, () =>
+      sweepIsClean({
+        setup,
+        victim: (state) =>
+          Effect.flatMap(Retry.retry(state.queue.take, { base: 0, ...options(state) }), (item) =>
+            Effect.succeed(void state.reached.push(item))
+          ),
+        verify
+      }))
+
+    it(`interrupted at any operation, what the attempt does with it is done, or it is left: ${name}`, () =>
+      sweepIsClean({
+        setup,
+        victim: (state) =>
+          Retry.retry(
+            Effect.flatMap(taking(state, 1), (item) => Effect.succeed(void state.reached.push(item))),
+            { base: 0, ...options(state) }
+          ),
+        verify
+      }))
+  }
+
+  for (const after of [1, 2]) {
+    it(`interrupted at any operation, it has it or leaves it: attempt ${after + 1} takes it, and the others fail`, () =>
+      sweepIsClean({
+        setup,
+        victim: (state) =>
+          Effect.flatMap(Retry.retry(taking(state, after), { base: 0 }), (item) =>
+            Effect.succeed(void state.reached.push(item))
+          ),
+        verify
+      }))
+  }
+
+  it.effect("an item that whileResult does not want is taken all the same; the last is given, wanted or not", () =>
+    Effect.gen(function* () {
+      const { queue } = setup()
+      const until = (n: number, attempts: number) =>
+        Retry.retry(queue.take, { base: 0, attempts, whileResult: (item) => item < n })
+      assert.strictEqual(yield* until(9, 2), 2)
+      assert.deepStrictEqual(yield* queue.shutdown, [3])
+    })
+  )
 })
 
 describe("Retry.policy", () => {

@@ -31,6 +31,46 @@ export type Exhausted = "last" | "wrap"
  */
 export type Reason = "attempts" | "maxElapsed" | "budget" | "refused"
 
+/**
+ * What both skins can be told. `Time` is what a duration may be, and `Hint` how a server may say when to come back.
+ */
+export interface Settings<out Time, in E, in A, out Hint, out Wraps extends Exhausted = Exhausted> {
+  /** How many attempts there are, the first included: an integer of 1 or more, or Infinity. Default 3. */
+  readonly attempts?: number | undefined
+  /** The pause before the first retry. Default 100 milliseconds. */
+  readonly base?: Time | undefined
+  /** What each pause is multiplied with for the next: 1, for pauses that do not grow, or more. Default 2; 3 for `"decorrelated"`. */
+  readonly factor?: number | undefined
+  /** No pause is longer, whatever the jitter. At least the base. Default 30 seconds, or the base if that is more. */
+  readonly cap?: Time | undefined
+  /**
+   * How pauses are spread: `"none"`; `"full"`, the default, from 0 to the pause; `"equal"`, from half of it to all of it; `"decorrelated"`,
+   * from the base to `factor` times the pause before.
+   */
+  readonly jitter?: backoff.Jitter | undefined
+  /** Whether a value calls for another attempt. Default: none does. */
+  readonly whileResult?: ((value: A) => boolean) | undefined
+  /**
+   * No pause ends later than that after the first attempt began: instead, there is no further attempt. It does not cut an attempt short:
+   * a timeout for the whole does that. Default: as long as it takes.
+   */
+  readonly maxElapsed?: Time | undefined
+  /**
+   * When the server says to come back, from its error. That is the pause then, without jitter, whatever the cap; if it would end after
+   * `maxElapsed`, there is no further attempt. What is past means at once. Not asked about an attempt that took too long.
+   */
+  readonly retryAfter?: ((error: E) => Hint) | undefined
+  /** The same, from a value that calls for another attempt. */
+  readonly retryAfterResult?: ((value: A) => Hint) | undefined
+  /** Where retries come from that callers share. When it is empty there is no further attempt. Default: there is no such limit. */
+  readonly budget?: Budget | undefined
+  /**
+   * What the caller gets when there is no further attempt: `"last"`, the default, is the error (or the value) of the last one; `"wrap"` is
+   * `RetryExhausted` around it. What `while` refuses arrives as it is.
+   */
+  readonly exhausted?: Wraps | undefined
+}
+
 /** The plain part of a policy. Durations are milliseconds here. */
 export interface Options extends backoff.Options {
   readonly attempts?: number | undefined

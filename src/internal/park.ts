@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type { Chain } from "../core/ticket.js"
 import { Ticket, wake } from "../core/ticket.js"
 import { callback, catchCause, isDieWith, onFiberExit, withFiber } from "./effect.js"
+import { Parcel, sends } from "./parcel.js"
 
 /** Who is told when a fiber begins to wait: the explorer, so that it can say what a fiber is stuck at. */
 export const waits: { observer: ((ticket: FiberTicket<any, any>) => void) | undefined } = { observer: undefined }
@@ -82,6 +83,8 @@ export interface Delivery<Request, Result, A, E> {
   /** A failure that waiting cannot mend; asked before the wait, and with its result after it. */
   readonly failure: (result: Result | undefined) => Effect.Effect<never, E> | undefined
   readonly enqueue: () => FiberTicket<Request, Result>
+  /** A ticket that has what is ready, so that it can be handed on as a parcel. */
+  readonly grant?: () => FiberTicket<Request, Result>
   readonly cancel: (ticket: FiberTicket<Request, Result>) => Chain
   readonly collect: (ticket: FiberTicket<Request, Result>) => A
 }
@@ -110,7 +113,35 @@ export const deliver = <Request, Result, A, E>(delivery: Delivery<Request, Resul
     })
   )
   const take: Effect.Effect<A, E> = deliverNow(delivery.ready, delivery.now, () => wait)
-  return take
+  return delivery.grant === undefined ? take : sends(take, parcel(delivery, delivery.grant))
+}
+
+/** The same as something that whatever is put around it can hand on. */
+const parcel = <Request, Result, A, E>(
+  delivery: Delivery<Request, Result, A, E>,
+  grant: () => FiberTicket<Request, Result>
+): Effect.Effect<Parcel<A>, E> => {
+  const send = (ticket: FiberTicket<Request, Result>): Effect.Effect<Parcel<A>> =>
+    withFiber((fiber) => {
+      const parcel = new Parcel(
+        () => delivery.collect(ticket),
+        () => wake(delivery.cancel(ticket))
+      )
+      parcel.carriedBy(fiber)
+      return Effect.succeed(parcel)
+    })
+  return Effect.uninterruptibleMask((restore) => {
+    if (delivery.ready()) return send(grant())
+    const failure = delivery.failure(undefined)
+    if (failure !== undefined) return failure
+    const ticket = delivery.enqueue()
+    return park(
+      restore,
+      ticket,
+      () => delivery.cancel(ticket),
+      (result) => delivery.failure(result) ?? send(ticket)
+    )
+  })
 }
 
 /**

@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import type { RequestOptions, State } from "../core/semaphore.js"
 import * as core from "../core/semaphore.js"
 import { wake } from "../core/ticket.js"
+import { around } from "./parcel.js"
 import { deliver, FiberTicket, holding, park, type Restore } from "./park.js"
 
 /** Runs an effect with permits. */
@@ -19,10 +20,12 @@ export const hold = <A, E, R>(
   options: RequestOptions | undefined,
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
-  Effect.uninterruptibleMask((restore) => {
-    const priority = core.checkRequest(where, state, permits, options)
-    return taken(state, permits, priority, restore, (epoch) => held(state, permits, epoch, restore(self)))
-  })
+  around(self, (self) =>
+    Effect.uninterruptibleMask((restore) => {
+      const priority = core.checkRequest(where, state, permits, options)
+      return taken(state, permits, priority, restore, (epoch) => held(state, permits, epoch, restore(self)))
+    })
+  )
 
 /** Runs an effect with permits, or not at all. */
 export const holdIfAvailable = <A, E, R>(

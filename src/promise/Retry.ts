@@ -41,50 +41,16 @@ export type RetryHint = number | Date | undefined | null
  *
  * @since 0.1.0
  */
-export interface RetryOptions<in A = any> {
-  /** How many attempts there are, the first included: an integer of 1 or more, or Infinity. Default 3. */
-  readonly attempts?: number | undefined
-  /** The pause before the first retry. Default 100. */
-  readonly base?: number | undefined
-  /** What each pause is multiplied with for the next: 1, for pauses that do not grow, or more. Default 2; 3 for `"decorrelated"`. */
-  readonly factor?: number | undefined
-  /** No pause is longer, whatever the jitter. At least the base. Default 30,000, or the base if that is more. */
-  readonly cap?: number | undefined
-  /**
-   * How pauses are spread: `"none"`; `"full"`, the default, from 0 to the pause; `"equal"`, from half of it to all of it; `"decorrelated"`,
-   * from the base to `factor` times the pause before.
-   */
-  readonly jitter?: Jitter | undefined
+export interface RetryOptions<in A = any> extends core.Settings<number, any, A, RetryHint> {
   /**
    * Whether an error is worth another attempt. Default: every one. Not asked about an attempt that took too long, which is, nor about an
    * `AbortError`, which is not.
    */
   readonly while?: ((error: any) => boolean) | undefined
-  /** Whether a value calls for another attempt. Default: none does. */
-  readonly whileResult?: ((value: A) => boolean) | undefined
-  /**
-   * No pause ends later than that after the first attempt began: instead, there is no further attempt. It does not cut an attempt short:
-   * that is what the `timeout` of a call does. Default: as long as it takes.
-   */
-  readonly maxElapsed?: number | undefined
   /** How long an attempt may take. One that takes longer fails with `DeadlineExceeded`, and is retried. Default: as long as it takes. */
   readonly perAttemptTimeout?: number | undefined
-  /**
-   * When the server says to come back, from its error. That is the pause then, without jitter, whatever the cap; if it would end after
-   * `maxElapsed`, there is no further attempt. What is past means at once. Not asked about an attempt that took too long.
-   */
-  readonly retryAfter?: ((error: any) => RetryHint) | undefined
-  /** The same, from a value that calls for another attempt. */
-  readonly retryAfterResult?: ((value: A) => RetryHint) | undefined
-  /** Where retries come from that callers share. When it is empty there is no further attempt. Default: there is no such limit. */
-  readonly budget?: core.Budget | undefined
   /** Is told before each pause, which begins when it has ended. */
   readonly onRetry?: ((retried: Retried<A>) => unknown) | undefined
-  /**
-   * What the caller gets when there is no further attempt: `"last"`, the default, is the error (or the value) of the last one; `"wrap"` is
-   * `RetryExhausted` around it. What `while` refuses arrives as it is.
-   */
-  readonly exhausted?: core.Exhausted | undefined
   /** The dice: numbers from 0 to 1. Default: `Math.random`. */
   readonly random?: (() => number) | undefined
 }
@@ -280,6 +246,8 @@ const attempts = async (
       return last.value
     }
     try {
+      // Those who were asked may have aborted it: a pause hears of what comes, not of what was.
+      signal?.throwIfAborted()
       await told(policy, state, last, decision, signal)
       signal?.throwIfAborted()
     } catch (error) {

@@ -208,6 +208,27 @@ describe("retry", () => {
     const bug = new Error("bug")
     assert.strictEqual(await rejectionOf(retry(fails, { onRetry: () => Promise.reject(bug) })), bug)
   })
+
+  it("a function of the policy that aborts the signal ends it: there is no pause, and the token is there again", () =>
+    withFakeTimers(async () => {
+      for (const which of ["while", "whileResult", "retryAfter", "onRetry", "random"] as const) {
+        const controller = new AbortController()
+        const budget = new RetryBudget({ burst: 5 })
+        const abort = () => {
+          controller.abort(which)
+          return which === "retryAfter" || which === "random" ? 1 : true
+        }
+        let attempts = 0
+        const f = () => {
+          attempts++
+          return which === "whileResult" ? Promise.resolve(1) : Promise.reject("no")
+        }
+        const call = watch(retry(f, { base: 1_000, [which]: abort, budget }, { signal: controller.signal }))
+        await settle()
+        assert.strictEqual(call.error, which)
+        assert.deepStrictEqual([attempts, budget.stats().retries, vi.getTimerCount()], [1, 0, 0])
+      }
+    }))
 })
 
 describe("retryPolicy", () => {
