@@ -214,13 +214,13 @@ const what = "its turn at a rate limit"
 
 /** A reservation's place in line: it tells those who wait for the reservation, or for what there is to know of it. */
 class ReservationTicket<out Request, in out Result> extends FiberTicket<Request, Result> {
-  readonly over = event.make()
+  readonly over: event.State
+  private readonly known: event.State | undefined
 
-  constructor(
-    request: Request,
-    private readonly known: event.State | undefined = undefined
-  ) {
+  constructor(request: Request, place?: { readonly known: event.State; readonly over: event.State }) {
     super(request, 0, what)
+    this.over = place?.over ?? event.make()
+    this.known = place?.known
   }
 
   override wake(): void {
@@ -506,7 +506,15 @@ export const Service = <Self>(): {
 // --------------------------------------------------------------------------------------------------------------------------- store
 
 /**
- * What a store is asked: a key, how much it wants, and the rate, whose interval is in milliseconds, perhaps with a fraction. For a sliding
+ * What somebody wants of a store.
+ *
+ * @since 0.1.0
+ * @category stores
+ */
+export interface StoreAsk extends rate.Ask {}
+
+/**
+ * What a store is asked: a key, the rate, whose interval is in milliseconds, perhaps with a fraction, and what is wanted. For a sliding
  * window, `burst` is the limit.
  *
  * @since 0.1.0
@@ -515,42 +523,64 @@ export const Service = <Self>(): {
 export interface StoreRequest extends storeCore.StoreRequest {}
 
 /**
- * What a store answers: the decision, and whatever it needs to know its grant again, to give it back.
+ * What a store decides about one who asked: see {@link StoreShape}.
  *
  * @since 0.1.0
  * @category stores
  */
 export interface StoreDecision extends Decision {
+  /** In how many milliseconds what was granted can be used: 0 when it can now, and when nothing was granted. */
+  readonly delay: number
+  /** Whatever the store needs to know its grant again. */
   readonly grant?: unknown
 }
 
 /**
+ * What a store is given back: parts of grants, or all of them.
+ *
+ * @since 0.1.0
+ * @category stores
+ */
+export interface StoreReturn extends storeCore.StoreReturn {}
+
+/**
  * What a store does. It keeps what is used of the rates, and decides; who waits, and in which order, is the limiter's business.
  *
- * **Details**: a limiter has at most one question about a key in flight, and asks for several of its callers at once where it can. A question
- * is never interrupted, for then nobody would know what was taken. So both operations have to end by themselves, and soon: those in line
- * wait for them. A store that cannot be reached should fail at once, rather than let each that asks find out again how long that takes. What
- * it does with one key that is asked with different rates is its own business, as long as no rate is exceeded.
+ * **Details**: a limiter has at most one question about a key in flight, and asks for as many of its callers at once as it can: for up to
+ * 1,000. A caller who leaves does not interrupt a question, for then nobody would know what was taken; and those in line wait for its
+ * answer. So both operations have to end by themselves, and soon: give them a timeout, which is the store's own business, and may interrupt
+ * whatever it does. A store that cannot be reached should fail at once, rather than let each question find out again how long that takes.
+ * What it does with one key that is asked with different rates is its own business, as long as no rate is exceeded.
  *
  * @since 0.1.0
  * @category stores
  */
 export interface StoreShape<out E = StoreError> {
   /**
-   * Decides, in one step that nobody else comes between, and by its own clock: takes all of the cost if it fits now, and otherwise nothing.
+   * Decides about each of `asks` in turn, all in one step that nobody else comes between, and by its own clock. Each is granted all of its
+   * `cost`, or nothing:
    *
-   * The decision has no instants, only times from when it was made, in milliseconds and parts of them: `retryAfter`, 0 when it was allowed, and
-   * otherwise when the same request would be, if meanwhile nobody took or gave back anything (rounded up, or it is asked in vain); and
-   * `resetAfter`, when nothing will be used, and the key can be forgotten. `remaining` is how many units more could be had right after it:
-   * with a cost of 0 that is a way to look.
+   * - now, if it fits now: `delay` is 0;
+   * - if it does not, and does not only try: for the time at which it will fit, if that is no more than `ahead` milliseconds from now.
+   *   `delay` says how far it is. The units are taken from now on: whoever asks later comes after them;
+   * - or it is refused, and nothing is taken. When it only tried (`tries`), those behind it are decided about all the same. Otherwise they
+   *   would pass somebody who waits: the answer ends with this refusal.
+   *
+   * The answer has one decision for each of `asks`, or, if it ends early, for the first of them. A store that cannot grant anything for a
+   * later time may refuse it; then each unit comes later by the time that an answer takes.
+   *
+   * A decision has no instants, only times from when it was made, in milliseconds and parts of them: `retryAfter`, 0 when it was allowed,
+   * and otherwise when the same request would be granted for now, if meanwhile nobody took or gave back anything (rounded up, or it is
+   * asked in vain); and `resetAfter`, when nothing will be used, and the key can be forgotten. `remaining` is how many units more could be
+   * had now, right after it: to try with a cost of 0 is a way to look.
    */
-  readonly consume: (request: StoreRequest) => Effect.Effect<StoreDecision, E>
+  readonly consume: (request: StoreRequest) => Effect.Effect<ReadonlyArray<StoreDecision>, E>
   /**
-   * Undoes what an allowed decision took, or a part of it: `request.cost` says how much. It may be called again for other parts, in all never
-   * for more than was taken; also at the same time as other questions. A store that cannot give back, or cannot any more, does nothing: then a
-   * little is lost, and never too much had.
+   * Undoes what was granted, or parts of it: `cost` says how much of each grant. It may be called again for other parts, in all never for
+   * more than was taken; also at the same time as other questions, and for units whose time has not come. A store that cannot give back, or
+   * cannot any more, does nothing: then a little is lost, and never too much had.
    */
-  readonly giveBack: (request: StoreRequest, decision: StoreDecision) => Effect.Effect<void, E>
+  readonly giveBack: (request: StoreReturn) => Effect.Effect<void, E>
 }
 
 /**
@@ -559,6 +589,10 @@ export interface StoreShape<out E = StoreError> {
  * **When to use**: to have one limit for many processes. A limiter that is only for its own process needs none: see {@link make}.
  *
  * **Details**: two operations, of which the second may do nothing. `consume` decides in one step, so that a server can do it in one script.
+ *
+ * Names: a limiter over a store is a {@link WithStore}; {@link makeWithStore} makes one, and {@link ServiceWithStore} makes a service of
+ * one. The types of a store itself begin with `Store`: `StoreShape` is what this tag stands for. In the facade all of them have
+ * `RateLimiter` in front: `RateLimiterWithStore`, `RateLimiterStoreRequest`; and the shape, which has no tag there, is `RateLimiterStore`.
  *
  * @see {@link layerStoreMemory} for one in memory, which is what stands in for another in a test.
  * @since 0.1.0
@@ -578,26 +612,33 @@ export const layerStoreMemory: Layer.Layer<Store> = layerScoped(Store, Effect.ma
  * A limiter whose rates a store keeps: so several programs can share one limit. It does what {@link RateLimiter} does; every operation can
  * fail as the store can.
  *
- * **Details**: it keeps a line for each key, and asks for the first in it, and, as far as the last grant left room, for those behind it in the
- * same question. When the first is refused it sleeps for as long as the store said, on the clock of where the limiter was made, and asks
- * again. So what there is to be had takes two questions, however many want it, and those who would wait anyway cost none. An answer belongs
- * to the line: what was granted to a caller who has gone in the meantime goes to the next, as far as it is enough, and the rest back to the
- * store; then whoever sleeps asks again.
+ * **Details**: it keeps a line for each key, and asks the store for all who stand in it, in one question. When there is a line it asks
+ * *ahead*, for units whose time has not come yet, and hands them out when it has, on the clock of where the limiter was made. So the time
+ * that an answer takes does not lower the rate: as long as the line is not empty it gets all there is, also of a store that is 20 ms away.
+ * How far it asks ahead follows from how long answers took of late: about four times that, at least 20 ms and at most 2 seconds, and
+ * nothing while answers take no time. The units that it holds ahead are lost to others if the process dies.
+ *
+ * Granted units belong to the line: when somebody leaves it, those behind him move up, and what nobody needs goes back to the store. A cost
+ * of 0 waits for those in front of it, and asks nothing.
  *
  * `backlog`: while the store is being asked nobody knows yet who has to wait. Until then, as many more are let in line as could all go at
- * once, a `burst`; when the first is refused, those who are too many are refused in turn, the latest. So a line is never longer than the backlog
- * and a burst. `retryAfter` counts those in front, and is a least time: others share the rate.
- *
- * A failure of the store reaches those who were asked for, and the next are asked for. When those have gone, and when giving back fails, it is
- * reported. The store is asked with the context of where the limiter was made, not with a caller's.
+ * once, a `burst`; when the first is refused, those who are too many are refused in turn, the latest. So a line is never longer than the
+ * backlog and a burst. `retryAfter` counts those in front, and is a least time: others share the rate.
  *
  * `tryConsume` takes its place in line until it was asked for, and does not wait for more; when it is known that somebody waits it asks for
- * nothing. `reserve` ends when the store has said whether it comes at once or has to wait; whoever waits for it is told of a failure later.
+ * nothing. At most 1,000 can be in line to try for a key, or a `burst` if that is more; one more is refused without a question. `reserve`
+ * ends when the store has said whether it comes at once or has to wait.
  *
- * **Interruption**: a caller who is interrupted is gone at once, also while the store is being asked: nobody waits for an answer that he does not
- * need. What was granted to an effect that did not begin, or to a `consume` whose caller did not go on, is given back.
+ * A failure of the store reaches those who were asked for, and the next are asked for. Whoever waits for a reservation whose units could
+ * not be had fails with it, also later. When nobody hears of a failure, because all have gone, or nobody waits for the reservation at that
+ * time, and when giving back fails, it is reported. The store is asked with the context of where the limiter was made, not with a caller's.
  *
- * **Fairness**: strict order of arrival for each key in this process; nobody overtakes. Between processes the store decides.
+ * **Interruption**: a caller who is interrupted is gone at once, also while the store is being asked: nobody waits for an answer that he
+ * does not need. The question is not interrupted; what it grants to nobody is given back, and so is what was granted to an effect that did
+ * not begin, or to a `consume` whose caller did not go on.
+ *
+ * **Fairness**: strict order of arrival for each key in this process; nobody overtakes. Between processes the store decides: who asks
+ * first.
  *
  * @since 0.1.0
  * @category stores
@@ -631,7 +672,7 @@ class WithStoreImpl implements WithStore<RateLimited, unknown> {
       limiter,
       name,
       options,
-      (request) => new ReservationTicket<storeCore.Request, Outcome>(request, request.place.known),
+      (request) => new ReservationTicket<storeCore.Request, Outcome>(request, request.place),
       (ticket, delay): Reservation<unknown> => {
         const reserved = new Reserved(limiter, ticket, ticket.over, delay)
         return {

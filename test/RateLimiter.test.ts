@@ -23,7 +23,7 @@ describe("laws", () => {
       const store = Context.get(layer, RateLimiter.Store)
       return {
         consume: (request) => run(store.consume(request)),
-        giveBack: (request, decision) => run(store.giveBack(request, decision)),
+        giveBack: (request) => run(store.giveBack(request)),
         advance: (milliseconds) => clock.advance(milliseconds),
         close: async () => {}
       }
@@ -360,7 +360,8 @@ describe("Store", () => {
         interval: 2000,
         burst: 5,
         key: "ada",
-        cost: 2
+        asks: [{ cost: 2, tries: false }],
+        ahead: 0
       })
       const refused = yield* Effect.exit(limiter.consume("ada", { cost: 6 }))
       assert.instanceOf(dieWith(refused), RangeError)
@@ -371,8 +372,9 @@ describe("Store", () => {
   it.effect("gets back what was granted to an effect that did not begin", () => {
     let given = 0
     const store = Layer.succeed(RateLimiter.Store, {
-      consume: () => Effect.succeed({ allowed: true, remaining: 0, retryAfter: 0, resetAfter: 0, grant: 7 }),
-      giveBack: (_, { grant }) => Effect.sync(() => void (given += grant as number))
+      consume: () =>
+        Effect.succeed([{ allowed: true, delay: 0, remaining: 0, retryAfter: 0, resetAfter: 0, grant: 7 }]),
+      giveBack: ({ grants }) => Effect.sync(() => void (given += grants[0]!.grant as number))
     })
     return Effect.gen(function* () {
       const limiter = yield* RateLimiter.makeWithStore(hour)
@@ -431,7 +433,14 @@ describe("Store", () => {
               )
             )
             if (used > 0)
-              void store.consume({ ...rate, algorithm: "slidingWindow", burst: 5, key: "default", cost: used })
+              void store.consume({
+                ...rate,
+                algorithm: "slidingWindow",
+                burst: 5,
+                key: "default",
+                asks: [{ cost: used, tries: true }],
+                ahead: 0
+              })
             store.held = how !== "at once"
             return { store, limiter, got: 0, began: clock.now }
           },
@@ -451,7 +460,7 @@ describe("Store", () => {
     )
   }
 
-  it("what nobody waits for is reported: a failure when the caller has gone, and one to give back", async () => {
+  it("what nobody waits for is reported: a failure when the caller has gone, or of a reservation, and one to give back", async () => {
     const reports: Array<string> = []
     const store = new HandStore(() => 0)
     store.held = true
@@ -473,9 +482,18 @@ describe("Store", () => {
     await interrupted(() => store.fail(new Error("down")))
     store.giveBackFails = new Error("no")
     await interrupted(() => store.answer())
+    const reserving = Effect.runPromise(limiter.reserve("ada"))
+    await settle()
+    await store.answer({ allowed: false, retryAfter: 5 })
+    const reserved = await reserving
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    await store.fail(new Error("gone"))
+    // Whoever comes to wait for it later hears of it too.
+    for (let i = 0; i < 2; i++) assert.match(String(await Effect.runPromise(Effect.flip(reserved.wait))), /gone/)
     assert.deepStrictEqual(reports, [
-      "RateLimiter, ada: the store failed when the caller had gone: Error: down",
-      "RateLimiter, ada: what was not used could not be given back: Error: no"
+      "RateLimiter, ada: the store failed, and nobody waits for its answer: Error: down",
+      "RateLimiter, ada: what was not used could not be given back: Error: no",
+      "RateLimiter, ada: the store failed, and nobody waits for its answer: Error: gone"
     ])
     assert.deepStrictEqual(store.given, [1])
   })
@@ -489,6 +507,49 @@ describe("Store", () => {
         giveBack: () => Effect.void
       })
       assert.match(String(dieWith(yield* Effect.exit(limiter.consume()))), /a bug/)
+      assert.deepStrictEqual(yield* limiter.stats, { keys: 0, waiting: 0 })
+    })
+  )
+
+  /** It gives up by itself after 100 ms, and is asked by a limiter that is made where nothing can be interrupted. */
+  const impatient = (asked: Array<string>, answer: Effect.Effect<ReadonlyArray<RateLimiter.StoreDecision>>) =>
+    Effect.uninterruptible(
+      RateLimiter.makeWithStore(rate, {
+        consume: () =>
+          Effect.sync(() => asked.push("asked")).pipe(
+            Effect.zipRight(answer),
+            Effect.onInterrupt(() => Effect.sync(() => asked.push("interrupted"))),
+            Effect.timeoutFail({ duration: 100, onTimeout: () => new RateLimiter.StoreError("too late") })
+          ),
+        giveBack: ({ grants }) => Effect.sync(() => void asked.push(`given back ${grants[0]!.cost}`))
+      })
+    )
+
+  it.effect("a store may interrupt what it does: its timeout holds wherever the limiter was made", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const limiter = yield* impatient(asked, Effect.never)
+      const fiber = yield* Effect.fork(Effect.flip(limiter.consume()))
+      yield* TestClock.adjust(99)
+      assert.isNull(fiber.unsafePoll())
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "StoreError")
+      assert.deepStrictEqual(asked, ["asked", "interrupted"])
+      assert.deepStrictEqual(yield* limiter.stats, { keys: 0, waiting: 0 })
+    })
+  )
+
+  it.effect("when the last who waits is interrupted, the question goes on, and what it grants is given back", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const granted = [{ allowed: true, delay: 0, remaining: 0, retryAfter: 0, resetAfter: 0 }]
+      const limiter = yield* impatient(asked, Effect.delay(Effect.succeed(granted), 50))
+      const fiber = yield* Effect.fork(limiter.consume("default", { cost: 2 }))
+      yield* TestClock.adjust(10)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual([asked, (yield* limiter.stats).waiting], [["asked"], 0])
+      yield* TestClock.adjust(40)
+      assert.deepStrictEqual(asked, ["asked", "given back 2"])
       assert.deepStrictEqual(yield* limiter.stats, { keys: 0, waiting: 0 })
     })
   )

@@ -5,42 +5,60 @@
  *
  * @internal
  */
-import type { Key } from "./limiter.js"
-import { Limiter } from "./limiter.js"
-import type { Grant } from "./rate.js"
+import type { Grant, Usage } from "./rate.js"
+import { decideAll, make } from "./rate.js"
 import * as core from "./rateLimiter.js"
-import type { Answer, StoreRequest } from "./rateStore.js"
+import type { Answer, StoreRequest, StoreReturn } from "./rateStore.js"
 import type { Timekeeper } from "./timekeeper.js"
 
 interface Granted {
-  readonly key: Key
+  readonly usage: Usage
   readonly grant: Grant
+}
+
+/** A key with what it has used. Nobody waits here. */
+class Key extends core.Key {
+  fire(): void {}
 }
 
 export class MemoryRates {
   /** A key is one for each rate that it is asked with. */
-  private readonly limiters = new Map<string, Limiter>()
+  private readonly states = new Map<string, core.State>()
 
   constructor(private readonly time: Timekeeper) {}
 
-  consume(request: StoreRequest): Answer {
-    const key = this.limiterOf(request).key(request.key)
-    const { decision, grant } = core.decide(key, request.cost, key.now)
-    return { ...decision, grant: grant && { key, grant } }
+  consume(request: StoreRequest): ReadonlyArray<Answer> {
+    const now = this.time.now()
+    const usage = this.usageOf(request, now)
+    const answers: Array<Answer> = []
+    for (const { grant, ...decision } of decideAll(usage, now, request.asks, request.ahead))
+      answers.push({ ...decision, grant: grant && { usage, grant } })
+    return answers
   }
 
-  giveBack(request: StoreRequest, answer: Answer): void {
-    const { grant, key } = answer.grant as Granted
-    this.limiterOf(request).giveBack(key, { ...grant, cost: request.cost })
-  }
-
-  private limiterOf({ algorithm, burst, interval, limit }: StoreRequest): Limiter {
-    const id = [algorithm, burst, interval, limit].join()
-    let limiter = this.limiters.get(id)
-    if (limiter === undefined) {
-      const options = { algorithm, limit, interval, burst: algorithm === "gcra" ? burst : undefined }
-      this.limiters.set(id, (limiter = new Limiter(core.fromOptions("RateLimiter.Store", options), this.time)))
+  giveBack({ grants }: StoreReturn): void {
+    for (const { cost, grant: granted } of grants) {
+      const { grant, usage } = granted as Granted
+      usage.giveBack(this.time.now(), { ...grant, cost })
     }
-    return limiter
+  }
+
+  private usageOf(request: StoreRequest, now: number): Usage {
+    const { key: name } = request
+    const state = this.stateOf(request)
+    core.evict(state, now)
+    let key = state.keys.get(name)
+    if (key === undefined) state.keys.set(name, (key = new Key(name, make(state.rate))))
+    return key.usage
+  }
+
+  private stateOf({ algorithm, burst, interval, limit }: StoreRequest): core.State {
+    const id = [algorithm, burst, interval, limit].join()
+    let state = this.states.get(id)
+    if (state === undefined) {
+      const options = { algorithm, limit, interval, burst: algorithm === "gcra" ? burst : undefined }
+      this.states.set(id, (state = core.fromOptions("RateLimiter.Store", options)))
+    }
+    return state
   }
 }

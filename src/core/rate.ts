@@ -10,11 +10,14 @@
  *
  * Invariants:
  *
- * - I1 `gcra`: `count` is an integer of 0 or more, and no more than the burst and what has come back since `base`.
- * - I2 `slidingWindow`: what is in the log and less than an interval old is at most the limit.
- * - I3 `slidingWindow`: in the log, times grow and totals do not shrink, and the last entry has units: what was given back whole leaves nothing.
+ * - I1 `gcra`: `count` is an integer of 0 or more, and no more than the burst and what has come back since `base`, by now or, if the latest
+ *   units are for a time ahead, by then.
+ * - I2 `slidingWindow`: of what is in the log, no interval has more than the limit.
+ * - I3 `slidingWindow`: in the log, times grow and totals do not shrink, and the last entry has units: what was given back whole leaves
+ *   nothing.
  *
- * Transitions: `take`, of units for which `availableAt` is now, and `giveBack`. Neither asks for a time before that of another.
+ * Transitions: `take` and `giveBack`. Units are taken at the time that `availableAt` says, which may lie ahead: they are counted from now
+ * on, and nobody is granted any for a time before it. Nothing is asked for a time before that of an earlier call.
  *
  * @internal
  */
@@ -69,7 +72,8 @@ export interface Grant {
   readonly cost: number
   /** When it was taken. */
   readonly at: number
-  /** What had been taken in all by then. */
+  /** What had been taken in all before, and with it. */
+  readonly before: number
   readonly total: number
 }
 
@@ -78,13 +82,13 @@ export abstract class Usage {
   constructor(readonly rate: Rate) {}
 
   /**
-   * When so many units fit: now, or the time at which they will if meanwhile nothing else is taken. More than fit at once are taken as
-   * units that each go as soon as they can.
+   * When so many units fit, after all that was taken: now, or the time at which they will if meanwhile nothing else is taken. More than fit
+   * at once are taken as units that each go as soon as they can.
    */
   abstract availableAt(now: number, units: number): number
 
-  /** Takes units that fit. */
-  abstract take(now: number, cost: number): Grant
+  /** Takes units at a time at which they fit, which may lie ahead of now. */
+  abstract take(at: number, cost: number, now?: number): Grant
 
   /** Undoes a `take`, as far as that leaves the rate what it is. */
   abstract giveBack(now: number, grant: Grant): void
@@ -102,8 +106,9 @@ export abstract class Usage {
 class Gcra extends Usage {
   private base = -Infinity
   private count = 0
-  /** The time of the latest units, and how many there have been. */
+  /** The time of the latest units, the latest time of any, and how many there have been. */
   private at = -Infinity
+  private until = -Infinity
   private total = 0
 
   /** When the bucket has regained so many units since the base. */
@@ -123,30 +128,35 @@ class Gcra extends Usage {
     return this.regained(this.count) < now
   }
 
-  take(now: number, cost: number): Grant {
-    if (this.isFull(now)) {
-      this.base = now
+  take(at: number, cost: number): Grant {
+    if (this.isFull(at)) {
+      this.base = at
       this.count = 0
     }
+    const before = this.total
     this.count += cost
     this.total += cost
-    this.at = now
-    return { cost, at: now, total: this.total }
+    this.at = at
+    this.until = Math.max(this.until, at)
+    return { cost, at, before, total: this.total }
   }
 
   /**
-   * What was taken later than the grant might not have found a full bucket less full: at worst it was all taken now. So it is never as if
-   * the bucket had been more than full. When nothing was, as in the tick of the grant, this is exact.
+   * What was taken later than the grant might have found the bucket full without it: at worst all of that was taken at the latest time of
+   * any. So it is never as if the bucket had been more than full. When nothing was, as in the tick of the grant, this is exact.
    */
-  giveBack(now: number, { at, cost, total }: Grant): void {
+  giveBack(now: number, { at, before, cost, total }: Grant): void {
     const { interval, limit } = this.rate
     const later = this.at === at ? 0 : this.total - total
-    const least = now + (later * interval) / limit
+    const from = later === 0 ? now : Math.max(now, this.until)
+    const least = from + (later * interval) / limit
     if (this.regained(this.count - cost) >= least) this.count -= cost
     else if (this.regained(this.count) > least) {
-      this.base = now
+      this.base = from
       this.count = later
     }
+    // It was the latest, and all of it is undone: so the one before is the latest again.
+    if (this.total === total && total - before === cost) this.total = before
   }
 
   remaining(now: number): number {
@@ -167,7 +177,8 @@ class Gcra extends Usage {
     const { burst } = this.rate
     const { count } = this
     if (!Number.isInteger(count) || count < 0) throw new Error(`I1: the count is ${count}`)
-    if (count > burst && this.regained(count - burst) > now) throw new Error(`I1: ${count} units were taken by ${now}`)
+    const by = Math.max(now, this.until)
+    if (count > burst && this.regained(count - burst) > by) throw new Error(`I1: ${count} units were taken by ${by}`)
   }
 }
 
@@ -182,6 +193,12 @@ class SlidingWindow extends Usage {
 
   private get total(): number {
     return this.end > 0 ? this.totals[this.end - 1]! : this.gone
+  }
+
+  /** The time of the latest units, if it is ahead. */
+  private latest(now: number): number {
+    const { end, times } = this
+    return end > this.first ? Math.max(now, times[end - 1]!) : now
   }
 
   /** Lets go of what has left the window. */
@@ -228,24 +245,25 @@ class SlidingWindow extends Usage {
     const { gone, times, total, totals } = this
     // This one has to have left.
     const last = total + units - limit
-    if (last <= gone) return now
+    if (last <= gone) return this.latest(now)
     const rounds = Math.max(0, Math.ceil((last - total) / limit))
     const unit = last - rounds * limit
-    if (unit <= gone) return now + rounds * interval
-    return times[this.find((index) => totals[index]! >= unit)]! + (rounds + 1) * interval
+    const free = unit <= gone ? now : times[this.find((index) => totals[index]! >= unit)]! + interval
+    return Math.max(free, this.latest(now)) + rounds * interval
   }
 
-  take(now: number, cost: number): Grant {
+  take(at: number, cost: number, now = at): Grant {
     this.expire(now)
     const { end, times, totals } = this
-    const total = this.total + cost
-    if (end > this.first && times[end - 1] === now) totals[end - 1] = total
+    const before = this.total
+    const total = before + cost
+    if (end > this.first && times[end - 1] === at) totals[end - 1] = total
     else if (cost > 0) {
-      times[end] = now
+      times[end] = at
       totals[end] = total
       this.end = end + 1
     }
-    return { cost, at: now, total }
+    return { cost, at, before, total }
   }
 
   giveBack(now: number, { at, cost }: Grant): void {
@@ -266,7 +284,7 @@ class SlidingWindow extends Usage {
 
   remaining(now: number): number {
     this.expire(now)
-    return this.rate.limit - (this.total - this.gone)
+    return this.latest(now) > now ? 0 : this.rate.limit - (this.total - this.gone)
   }
 
   resetAt(now: number): number {
@@ -275,21 +293,25 @@ class SlidingWindow extends Usage {
   }
 
   check(now: number): void {
-    const used = this.rate.limit - this.remaining(now)
-    if (used < 0 || used > this.rate.limit) throw new Error(`I2: ${used} units in one interval`)
+    const { interval, limit } = this.rate
+    this.expire(now)
+    let from = this.first
     for (let index = this.first; index < this.end; index++) {
       const before = index === this.first ? this.gone : this.totals[index - 1]!
       if (this.totals[index]! < before) throw new Error(`I3: the totals shrink at ${index}`)
       if (index > this.first && this.times[index]! <= this.times[index - 1]!)
         throw new Error(`I3: the times do not grow`)
       if (index === this.end - 1 && this.totals[index] === before) throw new Error("I3: the last has no units")
+      while (this.times[from]! + interval <= this.times[index]!) from++
+      const used = this.totals[index]! - (from === this.first ? this.gone : this.totals[from - 1]!)
+      if (used > limit) throw new Error(`I2: ${used} units in one interval`)
     }
   }
 }
 
 /**
- * How long it takes at least until so many units have gone, of which some can go at once, if the rest follows as the rate has it: for those who
- * do not see what is used.
+ * How long it takes at least until so many units have gone, of which some can go at once, if the rest follows as the rate has it: for those
+ * who do not see what is used.
  */
 export const spread = ({ algorithm, interval, limit }: Rate, units: number, atOnce: number): number =>
   algorithm === "gcra"
@@ -328,4 +350,46 @@ export const decide = (
     resetAfter: usage.resetAt(now) - now
   })
   return { decision, grant }
+}
+
+/** What somebody wants of a store. */
+export interface Ask {
+  readonly cost: number
+  /** It is to be had now, or not at all: those behind do not wait for it. */
+  readonly tries: boolean
+}
+
+/** What was decided about one who asked. */
+export interface Decided extends Decision {
+  /** In how many milliseconds what was granted can be used. */
+  readonly delay: number
+  readonly grant: Grant | undefined
+}
+
+/**
+ * What a store does, here with a rate in memory: decides about all who ask, in their order. Who waits may be granted units for a time that
+ * is no more than `ahead` milliseconds from now; when not even that is to be had he is refused, and nobody behind him is decided about.
+ */
+export const decideAll = (
+  usage: Usage,
+  now: number,
+  asks: ReadonlyArray<Ask>,
+  ahead: number
+): ReadonlyArray<Decided> => {
+  const all: Array<Decided> = []
+  for (const { cost, tries } of asks) {
+    const at = usage.availableAt(now, cost)
+    const allowed = at <= now + (tries ? 0 : ahead)
+    const grant = allowed ? usage.take(at, cost, now) : undefined
+    all.push({
+      allowed,
+      delay: allowed ? at - now : 0,
+      remaining: usage.remaining(now),
+      retryAfter: allowed ? 0 : at - now,
+      resetAfter: usage.resetAt(now) - now,
+      grant
+    })
+    if (!allowed && !tries) break
+  }
+  return all
 }

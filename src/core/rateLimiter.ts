@@ -93,16 +93,7 @@ export class RateLimited extends Error {
   }
 }
 
-/**
- * The store of a limiter could not decide.
- *
- * @since 0.1.0
- * @category errors
- */
-export class StoreError extends Error {
-  readonly _tag = "StoreError"
-  override readonly name = "StoreError"
-}
+export { StoreError } from "./storeError.js"
 
 export const fromOptions = (where: string, options: Options): State => {
   const { backlog = Infinity, ...rest } = record(where, options)

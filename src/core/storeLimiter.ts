@@ -3,24 +3,25 @@
  *
  * It is no core, for it wakes whom it finds due, and it does not ask the store itself: it is handed a port, which answers later, and a
  * timekeeper. It asks by itself, for whoever is in line, and not in the name of a caller: an answer may serve another than was asked for.
+ * So nothing that a caller does ends a question: when all have gone who wanted something, what the answer grants is given back.
  *
  * @internal
  */
 import type { Decision } from "./rate.js"
 import type { RateLimited } from "./rateLimiter.js"
-import type { Answer, Question, State, StoreRequest, Waiting } from "./rateStore.js"
+import type { Answer, Granted, Question, State, Step, StoreRequest, StoreReturn, Waiting } from "./rateStore.js"
 import * as core from "./rateStore.js"
 import type { Chain } from "./ticket.js"
-import { wake } from "./ticket.js"
+import { concat, wake } from "./ticket.js"
 import type { Timekeeper } from "./timekeeper.js"
 
 /** How the store is reached. None of this calls back before it has returned, nor throws. */
 export interface Port {
   /** Asks; calls one of the two, once. What it is that failed, only the port knows. */
-  ask(request: StoreRequest, answer: (answer: Answer) => void, fail: (failure: unknown) => void): void
+  ask(request: StoreRequest, answer: (answers: ReadonlyArray<Answer>) => void, fail: (failure: unknown) => void): void
   /** Gives back; calls a function when that is over, however it ended. */
-  giveBack(request: StoreRequest, answer: Answer, over: () => void): void
-  /** A failure that nobody waits for any more. */
+  giveBack(request: StoreReturn, over: () => void): void
+  /** A failure that somebody does not hear of. */
   report(key: string, failure: unknown): void
   /** What a promise rejects with. */
   errorOf(failure: unknown): unknown
@@ -39,9 +40,11 @@ export class Key extends core.Key {
   }
 
   fire(): void {
-    this.limiter.proceed(this, undefined)
+    this.limiter.proceed(this, nothing)
   }
 }
+
+const nothing: Step = { chain: undefined, back: [] }
 
 export class StoreLimiter {
   constructor(
@@ -65,8 +68,8 @@ export class StoreLimiter {
     if (key === undefined) return undefined
     key.now = this.time.now()
     // Its timer may be late.
-    if (key.wakeAt <= key.now) this.proceed(key, undefined)
-    return key
+    if (core.wakeAt(this.state, key) <= key.now) this.proceed(key, nothing)
+    return this.state.keys.get(name) as Key | undefined
   }
 
   /** Why a request cannot wait, if it cannot. */
@@ -87,51 +90,48 @@ export class StoreLimiter {
   }
 
   cancel(ticket: Waiting): Chain {
-    const { cost, key } = ticket.request
-    const answer = core.cancel(ticket, this.time.now())
-    if (answer !== undefined) this.giveBack(key.name, cost, answer)
-    // Its key is another by now, perhaps, or gone.
-    else if (this.state.keys.get(key.name) === key) this.proceed(key, undefined)
+    const { key } = ticket.request
+    const wasInLine = !ticket.settled
+    const step = core.cancel(this.state, ticket)
+    // Else its key is another by now, perhaps, or gone.
+    if (wasInLine) this.proceed(key, step)
+    else this.giveBack(key.name, step.back)
     return undefined
   }
 
-  private giveBack(name: string, cost: number, answer: Answer): void {
-    if (cost === 0) return
-    this.port.giveBack(this.request(name, cost), answer, () => {
-      const key = this.state.keys.get(name)
-      if (key === undefined) return
-      core.returned(key, this.time.now())
-      this.proceed(key, undefined)
+  private giveBack(key: string, grants: ReadonlyArray<Granted>): void {
+    if (grants.length === 0) return
+    this.port.giveBack({ ...this.state.rate, key, grants }, () => {
+      const it = this.state.keys.get(key)
+      if (it === undefined) return
+      core.returned(it)
+      this.proceed(it, nothing)
     })
   }
 
-  private request(key: string, cost: number): StoreRequest {
-    return { ...this.state.rate, key, cost }
-  }
-
-  /** After each transition: puts the question that is due, or sets the timer for when it will be. */
-  proceed(key: core.Key, chain: Chain): void {
-    const question = core.due(key, this.time.now())
-    if (key.wakeAt < Infinity) this.time.set(key, key.wakeAt)
+  /** After each transition: puts the question that is due, and sets the timer for what will be due next. */
+  proceed(key: core.Key, { back, chain }: Step): void {
+    const { state } = this
+    const due = core.due(state, key, this.time.now())
+    const at = core.wakeAt(state, key)
+    if (at < Infinity) this.time.set(key, at)
     else this.time.clear(key)
-    if (core.isIdle(key)) this.state.keys.delete(key.name)
-    wake(chain)
-    if (question !== undefined) this.ask(key, question)
+    if (core.isIdle(key)) state.keys.delete(key.name)
+    // What goes back goes before the next question.
+    this.giveBack(key.name, back)
+    wake(concat(chain, due.chain))
+    if (due.question !== undefined) this.ask(key, due.question)
   }
 
   private ask(key: core.Key, question: Question): void {
+    const { asks, ahead } = question
     this.port.ask(
-      this.request(key.name, question.cost),
-      (answer) => {
-        const { chain, left } = core.answered(this.state, key, answer, this.time.now())
-        // What goes back goes before the next question.
-        this.giveBack(key.name, left, answer)
-        this.proceed(key, chain)
-      },
+      { ...this.state.rate, key: key.name, asks, ahead },
+      (answers) => this.proceed(key, core.answered(this.state, key, answers, this.time.now())),
       (failure) => {
-        const chain = core.failed(key, failure, this.time.now())
-        if (chain === undefined) this.port.report(key.name, failure)
-        this.proceed(key, chain)
+        const step = core.failed(this.state, key, failure, this.time.now())
+        if (step.isUnheard) this.port.report(key.name, failure)
+        this.proceed(key, step)
       }
     )
   }

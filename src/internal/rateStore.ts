@@ -9,7 +9,7 @@ import * as event from "../core/event.js"
 import { MemoryRates } from "../core/memoryRates.js"
 import type { Decision } from "../core/rate.js"
 import * as rateLimiter from "../core/rateLimiter.js"
-import type { Answer, Outcome, Place, Request, State, StoreRequest } from "../core/rateStore.js"
+import type { Answer, Outcome, Place, Request, State, StoreRequest, StoreReturn } from "../core/rateStore.js"
 import * as core from "../core/rateStore.js"
 import { type Port, StoreLimiter } from "../core/storeLimiter.js"
 import { wake } from "../core/ticket.js"
@@ -21,38 +21,41 @@ import { report } from "./report.js"
 import { timekeeper } from "./timer.js"
 
 export interface Store<out E> {
-  readonly consume: (request: StoreRequest) => Effect.Effect<Answer, E>
-  readonly giveBack: (request: StoreRequest, decision: Answer) => Effect.Effect<void, E>
+  readonly consume: (request: StoreRequest) => Effect.Effect<ReadonlyArray<Answer>, E>
+  readonly giveBack: (request: StoreReturn) => Effect.Effect<void, E>
 }
 
 type Fork = (effect: Effect.Effect<void>) => void
 
-/** A store that fibers of their own ask, with what the fiber has that made the limiter. What fails is a cause. */
+/**
+ * A store that fibers of their own ask, with what the fiber has that made the limiter. What fails is a cause.
+ *
+ * Nobody interrupts these fibers. But the store may interrupt what it does itself, by a timeout say: so they are interruptible, wherever
+ * the limiter was made. (A layer is built in an uninterruptible region.)
+ */
 class StorePort implements Port {
   constructor(
     private readonly store: Store<unknown>,
     private readonly fork: Fork
   ) {}
 
-  ask(request: StoreRequest, answer: (answer: Answer) => void, fail: (failure: unknown) => void): void {
+  ask(request: StoreRequest, answer: (answers: ReadonlyArray<Answer>) => void, fail: (failure: unknown) => void): void {
     // A store may throw as soon as its function is called.
-    const asked = Effect.map(
-      Effect.suspend(() => this.store.consume(request)),
-      core.checkAnswer
+    const asked = Effect.map(Effect.interruptible(Effect.suspend(() => this.store.consume(request))), (answers) =>
+      core.checkAnswers(request.asks, answers)
     )
     this.fork(Effect.matchCause(asked, { onFailure: fail, onSuccess: answer }))
   }
 
-  giveBack(request: StoreRequest, answer: Answer, over: () => void): void {
-    const given = catchCause(
-      Effect.suspend(() => this.store.giveBack(request, answer)),
-      (cause) => tell(request.key, "what was not used could not be given back", cause)
+  giveBack(request: StoreReturn, over: () => void): void {
+    const given = catchCause(Effect.interruptible(Effect.suspend(() => this.store.giveBack(request))), (cause) =>
+      tell(request.key, "what was not used could not be given back", cause)
     )
     this.fork(Effect.ensuring(given, Effect.sync(over)))
   }
 
   report(key: string, failure: unknown): void {
-    this.fork(tell(key, "the store failed when the caller had gone", failure as Cause.Cause<unknown>))
+    this.fork(tell(key, "the store failed, and nobody waits for its answer", failure as Cause.Cause<unknown>))
   }
 
   errorOf(failure: unknown): unknown {
@@ -75,7 +78,7 @@ export const memory = (time: Timekeeper): Store<never> => {
   const rates = new MemoryRates(time)
   return {
     consume: (request) => Effect.sync(() => rates.consume(request)),
-    giveBack: (request, decision) => Effect.sync(() => rates.giveBack(request, decision))
+    giveBack: (request) => Effect.sync(() => rates.giveBack(request))
   }
 }
 
@@ -201,7 +204,7 @@ export const reserve = <A>(
 ): Effect.Effect<A, any> =>
   Effect.suspend(() => {
     const cost = costOf(self, "RateLimiter.reserve", name, options)
-    const place: Place = { known: event.make(), delay: 0 }
+    const place = core.place()
     let ticket: PlaceTicket | undefined
     return deliver<undefined, undefined, A, any>({
       ...atOnce,

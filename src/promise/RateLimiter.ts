@@ -105,13 +105,13 @@ export class RateLimiterReservation {
  * @internal
  */
 export class ReservationTicket<out Request, in out Result> extends PromiseTicket<Request, Result> {
-  readonly over = event.make()
+  readonly over: event.State
+  private readonly known: event.State | undefined
 
-  constructor(
-    request: Request,
-    private readonly known: event.State | undefined = undefined
-  ) {
+  constructor(request: Request, place?: { readonly known: event.State; readonly over: event.State }) {
     super(request, 0)
+    this.over = place?.over ?? event.make()
+    this.known = place?.known
   }
 
   override wake(): void {

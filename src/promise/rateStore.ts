@@ -7,9 +7,9 @@ import { callable } from "../core/arguments.js"
 import * as event from "../core/event.js"
 import { Reservation } from "../core/limiter.js"
 import { MemoryRates } from "../core/memoryRates.js"
-import type { Decision } from "../core/rate.js"
+import type { Ask, Decision } from "../core/rate.js"
 import * as rates from "../core/rateLimiter.js"
-import type { Answer, Outcome, Place, Request, StoreRequest } from "../core/rateStore.js"
+import type { Answer, Outcome, Request, StoreRequest, StoreReturn } from "../core/rateStore.js"
 import * as core from "../core/rateStore.js"
 import { type Port, StoreLimiter } from "../core/storeLimiter.js"
 import type * as Effects from "../RateLimiter.js"
@@ -22,7 +22,14 @@ import { platformTime } from "./timer.js"
 import { view } from "./view.js"
 
 /**
- * What a store is asked: a key, how much it wants, and the rate, whose interval is in milliseconds, perhaps with a fraction. For a sliding
+ * What somebody wants of a store.
+ *
+ * @since 0.1.0
+ */
+export interface RateLimiterStoreAsk extends Ask {}
+
+/**
+ * What a store is asked: a key, the rate, whose interval is in milliseconds, perhaps with a fraction, and what is wanted. For a sliding
  * window, `burst` is the limit.
  *
  * @since 0.1.0
@@ -30,25 +37,40 @@ import { view } from "./view.js"
 export interface RateLimiterStoreRequest extends StoreRequest {}
 
 /**
- * What a store answers: the decision, and whatever it needs to know its grant again, to give it back.
+ * What a store decides about one who asked.
  *
  * @since 0.1.0
  */
 export interface RateLimiterStoreDecision extends Decision {
+  /** In how many milliseconds what was granted can be used: 0 when it can now, and when nothing was granted. */
+  readonly delay: number
+  /** Whatever the store needs to know its grant again. */
   readonly grant?: unknown
 }
 
 /**
- * What a store does. It keeps what is used of the rates, and decides; who waits, and in which order, is the limiter's business. What it has to
- * promise is what `StoreShape` of the Effect module's `RateLimiter` says.
+ * What a store is given back: parts of grants, or all of them.
+ *
+ * @since 0.1.0
+ */
+export interface RateLimiterStoreReturn extends StoreReturn {}
+
+type Answered = ReadonlyArray<RateLimiterStoreDecision>
+
+/**
+ * What a store does. It keeps what is used of the rates, and decides; who waits, and in which order, is the limiter's business. What it has
+ * to promise is what `StoreShape` of the Effect module's `RateLimiter` says.
  *
  * @since 0.1.0
  */
 export interface RateLimiterStore {
-  /** Takes all of the cost if it fits now, and otherwise nothing, in one step and by its own clock; and says so. */
-  consume(request: RateLimiterStoreRequest): RateLimiterStoreDecision | PromiseLike<RateLimiterStoreDecision>
-  /** Undoes what an allowed decision took, or a part of it: `request.cost` says how much. One that cannot does nothing. */
-  giveBack(request: RateLimiterStoreRequest, decision: RateLimiterStoreDecision): unknown
+  /**
+   * Decides about each of `asks` in turn, in one step and by its own clock: grants all of its `cost` now, or for a time of no more than
+   * `ahead` milliseconds from now, or refuses it. With the refusal of one who does not only try (`tries`), the answer ends.
+   */
+  consume(request: RateLimiterStoreRequest): Answered | PromiseLike<Answered>
+  /** Undoes what was granted, or parts of it: `cost` says how much of each grant. A store that cannot do so does nothing. */
+  giveBack(request: RateLimiterStoreReturn): unknown
 }
 
 /**
@@ -62,21 +84,21 @@ export const rateLimiterStoreMemory = (): RateLimiterStore => new MemoryRates(pl
 class StorePort implements Port {
   constructor(private readonly store: RateLimiterStore) {}
 
-  ask(request: StoreRequest, answer: (answer: Answer) => void, fail: (failure: unknown) => void): void {
+  ask(request: StoreRequest, answer: (answers: ReadonlyArray<Answer>) => void, fail: (failure: unknown) => void): void {
     attempt(() => this.store.consume(request))
-      .then(core.checkAnswer)
+      .then((answers) => core.checkAnswers(request.asks, answers))
       .then(answer, fail)
   }
 
-  giveBack(request: StoreRequest, answer: Answer, over: () => void): void {
-    attempt(() => this.store.giveBack(request, answer)).then(over, (error) => {
+  giveBack(request: StoreReturn, over: () => void): void {
+    attempt(() => this.store.giveBack(request)).then(over, (error) => {
       void tell(request.key, "what was not used could not be given back", error)
       over()
     })
   }
 
   report(key: string, error: unknown): void {
-    void tell(key, "the store failed when the caller had gone", error)
+    void tell(key, "the store failed, and nobody waits for its answer", error)
   }
 
   errorOf(failure: unknown): unknown {
@@ -113,16 +135,19 @@ const errorOf = ({ port }: StoreLimiter, outcome: Outcome | undefined): Promise<
  * A `RateLimiter` whose rates a store keeps: so several programs can share one limit. It does the same; but every operation waits for the
  * store, and rejects with what that rejects with.
  *
- * **Details**: it keeps a line for each key, and asks for the first in it, and, as far as the last grant left room, for those behind it in the
- * same question. When the first is refused it sleeps for as long as the store said, and asks again. An answer belongs to the line: what was
- * granted to a caller who has gone in the meantime goes to the next, as far as it is enough, and the rest back to the store. While the store
- * is being asked, as many more than the `backlog` are let in line as could all go at once; when the first is refused, the latest of them are,
- * too. `retryAfter` counts those in front, and is a least time: others share the rate. What the store rejects with reaches those who were
- * asked for; when those have gone, and when giving back fails, it is reported.
+ * **Details**: it keeps a line for each key, and asks the store for all who stand in it, in one question. When there is a line it asks
+ * ahead, for units whose time has not come yet, and hands them out when it has: so the time that an answer takes does not lower the rate.
+ * What is granted belongs to the line: when somebody leaves it, those behind him move up, and what nobody needs goes back to the store.
+ * While the store is being asked, as many more than the `backlog` are let in line as could all go at once; when the first is refused, the
+ * latest of them are, too. `retryAfter` counts those in front, and is a least time: others share the rate. What the store rejects with
+ * reaches those who were asked for, and whoever waits for a reservation, also later. When nobody hears of it, and when giving back fails,
+ * it is reported. The numbers are those of `WithStore` in the Effect module.
  *
- * **Interruption**: an aborted or timed-out wait is over at once, also while the store is being asked. What was granted to it goes back.
+ * **Interruption**: an aborted or timed-out wait is over at once, also while the store is being asked. The question is not: what it grants
+ * to nobody goes back.
  *
- * **Fairness**: strict order of arrival for each key in this process; nobody overtakes. Between processes the store decides.
+ * **Fairness**: strict order of arrival for each key in this process; nobody overtakes. Between processes the store decides: who asks
+ * first.
  *
  * @example
  * import { rateLimiterStoreMemory, RateLimiterWithStore } from "effect-concurrency/promise"
@@ -177,8 +202,8 @@ export class RateLimiterWithStore {
       const where = "RateLimiter.reserve"
       const limiter = this[rates.TypeId]
       const request = accepted(where, limiter, key, options)
-      const place: Place = { known: event.make(), delay: 0 }
-      const ticket = new ReservationTicket<Request, Outcome>({ ...request, place }, place.known)
+      const place = core.place()
+      const ticket = new ReservationTicket<Request, Outcome>({ ...request, place }, place)
       limiter.enqueue(ticket)
       try {
         if (!place.known.isSet) await wait(where, place.known, undefined, options, event.enqueue, event.cancel)

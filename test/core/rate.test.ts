@@ -331,7 +331,7 @@ describe("decide", () => {
     const usage = of({ limit: 3, interval: 10 })
     const { decision, grant } = core.decide(usage, 5, 2, undefined)
     assert.deepStrictEqual(decision, { allowed: true, remaining: 1, retryAfter: 0, resetAfter: 10 })
-    assert.deepStrictEqual(grant, { cost: 2, at: 5, total: 2 })
+    assert.deepStrictEqual(grant, { cost: 2, at: 5, before: 0, total: 2 })
     assert.isFrozen(decision)
   })
 
@@ -353,6 +353,109 @@ describe("decide", () => {
       resetAfter: 5
     })
     assert.isFalse(core.decide(of({ limit: 1, interval: 10 }), 5, 0, 0).decision.allowed)
+  })
+})
+
+describe.each([
+  ["a sliding window", undefined],
+  ["gcra", 2]
+])("units taken for a time ahead: %s", (_, burst) => {
+  it("no window has more than it may, whatever is given back, and nobody comes before them: I1, I2, I3", () =>
+    fc.assert(
+      fc.property(anyRate, arrivals, (options, steps) => {
+        const usage = of({ ...options, burst })
+        const most = burst ?? options.limit
+        let log: Array<core.Grant> = []
+        let now = 0
+        for (const { cost: wanted, giveBack, wait } of steps) {
+          now += wait
+          const cost = wanted % (most + 1)
+          const at = usage.availableAt(now, cost)
+          const last = log.at(-1)
+          if (burst === undefined && last !== undefined && last.at > now) assert.isAtLeast(at, last.at)
+          assert.isTrue(usage.remaining(now) <= most && usage.remaining(now) >= 0)
+          assert.isAtLeast(usage.resetAt(now), now)
+          // As far ahead as three bursts or windows.
+          if (at <= now + 3 * options.interval) log.push(usage.take(at, cost, now))
+          usage.check(now)
+          if (giveBack !== null && log.length > 0) {
+            // The latest, or any.
+            const [gone] = log.splice(giveBack % 2 === 0 ? log.length - 1 : giveBack % log.length, 1)
+            usage.giveBack(now, gone!)
+            usage.check(now)
+          }
+        }
+        log = log.filter(({ cost }) => cost > 0)
+        if (burst === undefined) {
+          for (const { at } of log) assert.isAtMost(inWindow(log, options.interval, at), options.limit)
+        } else {
+          const inOrder = [...log].sort((one, other) => one.at - other.at)
+          assert.isAtMost(excess(inOrder, burst, options.limit / options.interval), 1e-6)
+        }
+      }),
+      { numRuns: 500 }
+    ))
+
+  it("all of them given back, the latest first: it is as if they had never been there", () => {
+    const usage = of({ limit: 4, interval: 10, burst })
+    const take = (cost: number) => usage.take(usage.availableAt(3, cost), cost, 3)
+    take(1)
+    const before = [usage.availableAt(3, 2), usage.resetAt(3), usage.remaining(3)]
+    const grants = [take(2), take(2), take(1), take(2)]
+    assert.strictEqual(usage.remaining(3), 0)
+    for (const grant of grants.toReversed()) usage.giveBack(3, grant)
+    usage.check(3)
+    assert.deepStrictEqual([usage.availableAt(3, 2), usage.resetAt(3), usage.remaining(3)], before)
+  })
+
+  it("one in the middle given back: those behind it keep their times", () => {
+    const usage = of({ limit: 1, interval: 10, burst: burst && 1 })
+    const grants = Array.from({ length: 4 }, () => usage.take(usage.availableAt(0, 1), 1, 0))
+    assert.deepStrictEqual(
+      grants.map(({ at }) => at),
+      [0, 10, 20, 30]
+    )
+    usage.giveBack(0, grants[1]!)
+    usage.check(0)
+    assert.strictEqual(usage.availableAt(0, 1), 40)
+    usage.giveBack(0, grants[3]!)
+    usage.check(0)
+    assert.strictEqual(usage.availableAt(0, 1), 30)
+  })
+})
+
+describe("decideAll", () => {
+  const decided = (asks: ReadonlyArray<readonly [cost: number, tries?: "tries"]>, ahead: number) => {
+    const all = core.decideAll(
+      of({ limit: 3, interval: 10 }),
+      5,
+      asks.map(([cost, tries]) => ({ cost, tries: tries !== undefined })),
+      ahead
+    )
+    return all.map(({ allowed, delay, remaining, retryAfter }) => [allowed, delay, remaining, retryAfter])
+  }
+
+  it("grants now, or for a time that is near enough, or refuses, and then decides about nobody behind", () => {
+    assert.deepStrictEqual(decided([[2], [2], [1], [3], [1]], 15), [
+      [true, 0, 1, 0],
+      [true, 10, 0, 0],
+      [true, 10, 0, 0],
+      [false, 0, 0, 20]
+    ])
+    assert.deepStrictEqual(decided([[2], [2], [1]], 0), [
+      [true, 0, 1, 0],
+      [false, 0, 1, 10]
+    ])
+  })
+
+  it("who only tries has what there is now, or nothing, and does not hold up those behind", () => {
+    assert.deepStrictEqual(decided([[2, "tries"], [2, "tries"], [1, "tries"], [1], [1, "tries"]], 15), [
+      [true, 0, 1, 0],
+      [false, 0, 1, 10],
+      [true, 0, 0, 0],
+      [true, 10, 0, 0],
+      [false, 0, 0, 10]
+    ])
   })
 })
 

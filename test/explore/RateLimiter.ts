@@ -78,38 +78,62 @@ class SlowStore {
   private asking = 0
   private readonly log: Array<{ readonly at: number; cost: number }> = []
 
-  readonly consume = (request: RateLimiter.StoreRequest): Effect.Effect<RateLimiter.StoreDecision, "down"> =>
+  /**  away what it takes to reach it, and each answer on its way back */
+  constructor(private readonly away: Effect.Effect<void> = pause) {}
+
+  readonly consume = (
+    request: RateLimiter.StoreRequest
+  ): Effect.Effect<ReadonlyArray<RateLimiter.StoreDecision>, "down"> =>
     Effect.suspend(() => {
       this.overlapped ||= ++this.asking > 1
       const decide = Effect.suspend(() =>
-        this.failures-- > 0 ? Effect.fail("down" as const) : Effect.succeed(this.decide(request))
+        this.failures-- > 0 ? Effect.fail("down" as const) : Effect.succeed(this.decideAll(request))
       )
       return Effect.ensuring(
-        Effect.zipLeft(Effect.zipRight(pause, decide), pause),
+        Effect.zipLeft(Effect.zipRight(this.away, decide), this.away),
         Effect.sync(() => void this.asking--)
       )
     })
 
-  readonly giveBack = ({ cost }: RateLimiter.StoreRequest, { grant }: RateLimiter.StoreDecision) =>
+  readonly giveBack = ({ grants }: RateLimiter.StoreReturn) =>
     Effect.zipRight(
-      pause,
+      this.away,
       Effect.sync(() => {
-        const entry = grant as { cost: number }
-        entry.cost -= cost
-        this.returned += cost
+        for (const { cost, grant } of grants) {
+          const entry = grant as { cost: number }
+          entry.cost -= cost
+          this.returned += cost
+        }
       })
     )
 
-  private decide({ cost, limit }: RateLimiter.StoreRequest): RateLimiter.StoreDecision {
+  private decideAll({ ahead, asks, limit }: RateLimiter.StoreRequest): ReadonlyArray<RateLimiter.StoreDecision> {
+    const decisions: Array<RateLimiter.StoreDecision> = []
+    for (const { cost, tries } of asks) {
+      const decision = this.decide(cost, limit, tries ? 0 : ahead)
+      decisions.push(decision)
+      if (!decision.allowed && !tries) break
+    }
+    return decisions
+  }
+
+  private decide(cost: number, limit: number, ahead: number): RateLimiter.StoreDecision {
     const now = performance.now()
-    const inWindow = this.log.filter(({ at, cost }) => cost > 0 && at + interval > now)
-    const left = limit - inWindow.reduce((sum, { cost }) => sum + cost, 0)
-    const resetAfter = inWindow.length === 0 ? 0 : inWindow[inWindow.length - 1]!.at + interval - now
-    const grant = { at: now, cost }
-    if (cost > left) return { allowed: false, remaining: left, retryAfter: resetAfter, resetAfter }
+    const used = this.log.filter(({ at, cost }) => cost > 0 && at + interval > now)
+    // It fits when so many have left, and nobody comes before another.
+    const times = [now, ...used.map(({ at }) => at + interval)]
+    const last = used.at(-1)?.at ?? now
+    const leftAt = (time: number) =>
+      used.reduce((left, { at, cost }) => (at + interval > time ? left - cost : left), limit)
+    const at = Math.max(last, times.find((time) => time >= last && leftAt(time) >= cost) ?? now)
+    const remaining = Math.max(0, last > now ? 0 : leftAt(now))
+    const resetAfter = used.length === 0 ? 0 : last + interval - now
+    if (at > now + ahead) return { allowed: false, delay: 0, remaining, retryAfter: at - now, resetAfter }
+    const grant = { at, cost }
     this.log.push(grant)
     this.granted += cost
-    return { allowed: true, remaining: left - cost, retryAfter: 0, resetAfter: interval, grant }
+    const left = Math.max(0, remaining - cost)
+    return { allowed: true, delay: at - now, remaining: left, retryAfter: 0, resetAfter: at + interval - now, grant }
   }
 }
 
@@ -297,6 +321,29 @@ export const scenarios: ReadonlyArray<Explored> = [
         yield* arrives(() => store.granted - store.returned === used)
         same(store.granted - store.returned, used, "granted")
         claim(!store.overlapped, "two questions were in flight")
+        same(yield* limiter.stats, { keys: 0, waiting: 0 }, "stats")
+      })
+  },
+  {
+    primitive,
+    name: "over a store that is far away: what it grants ahead is used at its time or goes back, whoever is interrupted",
+    models: ["taskOrder"],
+    options: { interrupt: true },
+    scenario: (library) =>
+      Effect.gen(function* () {
+        const store = new SlowStore(Effect.sleep(1))
+        const limiter = yield* library.effect.RateLimiter.makeWithStore({ limit, interval }, store)
+        const log = new Log()
+        const use = (name: string, cost: number) =>
+          fork(name, limiter.withLimit("default", { cost })(Effect.sync(() => log.add(name, cost))))
+        const a = yield* use("a", 1)
+        const b = yield* use("b", 2)
+        const c = yield* use("c", 1)
+        yield* ended<unknown>(a, b, c)
+        const used = () => log.all.reduce((sum, { cost }) => sum + cost, 0)
+        yield* arrives(() => store.granted - store.returned === used())
+        same(store.granted - store.returned, used(), "granted")
+        log.isExact()
         same(yield* limiter.stats, { keys: 0, waiting: 0 }, "stats")
       })
   },

@@ -3,11 +3,17 @@
  * that cannot be moved by hand waits in `advance`, and has a `slack`.
  */
 import { assert, describe, it } from "@effect/vitest"
-import type { RateLimiterStoreDecision, RateLimiterStoreRequest } from "effect-concurrency/promise"
+import type {
+  RateLimiterStore,
+  RateLimiterStoreAsk,
+  RateLimiterStoreDecision,
+  RateLimiterStoreRequest,
+  RateLimiterStoreReturn
+} from "effect-concurrency/promise"
 
-export interface OpenStore {
-  consume(request: RateLimiterStoreRequest): Promise<RateLimiterStoreDecision>
-  giveBack(request: RateLimiterStoreRequest, decision: RateLimiterStoreDecision): Promise<unknown>
+export interface OpenStore extends RateLimiterStore {
+  consume(request: RateLimiterStoreRequest): Promise<ReadonlyArray<RateLimiterStoreDecision>>
+  giveBack(request: RateLimiterStoreReturn): Promise<unknown>
   /** Lets so many milliseconds pass, and no fewer. */
   advance(milliseconds: number): Promise<void>
   close(): Promise<void>
@@ -21,11 +27,48 @@ export interface StoreSkin {
   readonly slack?: number
 }
 
+/** What one wants who only tries. */
+type One = Omit<RateLimiterStoreRequest, "asks" | "ahead"> & { readonly cost: number }
+
+const rateOf = ({ algorithm, burst, interval, key, limit }: One) => ({ algorithm, burst, interval, key, limit })
+
+/** A store, of which one thing is asked at a time, or several. */
+class Asked {
+  constructor(private readonly store: OpenStore) {}
+
+  all(one: One, asks: ReadonlyArray<RateLimiterStoreAsk>, ahead = 0) {
+    return this.store.consume({ ...rateOf(one), asks, ahead })
+  }
+
+  async consume(one: One): Promise<RateLimiterStoreDecision> {
+    const [decision, ...others] = await this.all(one, [tries(one.cost)])
+    assert.deepStrictEqual(others, [])
+    assert.strictEqual(decision!.delay, 0)
+    return decision!
+  }
+
+  giveBack(one: One, { grant }: RateLimiterStoreDecision) {
+    return this.giveBackAll(one, [{ cost: one.cost, grant }])
+  }
+
+  giveBackAll(one: One, grants: RateLimiterStoreReturn["grants"]) {
+    return this.store.giveBack({ ...rateOf(one), grants })
+  }
+
+  /** Clocks count nanoseconds, or less well: what they have rounded down is no time that has passed. */
+  advance(milliseconds: number): Promise<void> {
+    return this.store.advance(Math.ceil(milliseconds * 1000) / 1000)
+  }
+}
+
+const tries = (cost: number): RateLimiterStoreAsk => ({ cost, tries: true })
+const waits = (cost: number): RateLimiterStoreAsk => ({ cost, tries: false })
+
 export const rateLimiterStoreLaws = ({ name, open, slack = 0 }: StoreSkin): void => {
   /** Long enough that the slack is a small part of it. */
   const interval = Math.max(200, 20 * slack)
 
-  const sliding = (limit: number, cost = 1, key = "a"): RateLimiterStoreRequest => ({
+  const sliding = (limit: number, cost = 1, key = "a"): One => ({
     algorithm: "slidingWindow",
     limit,
     interval,
@@ -33,7 +76,7 @@ export const rateLimiterStoreLaws = ({ name, open, slack = 0 }: StoreSkin): void
     key,
     cost
   })
-  const even = (limit: number, burst: number, cost = 1, key = "a"): RateLimiterStoreRequest => ({
+  const even = (limit: number, burst: number, cost = 1, key = "a"): One => ({
     algorithm: "gcra",
     limit,
     interval,
@@ -41,12 +84,10 @@ export const rateLimiterStoreLaws = ({ name, open, slack = 0 }: StoreSkin): void
     key,
     cost
   })
-  const withStore = async (body: (store: OpenStore) => Promise<void>): Promise<void> => {
+  const withStore = async (body: (store: Asked) => Promise<void>): Promise<void> => {
     const store = await open()
-    // Clocks count nanoseconds, or less well: what they have rounded down is no time that has passed.
-    const advance = (milliseconds: number) => store.advance(Math.ceil(milliseconds * 1000) / 1000)
     try {
-      await body({ ...store, advance })
+      await body(new Asked(store))
     } finally {
       await store.close()
     }
@@ -56,9 +97,8 @@ export const rateLimiterStoreLaws = ({ name, open, slack = 0 }: StoreSkin): void
     assert.isAtMost(actual, expected + 1e-6, what)
     assert.isAtLeast(actual, Math.max(0, expected - slack) - 1e-6, what)
   }
-  const allowed = async (store: OpenStore, request: RateLimiterStoreRequest): Promise<boolean> =>
-    (await store.consume(request)).allowed
-  const left = async (store: OpenStore, request: RateLimiterStoreRequest): Promise<number> =>
+  const allowed = async (store: Asked, request: One): Promise<boolean> => (await store.consume(request)).allowed
+  const left = async (store: Asked, request: One): Promise<number> =>
     (await store.consume({ ...request, cost: 0 })).remaining
 
   describe(`store laws (${name})`, () => {
@@ -174,6 +214,101 @@ export const rateLimiterStoreLaws = ({ name, open, slack = 0 }: StoreSkin): void
           assert.isAtMost(count, slack === 0 || request.algorithm === "slidingWindow" ? 10 : 12)
         }
       }))
+
+    describe("several at once", () => {
+      const outcomes = (decisions: ReadonlyArray<RateLimiterStoreDecision>) => decisions.map(({ allowed }) => allowed)
+
+      it("are decided about in their order; who only tries does not hold up the others", () =>
+        withStore(async (store) => {
+          for (const request of [sliding(6), even(6, 6, 1, "b")]) {
+            const decisions = await store.all(request, [tries(4), tries(3), tries(1), tries(2), tries(1), tries(0)])
+            assert.deepStrictEqual(outcomes(decisions), [true, false, true, false, true, true])
+            assert.deepStrictEqual(
+              decisions.map(({ remaining }) => remaining),
+              [2, 2, 1, 1, 0, 0]
+            )
+            assert.strictEqual(await left(store, request), 0)
+          }
+        }))
+
+      it("the refusal of one who waits is the last: nobody behind him is decided about, nor has anything", () =>
+        withStore(async (store) => {
+          for (const request of [sliding(4), even(4, 4, 1, "b")]) {
+            const decisions = await store.all(request, [waits(2), tries(3), waits(3), waits(1), tries(1)])
+            assert.deepStrictEqual(outcomes(decisions), [true, false, false])
+            assert.strictEqual(await left(store, request), 2)
+            assert.isAbove(decisions[2]!.retryAfter, 0)
+          }
+        }))
+
+      it("a thousand, in one question", () =>
+        withStore(async (store) => {
+          const decisions = await store.all(
+            sliding(600),
+            Array.from({ length: 1000 }, () => tries(1))
+          )
+          assert.strictEqual(decisions.length, 1000)
+          assert.strictEqual(decisions.filter(({ allowed }) => allowed).length, 600)
+        }))
+    })
+
+    describe("ahead", () => {
+      it("who waits is granted units for when they come, up to so far ahead; and the rate is kept", () =>
+        withStore(async (store) => {
+          const request = even(4, 1)
+          const decisions = await store.all(request, [waits(1), waits(1), waits(1), waits(1)], interval / 2)
+          assert.deepStrictEqual(
+            decisions.map(({ allowed }) => allowed),
+            [true, true, true, false]
+          )
+          for (const [index, delay] of [0, interval / 4, interval / 2].entries())
+            about(decisions[index]!.delay, delay, `delay `)
+          about(decisions[3]!.retryAfter, (interval * 3) / 4, "retryAfter")
+          assert.strictEqual(decisions[1]!.remaining, 0)
+          about(decisions[2]!.resetAfter, (interval * 3) / 4, "resetAfter")
+          // Nobody comes before them.
+          await store.advance(interval / 4)
+          assert.isFalse(await allowed(store, request))
+          await store.advance(interval / 2)
+          assert.isTrue(await allowed(store, request))
+        }))
+
+      it("in a sliding window, each an interval after what it follows; who only tries has nothing of it", () =>
+        withStore(async (store) => {
+          const request = sliding(2)
+          assert.isTrue(await allowed(store, request))
+          await store.advance(interval / 2)
+          const decisions = await store.all(request, [waits(1), waits(1), tries(1), waits(1), waits(1)], interval)
+          assert.deepStrictEqual(
+            decisions.map(({ allowed }) => allowed),
+            [true, true, false, true, false]
+          )
+          for (const [index, delay] of [0, interval / 2, 0, interval].entries())
+            about(decisions[index]!.delay, delay, `delay `)
+          await store.advance(interval)
+          assert.strictEqual(await left(store, request), 0)
+          await store.advance(interval / 2)
+          assert.strictEqual(await left(store, request), 1)
+          await store.advance(interval / 2)
+          assert.strictEqual(await left(store, request), 2)
+        }))
+
+      it("what is given back before its time can be had by others, the latest first", () =>
+        withStore(async (store) => {
+          for (const request of [even(4, 1), sliding(1, 1, "b")]) {
+            const asks = [waits(1), waits(1), waits(1)]
+            const decisions = await store.all(request, asks, 3 * interval)
+            assert.isTrue(decisions.every(({ allowed }) => allowed))
+            const [, second, third] = decisions
+            await store.giveBackAll(request, [
+              { cost: 1, grant: third!.grant },
+              { cost: 1, grant: second!.grant }
+            ])
+            const [again] = await store.all(request, [waits(1)], 3 * interval)
+            about(again!.delay, second!.delay, "delay")
+          }
+        }))
+    })
 
     describe("giveBack", () => {
       it("undoes what was taken, all of it", () =>

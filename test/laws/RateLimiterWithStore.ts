@@ -8,12 +8,13 @@ import { afterEach } from "vitest"
 import { MemoryRates } from "../../src/core/memoryRates.js"
 import { Timekeeper } from "../../src/core/timekeeper.js"
 import { statesOf } from "../utils/gate.js"
+import { anyRun, restOf } from "../utils/rates.js"
 import { onStepClock, onTheClock, onPlatform, type StepTimes, timedSkins } from "./RateLimiter.js"
 import { alternate, type Attempt, fork, settle, start } from "./skins.js"
 
 interface Asked {
   readonly request: Promises.RateLimiterStoreRequest
-  readonly resolve: (decision: Promises.RateLimiterStoreDecision) => void
+  readonly resolve: (decisions: ReadonlyArray<Promises.RateLimiterStoreDecision>) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -22,8 +23,8 @@ export class HandStore implements Promises.RateLimiterStore {
   held = false
   /** What is asked and not answered. */
   readonly asked: Array<Asked> = []
-  /** Everything that it was asked, and that was given back. */
-  readonly costs: Array<number> = []
+  /** Everything that it was asked, question by question, and that was given back. */
+  readonly questions: Array<ReadonlyArray<number>> = []
   readonly given: Array<number> = []
   giveBackFails: Error | undefined = undefined
   private readonly rates: MemoryRates
@@ -32,27 +33,25 @@ export class HandStore implements Promises.RateLimiterStore {
     this.rates = new MemoryRates(new Timekeeper({ now, sleep: () => () => {} }))
   }
 
-  consume(request: Promises.RateLimiterStoreRequest): Promise<Promises.RateLimiterStoreDecision> {
-    this.costs.push(request.cost)
+  consume(request: Promises.RateLimiterStoreRequest): Promise<ReadonlyArray<Promises.RateLimiterStoreDecision>> {
+    this.questions.push(request.asks.map(({ cost }) => cost))
     return new Promise((resolve, reject) => {
       if (this.held) this.asked.push({ request, resolve, reject })
       else resolve(this.rates.consume(request))
     })
   }
 
-  async giveBack(
-    request: Promises.RateLimiterStoreRequest,
-    decision: Promises.RateLimiterStoreDecision
-  ): Promise<void> {
-    this.given.push(request.cost)
+  async giveBack(request: Promises.RateLimiterStoreReturn): Promise<void> {
+    this.given.push(...request.grants.map(({ cost }) => cost))
     if (this.giveBackFails !== undefined) throw this.giveBackFails
-    this.rates.giveBack(request, decision)
+    this.rates.giveBack(request)
   }
 
-  /** Answers the oldest question, or says something of the test's. */
-  async answer(decision?: Partial<Promises.RateLimiterStoreDecision>): Promise<void> {
+  /** Answers the oldest question, or says something of the test's about those who are first in it. */
+  async answer(...decisions: ReadonlyArray<Partial<Promises.RateLimiterStoreDecision>>): Promise<void> {
     const { request, resolve } = this.asked.shift()!
-    resolve({ ...this.rates.consume(request), ...decision })
+    const own = this.rates.consume(request)
+    resolve(decisions.length === 0 ? own : decisions.map((decision, index) => Object.assign({}, own[index]!, decision)))
     await settle()
   }
 
@@ -65,15 +64,15 @@ export class HandStore implements Promises.RateLimiterStore {
   left(options: Promises.RateLimiterMakeOptions, key = "default"): number {
     const { burst, interval, limit } = options
     const algorithm = options.algorithm ?? (burst === undefined ? "slidingWindow" : "gcra")
-    return this.rates.consume({ algorithm, limit, interval, burst: burst ?? limit, key, cost: 0 }).remaining
+    const asks = [{ cost: 0, tries: true }]
+    return this.rates.consume({ algorithm, limit, interval, burst: burst ?? limit, key, asks, ahead: 0 })[0]!.remaining
   }
 }
 
 /** The store for an Effect program. */
 export const inEffect = (store: HandStore): Effects.RateLimiter.StoreShape<unknown> => ({
   consume: (request) => Effect.tryPromise({ try: () => store.consume(request), catch: (error) => error }),
-  giveBack: (request, decision) =>
-    Effect.tryPromise({ try: () => store.giveBack(request, decision), catch: (error) => error })
+  giveBack: (request) => Effect.tryPromise({ try: () => store.giveBack(request), catch: (error) => error })
 })
 
 interface Driver {
@@ -178,7 +177,7 @@ export const storeLimiterLaws = (skin: StoreLimiterSkin) =>
       assert.deepStrictEqual(order, [0, 1, 2, 3])
       assert.isTrue(all.every(({ state }) => state === "done"))
       assert.deepStrictEqual(limiter.stats(), { keys: 0, waiting: 0 })
-      assert.isAtMost(store.costs.length, 7)
+      assert.deepStrictEqual(store.questions, [[1], [2, 1], [2, 1], [1, 1]])
     })
 
     it("asks one question a key at a time, and nothing for those who would wait anyway", async () => {
@@ -200,6 +199,53 @@ export const storeLimiterLaws = (skin: StoreLimiterSkin) =>
       all[3]!.cancel()
       await settle()
       assert.deepStrictEqual(limiter.stats(), { keys: 0, waiting: 0 })
+    })
+
+    it("of those who only try, whatever they want, all but the first are in one question", async () => {
+      const { limiter, store } = open({ limit: 10, interval: 10 })
+      const all = [3, 4, 5, 2, 2, 1].map((cost) => limiter.tryConsume("a", cost))
+      await settle()
+      await store.answer()
+      await store.answer()
+      assert.deepStrictEqual(store.questions, [[3], [4, 5, 2, 2, 1]])
+      assert.deepStrictEqual(
+        all.map(({ value }) => [value.allowed, value.remaining]),
+        [
+          [true, 7],
+          [true, 3],
+          [false, 3],
+          [true, 1],
+          [false, 1],
+          [true, 0]
+        ]
+      )
+    })
+
+    it("what is granted ahead comes at its time, also when the answer was late; and who leaves lets those behind move up", async () => {
+      const { left, limiter, store } = open({ limit: 1, interval: 5, burst: 1 })
+      const order: Array<readonly [string, number]> = []
+      const ask = (name: string) => limiter.limit(async () => void order.push([name, skin.now() - began]))
+      const began = skin.now()
+      const all = ["one", "two", "three", "four", "five"].map(ask)
+      await settle()
+      await advance(4)
+      await store.answer()
+      // Now it asks 20 ms ahead: for 9, 14, 19 and 24.
+      await store.answer()
+      assert.deepStrictEqual(statesOf(...all), ["done", "waiting", "waiting", "waiting", "waiting"])
+      await advance(6)
+      all[2]!.cancel()
+      await settle()
+      assert.deepStrictEqual(store.given, [1])
+      await advance(20)
+      assert.deepStrictEqual(order, [
+        ["one", 4],
+        ["two", 9],
+        ["four", 14],
+        ["five", 19]
+      ])
+      assert.deepStrictEqual(store.questions, [[1], [1, 1, 1, 1]])
+      assert.deepStrictEqual([left(), limiter.stats()], [1, { keys: 0, waiting: 0 }])
     })
 
     it("tryConsume passes nobody, neither who is asked for nor who sleeps", async () => {
@@ -225,7 +271,6 @@ export const storeLimiterLaws = (skin: StoreLimiterSkin) =>
       await settle()
       assert.strictEqual(limiter.stats().waiting, 3)
       assert.strictEqual(all.filter(({ state }) => state === "failed").length, 997)
-      await store.answer()
       await store.answer()
       await store.answer()
       assert.deepStrictEqual(statesOf(...all.slice(0, 3)), ["done", "done", "waiting"])
@@ -279,7 +324,7 @@ export const storeLimiterLaws = (skin: StoreLimiterSkin) =>
           assert.deepStrictEqual(statesOf(victim, next), ["cancelled", "waiting"])
           await store.answer()
           assert.strictEqual(next.state, "done")
-          assert.deepStrictEqual([left(), store.costs, store.given], [4, [1], []])
+          assert.deepStrictEqual([left(), store.questions, store.given], [4, [[1]], []])
         }
       })
 
@@ -358,30 +403,41 @@ export const storeLimiterLaws = (skin: StoreLimiterSkin) =>
       })
     })
 
-    it("what the store fails with is its caller's, and the next is asked for", async () => {
+    it("what the store fails with is of those who were asked for, and the next are asked for", async () => {
       const { left, limiter, store } = open({ limit: 5, interval: 10 })
       const body = limiter.limit(async () => assert.fail("it ran"))
-      const all = [body, limiter.tryConsume(), limiter.consume(), limiter.reserve(), limiter.consume()]
+      const all = [limiter.tryConsume(), limiter.consume(), limiter.reserve(), limiter.consume()]
       await settle()
-      for (let n = 0; n < 4; n++) {
-        const error = new Error(`down ${n}`)
-        await store.fail(error)
-        assert.strictEqual(all[n]!.state, "failed")
-        assert.strictEqual(all[n]!.error, error)
-      }
+      const error = new Error("down")
+      await store.fail(error)
+      assert.deepStrictEqual([body.state, body.error], ["failed", error])
+      assert.deepStrictEqual(statesOf(...all), Array(4).fill("waiting"))
+      const again = new Error("down again")
+      const next = limiter.consume()
+      await settle()
+      await store.fail(again)
+      assert.isTrue(all.every((attempt) => attempt.error === again))
       await store.answer()
-      assert.strictEqual(all[4]!.state, "done")
+      assert.strictEqual(next.state, "done")
       assert.strictEqual(left(), 4)
     })
 
     it("an answer that is none is an error that names it", async () => {
       const { limiter, store } = open({ limit: 5, interval: 10 })
-      const all = [limiter.consume(), limiter.consume()]
+      const all = [limiter.consume(), limiter.tryConsume(), limiter.consume(), limiter.consume()]
       await settle()
       await store.answer({ allowed: false, retryAfter: NaN })
       assert.match(String(all[0]!.error), /RangeError: RateLimiter.Store: retryAfter must be a finite number/)
+      const last = limiter.consume()
+      await settle()
+      await store.answer({})
+      for (const attempt of all.slice(1))
+        assert.match(
+          String(attempt.error),
+          /RangeError: RateLimiter.Store: answer must be 3 decisions, or fewer that end/
+        )
       await store.answer()
-      assert.strictEqual(all[1]!.state, "done")
+      assert.strictEqual(last.state, "done")
     })
 
     describe("a reservation", () => {
@@ -444,7 +500,7 @@ export const storeLimiterLaws = (skin: StoreLimiterSkin) =>
       const attempt = limiter.consume(1 as never)
       await settle()
       assert.match(String(attempt.error), /TypeError: RateLimiter.consume: key must be a string, got 1/)
-      assert.deepStrictEqual(store.costs, [])
+      assert.deepStrictEqual(store.questions, [])
       assert.deepStrictEqual(limiter.stats(), { keys: 0, waiting: 0 })
       assert.throws(() => open({ limit: 0, interval: 1 }), RangeError, "limit")
       assert.throws(() => open({ limit: 1, interval: 1, backlog: -1 }), RangeError, "backlog")
@@ -452,42 +508,31 @@ export const storeLimiterLaws = (skin: StoreLimiterSkin) =>
 
     it("grants when a limiter would that decides by itself, to the same callers", () =>
       fc.assert(
-        fc.asyncProperty(
-          fc.integer({ min: 1, max: 3 }),
-          fc.integer({ min: 2, max: 6 }),
-          fc.boolean(),
-          fc.option(fc.nat({ max: 3 }), { nil: undefined }),
-          fc.array(
-            fc.record({ cost: fc.integer({ min: 1, max: 3 }), wait: fc.nat({ max: 4 }), cancel: fc.nat({ max: 12 }) }),
-            { maxLength: 12 }
-          ),
-          async (limit, interval, even, backlog, steps) => {
-            const options = { limit, interval, backlog, burst: even ? limit : undefined }
-            const { limiter, store } = open(options, false)
-            const own = timedSkins.find(({ name }) => name === skin.name)!.make(options)
-            const runs = [limiter, own].map(() => ({
-              times: [] as Array<readonly [number, number]>,
-              attempts: [] as Array<Attempt<void>>
-            }))
-            for (const [n, { cancel, cost: wanted, wait }] of steps.entries()) {
-              const cost = Math.min(wanted, limit)
-              for (const [index, of] of [limiter, own].entries()) {
-                const { attempts, times } = runs[index]!
-                attempts.push(of.limit(async () => void times.push([n, skin.now()]), "a", cost))
-                await settle()
-                if (cancel < attempts.length && attempts[cancel]!.state === "waiting") attempts[cancel]!.cancel()
-              }
-              await advance(wait)
+        fc.asyncProperty(anyRun(fc.option(fc.nat({ max: 3 }), { nil: undefined })), async (run) => {
+          const { options } = run
+          const { limiter, store } = open(options, false)
+          const own = timedSkins.find(({ name }) => name === skin.name)!.make(options)
+          const both = [limiter, own].map(() => ({
+            times: [] as Array<readonly [number, number]>,
+            attempts: [] as Array<Attempt<void>>
+          }))
+          for (const [n, { cancel, cost, wait }] of run.steps.entries()) {
+            for (const [index, of] of [limiter, own].entries()) {
+              const { attempts, times } = both[index]!
+              attempts.push(of.limit(async () => void times.push([n, skin.now()]), "a", cost))
+              await settle()
+              if (cancel < attempts.length && attempts[cancel]!.state === "waiting") attempts[cancel]!.cancel()
             }
-            await advance(13 * 3 * interval)
-            const inOrder = (times: ReadonlyArray<readonly [number, number]>) =>
-              [...times].sort(([one], [other]) => one - other)
-            assert.deepStrictEqual(inOrder(runs[0]!.times), inOrder(runs[1]!.times))
-            assert.deepStrictEqual(statesOf(...runs[0]!.attempts), statesOf(...runs[1]!.attempts))
-            assert.deepStrictEqual(limiter.stats(), { keys: 0, waiting: 0 })
-            assert.strictEqual(store.asked.length, 0)
+            await advance(wait)
           }
-        ),
+          await advance(restOf(run))
+          const inOrder = (times: ReadonlyArray<readonly [number, number]>) =>
+            [...times].sort(([one], [other]) => one - other)
+          assert.deepStrictEqual(inOrder(both[0]!.times), inOrder(both[1]!.times))
+          assert.deepStrictEqual(statesOf(...both[0]!.attempts), statesOf(...both[1]!.attempts))
+          assert.deepStrictEqual(limiter.stats(), { keys: 0, waiting: 0 })
+          assert.strictEqual(store.asked.length, 0)
+        }),
         { numRuns: 12 }
       ))
   })

@@ -36,6 +36,9 @@ const entry = `
   export * as effect from "./src/index.ts"
   export * as promise from "./src/promise/index.ts"
   export * as http from "./src/HttpLimits.ts"
+  export * as executor from "./src/Executor.ts"
+  export * as distributed from "./src/distributed/index.ts"
+  export * as promiseDistributed from "./src/promise/distributed/index.ts"
 `
 
 const cache = join(root, "node_modules/.cache")

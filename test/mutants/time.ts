@@ -207,7 +207,7 @@ const rateLimiter: ReadonlyArray<Mutant> = [
     primitive: "RateLimiter",
     why: "The answer finds nobody, and is thrown away: what it took is lost until the window has passed.",
     file: "src/core/storeLimiter.ts",
-    find: `        this.giveBack(key.name, left, answer)\n`,
+    find: `    this.giveBack(key.name, back)\n`,
     replace: "",
     caughtBy:
       "over a store that answers late: no more begin than it granted, and all else goes back to it, whoever is interrupted"
@@ -217,8 +217,8 @@ const rateLimiter: ReadonlyArray<Mutant> = [
     primitive: "RateLimiter",
     why: "Only who is in line is looked after.",
     file: "src/core/storeLimiter.ts",
-    find: "if (answer !== undefined) this.giveBack(key.name, cost, answer)",
-    replace: "if (answer !== undefined) return undefined",
+    find: `    else this.giveBack(key.name, step.back)\n`,
+    replace: "",
     caughtBy:
       "over a store that answers late: no more begin than it granted, and all else goes back to it, whoever is interrupted"
   },
@@ -227,8 +227,8 @@ const rateLimiter: ReadonlyArray<Mutant> = [
     primitive: "RateLimiter",
     why: "The refusal and what was given back cross each other on the way.",
     file: "src/core/rateStore.ts",
-    find: `  if (key.question === undefined) askAgain(key, now)\n}`,
-    replace: `}`,
+    find: `  key.returns++\n  key.refusal = undefined\n`,
+    replace: `  key.returns++\n`,
     caughtBy: "over a store: what goes back lets the next ask again at once, whoever is interrupted"
   },
   {
@@ -236,8 +236,8 @@ const rateLimiter: ReadonlyArray<Mutant> = [
     primitive: "RateLimiter",
     why: "Nobody looks whether a question is in flight: whose answer comes first goes first.",
     file: "src/core/rateStore.ts",
-    find: `    if (isIdle(key)) key.wakeAt = now\n`,
-    replace: `    key.wakeAt = now\n`,
+    find: "key.question !== undefined || key.open === undefined",
+    replace: "key.open === undefined",
     caughtBy:
       "over a store that answers late: no more begin than it granted, and all else goes back to it, whoever is interrupted"
   },
@@ -246,9 +246,29 @@ const rateLimiter: ReadonlyArray<Mutant> = [
     primitive: "RateLimiter",
     why: "Those who were asked for are told; nobody asks for the next.",
     file: "src/core/storeLimiter.ts",
-    find: `        if (chain === undefined) this.port.report(key.name, failure)\n        this.proceed(key, chain)`,
-    replace: `        if (chain === undefined) this.port.report(key.name, failure)\n        wake(chain)`,
+    find: `        if (step.isUnheard) this.port.report(key.name, failure)\n        this.proceed(key, step)`,
+    replace: `        if (step.isUnheard) this.port.report(key.name, failure)\n        wake(step.chain)`,
     caughtBy: "over a store that fails: its error is of those who were asked for, and the next have their turn"
+  },
+  {
+    name: "a rate limiter that keeps what a store granted ahead to a caller who leaves before its time",
+    primitive: "RateLimiter",
+    why: "Its place in line is free, and the units that were to come are nobody's.",
+    file: "src/core/rateStore.ts",
+    find: "allot(state, key, hasUnits ? cost : 0, undefined)",
+    replace: "allot(state, key, 0, undefined)",
+    caughtBy:
+      "over a store that is far away: what it grants ahead is used at its time or goes back, whoever is interrupted"
+  },
+  {
+    name: "a rate limiter that lets go at once whom a store has granted units for later",
+    primitive: "RateLimiter",
+    why: "Granted is granted; nobody looks for when.",
+    file: "src/core/rateStore.ts",
+    find: "at: Math.max(now + delay, lastSlotAt(key))",
+    replace: "at: now",
+    caughtBy:
+      "over a store that is far away: what it grants ahead is used at its time or goes back, whoever is interrupted"
   }
 ]
 
@@ -304,8 +324,9 @@ const retry: ReadonlyArray<Mutant> = [
     primitive: "Retry",
     why: "It is taken when the retry is decided, and spent on none: callers who give up empty the budget of the others.",
     file: "src/Retry.ts",
-    find: "if (!began) core.abandon(policy)",
-    replace: "void began",
+    find: `          giveBack()
+          return Effect.failCause(cause)`,
+    replace: "          return Effect.failCause(cause)",
     caughtBy: "whoever is interrupted in a pause leaves its token of the budget to the next"
   }
 ]
@@ -430,11 +451,8 @@ const pacing: ReadonlyArray<Mutant> = [
     why: "It closes once it is empty, and so perhaps never.",
     file: "src/core/pacer.ts",
     find: `    core.close(this.state)
-    if (this.state.onClose === "cancel") this.drop("closed", this.lines([]))
-    return this.flush()`,
-    replace: `    const flush = this.flush()
-    queueMicrotask(() => core.close(this.state))
-    return flush`,
+    if (this.state.onClose === "cancel") this.drop("closed", this.lines([]))`,
+    replace: `    queueMicrotask(() => core.close(this.state))`,
     caughtBy: "closing runs all that was taken in, and takes nothing more"
   },
   {

@@ -26,7 +26,7 @@ describe("laws", () => {
       const store = rateLimiterStoreMemory()
       return {
         consume: async (request) => store.consume(request),
-        giveBack: async (request, decision) => store.giveBack(request, decision),
+        giveBack: async (request) => store.giveBack(request),
         advance: async (milliseconds) => void vi.advanceTimersByTime(milliseconds),
         close: async () => void vi.useRealTimers()
       }
@@ -267,7 +267,7 @@ describe("RateLimiterWithStore", () => {
       limiter.reserve("default", { signal })
     ]
     for (const call of calls) assert.strictEqual(await rejectionOf(call), reason)
-    assert.deepStrictEqual(store.costs, [])
+    assert.deepStrictEqual(store.questions, [])
   })
 
   it("an abort ends the wait with its reason, and leaves no listener, also while the store is asked", async () => {
@@ -325,7 +325,7 @@ describe("RateLimiterWithStore", () => {
     assert.isFalse((await limiter.tryConsume()).allowed)
   })
 
-  it("what nobody waits for is reported: a failure when the caller has gone, and one to give back", async () => {
+  it("what nobody waits for is reported: a failure when the caller has gone, or of a reservation, and one to give back", async () => {
     const console = vi.spyOn(globalThis.console, "error").mockImplementation(() => {})
     try {
       const { limiter, store } = opened()
@@ -338,13 +338,22 @@ describe("RateLimiterWithStore", () => {
         await call
         await answer()
       }
-      const errors = [new Error("down"), new Error("no")]
+      const errors = [new Error("down"), new Error("no"), new Error("gone")]
       await aborted(() => store.fail(errors[0]))
       store.giveBackFails = errors[1]
       await aborted(() => store.answer())
+      const reserving = limiter.reserve("ada")
+      await settle()
+      await store.answer({ allowed: false, retryAfter: 5 })
+      const reserved = await reserving
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      await store.fail(errors[2])
+      // Whoever comes to wait for it later hears of it too.
+      for (let i = 0; i < 2; i++) assert.strictEqual(await rejectionOf(reserved.wait()), errors[2])
       assert.deepStrictEqual(console.mock.calls, [
-        ["RateLimiter: ada: the store failed when the caller had gone", errors[0]],
-        ["RateLimiter: ada: what was not used could not be given back", errors[1]]
+        ["RateLimiter: ada: the store failed, and nobody waits for its answer", errors[0]],
+        ["RateLimiter: ada: what was not used could not be given back", errors[1]],
+        ["RateLimiter: ada: the store failed, and nobody waits for its answer", errors[2]]
       ])
     } finally {
       console.mockRestore()
