@@ -274,7 +274,17 @@ const computing = (workers: number): Use => ({
 })
 
 /** Of two processors one is ours too: this much of the gain is left to what else the machine does. */
-const scaling = { "one worker": 1.6 }
+const scaling = { "one worker": 1.6, "asyncio.to_thread": 0, "asyncio ProcessPoolExecutor": 0 }
+
+/** Threads of Python share the bytes: nothing is copied, and nothing moved. Processes copy them. */
+const asyncioMoved = { "asyncio.to_thread": { python: "thread-bytes" } }
+const asyncioBytes = { ...asyncioMoved, "asyncio ProcessPoolExecutor": { python: "process-bytes" } }
+
+/** For information: how an interpreter computes. Its threads take turns, its processes do not. */
+const asyncioComputing = {
+  "asyncio.to_thread": { python: "thread-compute" },
+  "asyncio ProcessPoolExecutor": { python: "process-compute" }
+}
 
 export const workloads: ReadonlyArray<Workload> = [
   {
@@ -306,25 +316,25 @@ export const workloads: ReadonlyArray<Workload> = [
     name: "100 KB there and back, promise",
     ...inTurn,
     aims: near(alone),
-    contenders: { ...map(alone, promises(copied)), "asyncio.to_thread": { python: "thread-bytes" } }
+    contenders: { ...map(alone, promises(copied)), ...asyncioBytes }
   },
   {
     name: "100 KB there and back, Effect",
     ...inTurn,
     aims: near(effectPools),
-    contenders: map(effectPools, effects(copied))
+    contenders: { ...map(effectPools, effects(copied)), ...asyncioBytes }
   },
   {
     name: "100 KB moved there and back, promise",
     ...inTurn,
     aims: near(alone),
-    contenders: map(alone, promises(moved))
+    contenders: { ...map(alone, promises(moved)), ...asyncioMoved }
   },
   {
     name: "100 KB moved there and back, Effect",
     ...inTurn,
     aims: near(effectPools),
-    contenders: map(effectPools, effects(moved))
+    contenders: { ...map(effectPools, effects(moved)), ...asyncioMoved }
   },
   {
     name: "two computing jobs, promise",
@@ -332,7 +342,8 @@ export const workloads: ReadonlyArray<Workload> = [
     aims: { ...near(pools), ...scaling },
     contenders: {
       ...map(pools, promises(computing(2))),
-      "one worker": promises(computing(1))(executor("threads"))
+      "one worker": promises(computing(1))(executor("threads")),
+      ...asyncioComputing
     }
   },
   {
@@ -341,7 +352,8 @@ export const workloads: ReadonlyArray<Workload> = [
     aims: { ...near(effectPools), ...scaling },
     contenders: {
       ...map(effectPools, effects(computing(2))),
-      "one worker": effects(computing(1))(executorEffect("threads"))
+      "one worker": effects(computing(1))(executorEffect("threads")),
+      ...asyncioComputing
     }
   },
   {
@@ -365,11 +377,17 @@ export const workloads: ReadonlyArray<Workload> = [
     name: "job in a process, Effect",
     ...inTurn,
     aims: near(effectProcessPools),
-    contenders: map(effectProcessPools, effects(nothing))
+    contenders: {
+      ...map(effectProcessPools, effects(nothing)),
+      "asyncio ProcessPoolExecutor": { python: "process" }
+    }
   },
   {
     name: "1,000 jobs in processes, Effect",
     ...sized,
-    contenders: map(effectProcessPools, effects(nothingAtOnce))
+    contenders: {
+      ...map(effectProcessPools, effects(nothingAtOnce)),
+      "asyncio ProcessPoolExecutor": { python: "process-at-once" }
+    }
   }
 ]
