@@ -1012,7 +1012,7 @@ describe("Background.Service", () => {
 })
 
 describe("leaks", () => {
-  it("200,000 tasks that are forgotten leave nothing behind, nor do others (a million: test/promise/Background.test.ts)", async () => {
+  it("a million tasks that are forgotten leave nothing behind, nor do others", async () => {
     let failures = 0
     const background = Background.makeUnsafe({ onError: () => Effect.sync(() => failures++) })
     const n = 10_000
@@ -1025,17 +1025,17 @@ describe("leaks", () => {
     })
     await Effect.runPromise(chunk)
     const before = await heap()
-    for (let i = 0; i < 20; i++) await Effect.runPromise(chunk)
-    // A task is some hundred bytes, which would be 60 MB and more. What the engine keeps of its own differs, by up to 4 MB in Node 24.
-    assert.isBelow((await heap()) - before, 8)
+    for (let i = 0; i < 100; i++) await Effect.runPromise(chunk)
+    // A task is some hundred bytes, which would be 300 MB and more. What the engine keeps of its own differs, by some MB.
+    assert.isBelow((await heap()) - before, 20)
     assert.deepStrictEqual(stats(background), {
       size: 0,
       queued: 0,
-      succeeded: 21 * (n - n / 100 + n / 100),
-      failed: 21 * (n / 100),
-      cancelled: 21 * (n / 100),
+      succeeded: 101 * (n - n / 100 + n / 100),
+      failed: 101 * (n / 100),
+      cancelled: 101 * (n / 100),
       isClosed: false
     })
-    assert.strictEqual(failures, 21 * (n / 100))
-  }, 60_000)
+    assert.strictEqual(failures, 101 * (n / 100))
+  }, 240_000)
 })
