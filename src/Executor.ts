@@ -25,7 +25,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { expect, record } from "./core/arguments.js"
+import { callable, expect, record } from "./core/arguments.js"
 import type { BoundCall } from "./core/callOptions.js"
 import * as callOptions from "./core/callOptions.js"
 import * as core from "./core/executor.js"
@@ -34,11 +34,11 @@ import { ExecutorClosed, ExecutorFull, Job, JobTimeout, WorkerDied } from "./cor
 import type { Listener, Port, Start } from "./core/pool.js"
 import { isOfCloning, Pool } from "./core/pool.js"
 import { unheard } from "./core/background.js"
-import { Do } from "./core/protocol.js"
-import * as semaphore from "./core/semaphore.js"
-import { concat, wake } from "./core/ticket.js"
+import { Do, hearMessage, type Message } from "./core/protocol.js"
+import { wake } from "./core/ticket.js"
+import type { Time } from "./core/timekeeper.js"
 import * as workerModule from "./core/workerModule.js"
-import { milliseconds, within } from "./internal/duration.js"
+import { milliseconds } from "./internal/duration.js"
 import {
   catchCause,
   type DurationInput,
@@ -46,14 +46,16 @@ import {
   interruptNow,
   layerScoped,
   type RunningFiber,
+  runner,
   runNow,
   tag
 } from "./internal/effect.js"
-import { FiberTicket, holding, park, type Restore } from "./internal/park.js"
-import { report } from "./internal/report.js"
+import { idleTime } from "./internal/idleTime.js"
+import { FiberTicket, park, type Restore } from "./internal/park.js"
+import { reporter, type Unhandled } from "./internal/report.js"
 import { launch, prepare } from "./internal/task.js"
 import * as service from "./internal/service.js"
-import { timekeeper } from "./internal/timer.js"
+import { SharedMemory } from "./internal/sharedMemory.js"
 import type * as Task from "./Task.js"
 import * as contract from "./worker/contract.js"
 import { parallelism, received } from "./worker/node.js"
@@ -69,6 +71,15 @@ export {
   WorkerDied
 } from "./core/job.js"
 export { NotCloneable } from "./core/wire.js"
+export type {
+  /**
+   * What is reported: where, of which executor or job, what happened, and why.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Unhandled
+} from "./internal/report.js"
 export {
   /** @since 0.1.0 */
   context,
@@ -104,7 +115,7 @@ export type TypeId = core.TypeId
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Omit<core.Options, "idleTime" | "grace" | "deadline" | "timeout"> {
+export interface Options extends Omit<core.Options, "idleTime" | "startTimeout" | "grace" | "deadline" | "timeout"> {
   /** How many workers are started at once, and stay: 0 or more. Default 0: they are started when they are needed. */
   readonly min?: number | undefined
   /** How many there may be. Default: as many as the machine runs at a time. */
@@ -115,14 +126,22 @@ export interface Options extends Omit<core.Options, "idleTime" | "grace" | "dead
   readonly backlog?: number | undefined
   /** After how long without work a worker ends. Default: 30 seconds. */
   readonly idleTime?: DurationInput | undefined
+  /**
+   * How long a worker may take until it is ready, with what it calls first. One that takes longer is ended, and counts as one that could not be
+   * started. Default: 10 seconds.
+   */
+  readonly startTimeout?: DurationInput | undefined
   /** How long a job that was told to stop may take to do so, until its worker is ended. Default: 1 second. */
   readonly grace?: DurationInput | undefined
   /**
    * What becomes of the other jobs of a worker that had to be ended because of one: they are run again, or fail with `WorkerDied`. Default:
-   * `"rerun"`. It matters when `concurrency` is above 1.
+   * `"rerun"`. It matters when `concurrency` is above 1. What was moved to a worker cannot be sent again, so such a job always fails.
    */
   readonly neighbours?: core.Neighbours | undefined
-  /** A worker that uses more memory than that, in bytes, is replaced once its jobs have ended. Default: Infinity. */
+  /**
+   * A worker whose heap is larger than that, in bytes, is replaced once its jobs have ended. It is measured when a job ends, ten times a
+   * second at most. What is beside the heap does not count: buffers, and the memory of native modules. Default: Infinity.
+   */
   readonly maxMemory?: number | undefined
   /** A worker that has done so many jobs is replaced. Default: Infinity. */
   readonly maxJobs?: number | undefined
@@ -136,9 +155,16 @@ export interface Options extends Omit<core.Options, "idleTime" | "grace" | "dead
   readonly init?: BoundCall | undefined
   /**
    * Whether workers can share memory with this thread, as threads can and processes cannot. Then a worker is sent the next jobs while it still
-   * runs one, and a loop that never awaits sees that it is to stop. Default: false; the layers of `NodeExecutor` know.
+   * runs one, and a loop that never awaits sees that it is to stop. Default: what the platform says of itself, as those of `NodeExecutor` do.
    */
   readonly shared?: boolean | undefined
+  /** What reports call the executor. Default: nothing. */
+  readonly name?: string | undefined
+  /**
+   * Where that goes which nobody waits for: a started job that failed, a worker that ended with nothing to do or could not be started, what
+   * closing had to stop. Default: logs at error level.
+   */
+  readonly onError?: ((failure: Unhandled) => Effect.Effect<unknown, unknown>) | undefined
 }
 
 /**
@@ -190,7 +216,14 @@ export type Call<Args extends ReadonlyArray<any>, A, E = never> = workerModule.C
  * **Details**: a job is a function of a module (`module`), with arguments and a result that can be cloned. What the function throws arrives
  * as it was: with its class where that is one of the language's, or was named in `module`'s `errors`; those are failures, and so is what an effect
  * fails with that the function returns. Anything else is a defect. Jobs wait in one line, workers are started when they are needed, and a
- * worker that ends by itself fails its jobs with `WorkerDied` and is replaced, after a pause if that happens again.
+ * worker that ends by itself fails its jobs with `WorkerDied`, or is reported when it has none, and is replaced, after a pause if that happens again. When
+ * workers do not start, three times in a row, and there is no other, whoever waits for one fails.
+ *
+ * Arguments are cloned when the job is sent to a worker, which is later than the call when it has to wait: do not change them meanwhile. The result is cloned
+ * when the function has ended.
+ *
+ * Its time is the clock of whoever makes it: of timeouts, the grace, pauses. Workers live in real time whatever that is, and so in a
+ * test with `TestClock` no time is ever over while a real worker computes: make the executor on the live clock there (`it.live`).
  *
  * **Interruption**: a job that waits leaves at once. One that runs is told to stop (`signal()`), and whoever was interrupted waits until it has,
  * or until the `grace` is over: then its worker is ended, and the next job has another.
@@ -219,6 +252,8 @@ export type Call<Args extends ReadonlyArray<any>, A, E = never> = workerModule.C
  */
 export interface Executor {
   readonly [TypeId]: Pool
+  /** Reports for plain code. */
+  readonly reportPlain: (failure: { readonly error: unknown } & Omit<Unhandled, "cause">) => Promise<unknown>
 
   /** Runs a function in a worker. When the executor has a `backlog`, waits to be taken. */
   run<Args extends ReadonlyArray<any>, A, E>(call: Call<Args, A, E>, ...args: Args): Effect.Effect<A, E | ExecutorError>
@@ -247,14 +282,22 @@ export interface Executor {
   /** The same executor, for jobs of which something is said: how long they may run, what they are given beside the arguments. */
   with(options: CallOptions): Executor
 
-  /** Starts so many workers, by default as many as there may be, and waits until they can be given work. */
-  warmUp(count?: number): Effect.Effect<void, WorkerDied>
+  /**
+   * Starts workers until there are so many, by default as many as there may be, and waits until they can be given work. Fails with
+   * `WorkerDied` when one of them cannot be started, and with `ExecutorClosed` when the executor is closed, or is before they are there.
+   */
+  warmUp(count?: number): Effect.Effect<void, WorkerDied | ExecutorClosed>
 
   /**
    * Takes nothing more, waits until all jobs have ended, up to the `deadline`, and then ends the workers. Gives the names of the jobs that it had
-   * to stop.
+   * to stop, which are also reported. When this succeeds, no thread or process is left; but for one that cannot be ended even so, which is
+   * waited for as long as the grace, and at least two seconds, and reported. It may be called again, also while it closes. Whoever is
+   * interrupted waits no longer; the executor closes all the same.
    */
   readonly close: Effect.Effect<ReadonlyArray<string>>
+
+  /** Ends everything at once, and gives the names of the jobs that were stopped. They fail with `ExecutorClosed`. It ends as `close` does. */
+  readonly terminate: Effect.Effect<ReadonlyArray<string>>
 
   /** A frozen snapshot. */
   readonly stats: Effect.Effect<Stats>
@@ -272,6 +315,8 @@ interface Handle {
   kill?(signal: string): unknown
   ref?(): void
   unref?(): void
+  /** What a process speaks through keeps this one alive as well. */
+  readonly channel?: { ref(): void; unref(): void } | null
 }
 
 type Fork = (effect: Effect.Effect<void>) => RunningFiber<void, never>
@@ -327,8 +372,8 @@ class WorkerPort implements Port {
     const life = Effect.flatMap(backing, (backing) => {
       this.backing = backing
       for (const [message, transfer] of this.early) this.sendAround(message, transfer)
-      return backing.run((message) => {
-        if (message[0] === 1) listener.message(message[1])
+      return backing.run((frame) => {
+        hearMessage(frame, this)
         return Effect.void
       })
     })
@@ -367,11 +412,8 @@ class WorkerPort implements Port {
   kill(): void {
     const { handle } = this
     if (handle?.terminate !== undefined) {
-      // A worker of the web does not say that it has ended.
-      const ended = () => {
-        this.exited(undefined)
-        interruptNow(this.fiber, this.fiber)
-      }
+      // A worker of the web does not say that it was ended.
+      const ended = () => this.gone()
       void Promise.resolve(handle.terminate()).then(ended, ended)
     } else if (handle?.kill !== undefined) handle.kill("SIGKILL")
     else interruptNow(this.fiber, this.fiber)
@@ -380,10 +422,25 @@ class WorkerPort implements Port {
   hold(held: boolean): void {
     if (held === this.held) return
     this.held = held
-    for (const each of [this.handle, this.port]) {
+    for (const each of [this.handle, this.handle?.channel, this.port]) {
       if (held) each?.ref?.()
       else each?.unref?.()
     }
+  }
+
+  /** What a frame says. */
+  message(message: Message): void {
+    this.listener.message(message)
+  }
+
+  /** A worker of the web says that it ends: nobody could see that otherwise. Of the others it is seen when they have. */
+  ended(): void {
+    if (this.handle?.once === undefined) this.gone()
+  }
+
+  private gone(): void {
+    this.exited(undefined)
+    interruptNow(this.fiber, this.fiber)
   }
 
   private exited(cause: unknown): void {
@@ -394,9 +451,15 @@ class WorkerPort implements Port {
       for (const message of received(this.port)) this.listener.message(message)
       this.port.close()
     }
-    const signal = this.handle?.signalCode
-    this.listener.exited(signal ? new Error(`the worker was killed by ${signal}`) : cause)
+    this.listener.exited(howEnded(cause, this.handle?.signalCode))
   }
+}
+
+/** How a worker ended, in our words. Of one that was killed the platform only says that it exited. */
+const howEnded = (cause: unknown, signal: string | null | undefined): unknown => {
+  if (signal) return new Error(`the worker was killed by ${signal}`)
+  const isExit = cause instanceof Error && cause.message.startsWith("exited with code")
+  return isExit ? new Error(`the worker ${cause.message}`) : cause
 }
 
 /** A port, and what it can do besides on Node. */
@@ -423,36 +486,41 @@ const causeOf = (cause: Cause.Cause<unknown>): unknown => {
 class ExecutorImpl implements Executor {
   readonly [TypeId]: Pool
   readonly close: Executor["close"]
+  readonly terminate: Executor["terminate"]
   readonly stats: Executor["stats"]
 
   constructor(
     pool: Pool,
+    private readonly tell: (failure: Unhandled) => Effect.Effect<void>,
+    readonly reportPlain: Executor["reportPlain"],
     private readonly options: callOptions.CallOptions = {}
   ) {
     this[TypeId] = pool
     this.stats = Effect.sync(() => core.stats(pool.state))
-    this.close = closing(pool)
+    this.close = Effect.suspend(() => {
+      pool.close()
+      return closed(pool)
+    })
+    this.terminate = Effect.suspend(() => {
+      pool.terminate()
+      return closed(pool)
+    })
   }
 
   readonly run = <Args extends ReadonlyArray<any>, A, E>(
     call: Call<Args, A, E>,
     ...args: Args
   ): Effect.Effect<A, E | ExecutorError> =>
-    translated(call, args, (args) => this.perform(() => this.work("Executor.run", call, args)))
+    translated<A, E, ExecutorError>(call, args, (args) =>
+      this.perform(() => this.work("Executor.run", call, args), submit)
+    )
 
   readonly tryRun = <Args extends ReadonlyArray<any>, A, E>(
     call: Call<Args, A, E>,
     ...args: Args
   ): Effect.Effect<A, E | ExecutorError | ExecutorFull> =>
-    translated(call, args, (args) =>
-      Effect.uninterruptibleMask((restore): Effect.Effect<A, E | ExecutorError | ExecutorFull> => {
-        const pool = this[TypeId]
-        const work = this.work("Executor.tryRun", call, args)
-        const { admission } = pool
-        if (admission === undefined) return submit(pool, this.job(work), restore)
-        if (!semaphore.tryTake(admission, 1, this.priority)) return Effect.fail(core.full(pool.state, work.name))
-        return admitted(pool, submit(pool, this.job(work), restore))
-      })
+    translated<A, E, ExecutorError | ExecutorFull>(call, args, (args) =>
+      this.perform(() => this.work("Executor.tryRun", call, args), submitNow)
     )
 
   readonly start = <Args extends ReadonlyArray<any>, A, E>(
@@ -464,31 +532,31 @@ class ExecutorImpl implements Executor {
       const encoded: Effect.Effect<ReadonlyArray<unknown>> =
         codec === undefined ? Effect.succeed(args) : codec.encode(args)
       return Effect.flatMap(encoded, (args) => {
-        const work = this.work("Executor.start", call, args)
-        return this.admit(restore, () => this.launch<A, E>(call, this.job(work)))
+        const pool = this[TypeId]
+        const taken = new FiberTicket<undefined, undefined>(undefined, 0, "room in an executor")
+        const ticket = this.ticket(new core.StartedJob(this.work("Executor.start", call, args), taken))
+        const launched = () => this.launch<A, E>(call, ticket)
+        pool.submit(ticket)
+        return taken.settled ? launched() : park(restore, taken, () => pool.cancel(ticket, undefined), launched)
       })
     })
 
-  /** From here on the job is in line, whenever its task takes its first step. */
-  private launch<A, E>(call: object, ticket: FiberTicket<Job, End>): Effect.Effect<Task.Task<A, E | ExecutorError>> {
+  /** The job is in line already, whenever its task takes its first step. */
+  private launch<A, E>(call: object, ticket: JobTicket): Effect.Effect<Task.Task<A, E | ExecutorError>> {
     const pool = this[TypeId]
     const { name } = ticket.request.work
     const end = Effect.uninterruptibleMask((restore) => settled<A, E>(pool, ticket, restore))
     const job = decoded<A, E, ExecutorError>(call, end)
-    pool.submit(ticket)
     return launch<Task.Task<A, E | ExecutorError>, A, E | ExecutorError, never>(
       prepare("Executor.start", job, { name }),
       job,
       {
         // However it ends, and be it before its first step.
-        ended: () =>
-          concat(
-            ticket.settled ? undefined : pool.cancel(ticket, undefined),
-            pool.admission && semaphore.release(pool.admission, 1)
-          ),
+        ended: () => (ticket.settled ? undefined : pool.cancel(ticket, undefined)),
         reported: () => undefined,
+        unclaimed: () => undefined,
         report: ({ cause }) =>
-          report({ where: "Executor.start", name, message: unheard, cause: cause as Cause.Cause<unknown> })
+          this.tell({ where: "Executor.start", name, message: unheard, cause: cause as Cause.Cause<unknown> })
       }
     )
   }
@@ -497,54 +565,57 @@ class ExecutorImpl implements Executor {
     f: (...args: Args) => A,
     ...args: Args
   ): Effect.Effect<Awaited<A>, ExecutorError> =>
-    this.perform(() => callOptions.lone("Executor.toThread", this[TypeId].state.settings, this.options, f, args))
+    this.perform(
+      () => callOptions.lone("Executor.toThread", this[TypeId].state.settings, this.options, f, args),
+      submit
+    )
 
   readonly with = (options: CallOptions): Executor =>
-    new ExecutorImpl(this[TypeId], callOptions.merge(this.options, checkedCall(options)))
+    new ExecutorImpl(
+      this[TypeId],
+      this.tell,
+      this.reportPlain,
+      callOptions.merge(this.options, checkedCall("Executor.with", options))
+    )
 
-  readonly warmUp = (count?: number): Effect.Effect<void, WorkerDied> =>
+  readonly warmUp = (count?: number): Effect.Effect<void, WorkerDied | ExecutorClosed> =>
     Effect.uninterruptibleMask((restore) => {
       const pool = this[TypeId]
-      const ticket = new FiberTicket<undefined, WorkerDied | undefined>(undefined, 0, "workers to start")
-      wake(pool.warm(core.checkCount("Executor.warmUp", pool.state, count), ticket))
+      const wanted = core.checkCount("Executor.warmUp", pool.state, count)
+      const ticket = new FiberTicket<number, WorkerDied | ExecutorClosed | undefined>(wanted, 0, "workers to start")
+      wake(pool.warm(ticket))
       return park(
         restore,
         ticket,
         () => core.cancelWarm(pool.state, ticket),
-        (died) => (died === undefined ? Effect.void : Effect.fail(died))
+        (failed) => (failed === undefined ? Effect.void : Effect.fail(failed))
       )
     })
-
-  private get priority(): number {
-    return this.options.priority ?? 0
-  }
 
   private work(where: string, call: Call<any, any, any>, args: ReadonlyArray<unknown>): Work {
     return callOptions.work(where, this[TypeId].state.settings, this.options, call, args)
   }
 
-  private job(work: Work): FiberTicket<Job, End> {
-    return new FiberTicket<Job, End>(new Job(work), this.priority, "a worker")
+  private ticket(job: Job): JobTicket {
+    return new FiberTicket(job, this.options.priority ?? 0, "a worker")
   }
 
-  private perform<A, E>(work: () => Work): Effect.Effect<A, E | ExecutorError> {
+  /** Hands a job to the pool and waits for its end. */
+  private perform<A, E>(work: () => Work, enter: typeof submit): Effect.Effect<A, E | ExecutorError> {
     return Effect.uninterruptibleMask((restore) => {
       const pool = this[TypeId]
-      const ticket = this.job(work())
-      if (pool.admission === undefined) return submit<A, E>(pool, ticket, restore)
-      return this.admit(restore, () => admitted(pool, submit<A, E>(pool, ticket, restore)))
+      const ticket = this.ticket(new Job(work()))
+      enter(pool, ticket)
+      return settled<A, E>(pool, ticket, restore)
     })
   }
-
-  /** Waits until a job may come in, and goes on uninterruptible. */
-  private admit<A, E>(restore: Restore, then: () => Effect.Effect<A, E>): Effect.Effect<A, E> {
-    const { admission } = this[TypeId]
-    if (admission === undefined || semaphore.tryTake(admission, 1, this.priority)) return then()
-    const ticket = new FiberTicket<number, semaphore.Grant>(1, this.priority, "room in an executor")
-    semaphore.enqueue(admission, ticket)
-    return park(restore, ticket, () => semaphore.cancel(admission, ticket), then)
-  }
 }
+
+type JobTicket = FiberTicket<Job, End>
+
+const submit = (pool: Pool, ticket: JobTicket): void => pool.submit(ticket)
+
+const submitNow = (pool: Pool, ticket: JobTicket): void => pool.submitNow(ticket)
 
 /** A call that has a contract is encoded, and what comes of it decoded. */
 const translated = <A, E, F>(
@@ -576,31 +647,8 @@ const isOwn = (error: unknown): boolean =>
   error instanceof ExecutorClosed ||
   error instanceof ExecutorFull
 
-/** Gives the room back, however a job ends. */
-const admitted = <A, E>(pool: Pool, self: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-  const { admission } = pool
-  return admission === undefined ? self : holding(self, () => leave(pool))
-}
-
-const leave = ({ admission }: Pool): void => wake(semaphore.release(admission!, 1))
-
-/** Hands a job to the pool and waits for its end. Who is interrupted waits for it too: the worker is told to stop, and has its grace for that. */
-const submit = <A, E>(
-  pool: Pool,
-  ticket: FiberTicket<Job, End>,
-  restore: Restore
-): Effect.Effect<A, E | ExecutorError> =>
-  Effect.suspend(() => {
-    pool.submit(ticket)
-    return settled(pool, ticket, restore)
-  })
-
-/** Waits for the end of a job. */
-const settled = <A, E>(
-  pool: Pool,
-  ticket: FiberTicket<Job, End>,
-  restore: Restore
-): Effect.Effect<A, E | ExecutorError> =>
+/** Waits for the end of a job. Who is interrupted waits for it too: the worker is told to stop, and has its grace for that. */
+const settled = <A, E>(pool: Pool, ticket: JobTicket, restore: Restore): Effect.Effect<A, E | ExecutorError> =>
   Effect.matchCauseEffect(restore(ticket.settlement), {
     onFailure: (cause) => {
       wake(pool.cancel(ticket, undefined))
@@ -622,63 +670,36 @@ const outcome = <A, E>(end: End): Effect.Effect<A, E | ExecutorError> => {
   }
 }
 
-const closing = (pool: Pool): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.suspend(() => {
-    pool.close()
-    const { deadline } = pool.state.settings
-    const closed = Effect.uninterruptibleMask((restore) => {
-      const ticket = new FiberTicket<undefined, undefined>(undefined, 0, "workers to end")
-      wake(core.awaitClosed(pool.state, ticket))
-      return park(
-        restore,
-        ticket,
-        () => core.cancelClosed(pool.state, ticket),
-        () => Effect.void
-      )
-    })
-    return Effect.flatMap(within(deadline, closed), (inTime) => {
-      if (inTime) return Effect.succeed([])
-      const names = pool.terminate()
-      return Effect.as(Effect.zipRight(reportStopped(names), ended(pool, closed)), names)
-    })
+/** Waits until no worker is left; gives the names of the jobs that were stopped for that. */
+const closed = (pool: Pool): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.uninterruptibleMask((restore) => {
+    const ticket = new FiberTicket<undefined, ReadonlyArray<string>>(undefined, 0, "workers to end")
+    wake(core.awaitClosed(pool.state, ticket))
+    return park(restore, ticket, () => core.cancelClosed(pool.state, ticket), Effect.succeed)
   })
-
-/** A thread in native code cannot be ended: who closes does not wait for it longer than for anything else. */
-const ended = (pool: Pool, closed: Effect.Effect<void>): Effect.Effect<void> =>
-  Effect.flatMap(within(pool.state.settings.grace, closed), () => {
-    const { size } = pool.state.leaving
-    if (size === 0) return Effect.void
-    const message = `${size} of its workers cannot be ended`
-    return report({ where: "Executor.close", name: undefined, message, cause: Cause.empty })
-  })
-
-const reportStopped = (names: ReadonlyArray<string>): Effect.Effect<void> => {
-  const message = core.stopped(names)
-  return message === undefined
-    ? Effect.void
-    : report({ where: "Executor.close", name: undefined, message, cause: Cause.empty })
-}
 
 // -------------------------------------------------------------------------------------------------------------------- constructors
 
 const inMilliseconds = (where: string, name: string, input: DurationInput | undefined): number | undefined =>
   input === undefined ? undefined : milliseconds(where, name, input)
 
-const checkedCall = (options: CallOptions): callOptions.CallOptions => {
-  const where = "Executor.with"
+const checkedCall = (where: string, options: CallOptions): callOptions.CallOptions => {
   const { timeout, ...rest } = record(where, options)
   return callOptions.check(where, { ...rest, timeout: inMilliseconds(where, "timeout", timeout) })
 }
 
-const checked = (options: Options): core.Settings => {
-  const where = "Executor.make"
-  const { deadline, grace, idleTime, shared = false, timeout, ...rest } = record(where, options)
+const checked = (where: string, options: Options): core.Settings => {
+  const { deadline, grace, idleTime, name, onError, startTimeout, timeout, ...rest } = record(where, options)
+  const { shared = false } = rest
   expect(typeof shared === "boolean", where, "shared", "a boolean", shared)
+  expect(name === undefined || typeof name === "string", where, "name", "a string", name)
+  if (onError !== undefined) callable(where, "onError", onError)
   return core.settings(
     where,
     {
       ...rest,
       idleTime: inMilliseconds(where, "idleTime", idleTime),
+      startTimeout: inMilliseconds(where, "startTimeout", startTimeout),
       grace: inMilliseconds(where, "grace", grace),
       deadline: inMilliseconds(where, "deadline", deadline),
       timeout: inMilliseconds(where, "timeout", timeout)
@@ -696,17 +717,38 @@ const checked = (options: Options): core.Settings => {
  */
 export const make = (options: Options = {}): Effect.Effect<Executor, never, PlatformWorker | Spawner | Scope.Scope> =>
   Effect.gen(function* () {
-    const settings = checked(options)
+    const shared = record("Executor.make", options).shared ?? (yield* SharedMemory)
     const platform = yield* PlatformWorker
     const spawner = yield* Spawner
-    const time = yield* timekeeper
     const fork = yield* forker<never>()
-    const hello = { data: options.data, init: callOptions.targetOf("Executor.make", options.init) }
-    const acquire = Effect.sync(
-      () => new ExecutorImpl(new Pool(settings, time, starter(platform, spawner, fork, settings.shared), hello))
-    )
+    const time = yield* idleTime
+    return yield* over({ ...options, shared }, starter(platform, spawner, fork, shared), time)
+  })
+
+/**
+ * The same, over whatever starts its workers, and on whatever clock.
+ *
+ * @internal
+ */
+export const over = (options: Options, start: Start, time: Time): Effect.Effect<Executor, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const where = "Executor.make"
+    const settings = checked(where, options)
+    const hello = callOptions.hello(where, options)
+    const { name, onError } = options
+    const tell = reporter("Executor.onError", onError)
+    const fork = yield* forker<never>()
+    const run = yield* runner
+    const acquire = Effect.sync(() => {
+      const report = ({ error, ...rest }: core.Report) => void fork(tell({ ...rest, name, cause: causeFor(error) }))
+      const reportPlain: Executor["reportPlain"] = ({ error, ...rest }) =>
+        run(tell({ ...rest, cause: causeFor(error) }))
+      return new ExecutorImpl(new Pool(settings, time, start, hello, report), tell, reportPlain)
+    })
     return yield* Effect.acquireRelease(acquire, (executor) => executor.close)
   })
+
+const causeFor = (error: unknown): Cause.Cause<unknown> => (error === undefined ? Cause.empty : Cause.fail(error))
 
 /**
  * A module that is run elsewhere: for each function that it exports, what an executor is told to run.
@@ -813,8 +855,44 @@ export const toThread = <Args extends ReadonlyArray<any>, A>(
  * @since 0.1.0
  * @category operations
  */
-export const warmUp = (count?: number): Effect.Effect<void, WorkerDied, Executor> =>
+export const warmUp = (count?: number): Effect.Effect<void, WorkerDied | ExecutorClosed, Executor> =>
   Effect.flatMap(Executor, (self) => self.warmUp(count))
+
+const with_ = (options: CallOptions): Effect.Effect<Executor, never, Executor> =>
+  Effect.map(Executor, (self) => self.with(options))
+
+export {
+  /**
+   * The program's executor, for jobs of which something is said: `const patient = yield* Executor.with({ timeout: "1 minute" })`. See
+   * {@link Executor}.
+   *
+   * @since 0.1.0
+   * @category operations
+   */
+  with_ as with
+}
+
+/**
+ * Closes the program's executor, before its layer does. See {@link Executor}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const close: Effect.Effect<ReadonlyArray<string>, never, Executor> = Effect.flatMap(
+  Executor,
+  (self) => self.close
+)
+
+/**
+ * Ends everything in the program's executor. See {@link Executor}.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const terminate: Effect.Effect<ReadonlyArray<string>, never, Executor> = Effect.flatMap(
+  Executor,
+  (self) => self.terminate
+)
 
 /**
  * A frozen snapshot of the program's executor. See {@link Executor}.
@@ -853,7 +931,11 @@ export interface ServiceClass<Self, Id extends string, E = never, R = never> ext
     f: (...args: Args) => A,
     ...args: Args
   ) => Effect.Effect<Awaited<A>, ExecutorError, Self>
-  readonly warmUp: (count?: number) => Effect.Effect<void, WorkerDied, Self>
+  /** The executor, for jobs of which something is said. */
+  readonly with: (options: CallOptions) => Effect.Effect<Executor, never, Self>
+  readonly warmUp: (count?: number) => Effect.Effect<void, WorkerDied | ExecutorClosed, Self>
+  readonly close: Effect.Effect<ReadonlyArray<string>, never, Self>
+  readonly terminate: Effect.Effect<ReadonlyArray<string>, never, Self>
   readonly stats: Effect.Effect<Stats, never, Self>
 }
 
@@ -886,6 +968,9 @@ export const Service =
     options: service.Options<Options, E, R> = {}
   ): ServiceClass<Self, Id, E, R | PlatformWorker | Spawner> =>
     service.make(id, Effect.flatMap(service.options(options), make), {
-      properties: ["stats"],
-      methods: ["run", "tryRun", "start", "toThread", "warmUp"]
+      properties: ["close", "terminate", "stats"],
+      methods: ["run", "tryRun", "start", "toThread", "warmUp"],
+      others: {
+        with: (tag) => (options: CallOptions) => Effect.map(tag, (self: Executor) => self.with(options))
+      }
     })

@@ -11,8 +11,9 @@ import type { PlatformWorker, Spawner } from "@effect/platform/Worker"
 import * as Layer from "effect/Layer"
 import { expect, record } from "./core/arguments.js"
 import * as Executor from "./Executor.js"
+import { SharedMemory } from "./internal/sharedMemory.js"
 import { entry } from "./worker/location.js"
-import { builtin, type ResourceLimits } from "./worker/node.js"
+import { builtin, type ResourceLimits, startProcess, startThread } from "./worker/node.js"
 
 /**
  * How threads are started.
@@ -38,21 +39,22 @@ export interface ThreadOptions {
 export interface ProcessOptions {
   /** The environment variables that they see. Default: this process's. */
   readonly env?: Record<string, string | undefined> | undefined
-  /** Options for Node. Default: this process's. */
+  /** Options for Node. Default: those of this process, but for what says which program it runs and where it is debugged. */
   readonly execArgv?: ReadonlyArray<string> | undefined
 }
 
 /**
- * What starts threads, for an `Executor.Service`. Give that `shared: true`.
+ * What starts threads, for an `Executor.Service`. They share memory with who starts them, and an executor over them knows that.
  *
  * @since 0.1.0
  * @category layers
  */
 export const threads = (options: ThreadOptions = {}): Layer.Layer<PlatformWorker | Spawner> => {
   const { env, execArgv, resourceLimits } = checked("NodeExecutor.threads", options)
-  const { Worker } = builtin("node:worker_threads")!
+  const threads = builtin("node:worker_threads")!
   const settings = { ...(env && { env }), ...(execArgv && { execArgv }), ...(resourceLimits && { resourceLimits }) }
-  return NodeWorker.layerPlatform((): any => new Worker(entry(), settings))
+  const platform = NodeWorker.layerPlatform((): any => startThread(threads, entry(), settings))
+  return Layer.merge(platform, Layer.succeed(SharedMemory, true))
 }
 
 /**
@@ -63,9 +65,11 @@ export const threads = (options: ThreadOptions = {}): Layer.Layer<PlatformWorker
  */
 export const processes = (options: ProcessOptions = {}): Layer.Layer<PlatformWorker | Spawner> => {
   const { env, execArgv } = checked("NodeExecutor.processes", options)
-  const { fork } = builtin("node:child_process")!
-  const settings = { serialization: "advanced", ...(env && { env }), ...(execArgv && { execArgv }) } as const
-  return NodeWorker.layerPlatform((): any => fork(entry(), [], settings))
+  const processes = builtin("node:child_process")!
+  const settings = { ...(env && { env }), ...(execArgv && { execArgv }) }
+  const platform = NodeWorker.layerPlatform((): any => startProcess(processes, entry(), settings))
+  // Said, too: the program may have threads elsewhere.
+  return Layer.merge(platform, Layer.succeed(SharedMemory, false))
 }
 
 /**
@@ -78,13 +82,17 @@ export const processes = (options: ProcessOptions = {}): Layer.Layer<PlatformWor
  * @category layers
  */
 export const layerThreads = (options: Executor.Options & ThreadOptions = {}): Layer.Layer<Executor.Executor> =>
-  Layer.provide(Executor.layer({ shared: true, ...options }), threads(options))
+  Layer.provide(Executor.layer(options), threads(options))
 
 /**
  * The executor of a program, on processes.
  *
  * **When to use**: for what may crash (`process.abort`, a native module) or needs memory of its own. Arguments and results are copied through a
  * pipe, and a function that never awaits does not see that it is to stop: it is ended when its grace is over.
+ *
+ * **Details**: what a pipe does not take is refused as what cannot be cloned: shared memory, beside functions and the like. Of an object of the
+ * platform (a `Blob`, a key, a port) only its plain properties arrive. A process ends when its parent has gone, also one that is in a loop: a
+ * thread of it looks after that, which takes some 10 MB.
  *
  * @since 0.1.0
  * @category layers

@@ -1,18 +1,25 @@
+/** The executor in Effect programs, on real threads and processes: what is this skin's own. What both promise is in test/laws/Executor.ts. */
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Option } from "effect"
+import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import * as Executor from "effect-concurrency/Executor"
 import * as NodeExecutor from "effect-concurrency/NodeExecutor"
 import { Worker } from "node:worker_threads"
+import { Reporter, type Unhandled } from "../src/internal/report.js"
 import { Degrees, Temperature, TooHot } from "./fixtures/contract.mjs"
 import { NotFound } from "./fixtures/jobs.mjs"
+import { effect, executorLaws, newFiles, until, url } from "./laws/Executor.js"
+import { closeAll, FakeTime, FakeWorkers, functions as fakes, settle } from "./utils/fakeWorkers.js"
+import { sweepIsClean } from "./utils/sweep.js"
 
-const here = new URL("./fixtures/jobs.mjs", import.meta.url)
-const jobs = Executor.module<typeof import("./fixtures/jobs.mjs")>(here)
+const file = newFiles()
+const jobs = Executor.module<typeof import("./fixtures/jobs.mjs")>(url)
 const effects = Executor.module<typeof import("./fixtures/effects.mjs")>(
   new URL("./fixtures/effects.mjs", import.meta.url)
 )
-const known = Executor.module<typeof import("./fixtures/jobs.mjs"), NotFound>(here, { errors: [NotFound] })
+const known = Executor.module<typeof import("./fixtures/jobs.mjs"), NotFound>(url, { errors: [NotFound] })
 
 type Make = (options?: Executor.Options) => Layer.Layer<Executor.Executor>
 
@@ -34,32 +41,19 @@ const defectOf = (exit: Exit.Exit<unknown, unknown>): any => {
 const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.timed(effect), ([duration, value]) => [Duration.toMillis(duration), value] as const)
 
+for (const kind of ["threads", "processes"] as const) executorLaws(effect, kind)
+
 for (const [name, layer] of platforms) {
   describe(`Executor on ${name}`, () => {
-    it.live("gives what the function gives, from elsewhere", () =>
+    it.live("an error of a registered class is a failure, with its class and what it has; any other is a defect", () =>
       Effect.gen(function* () {
-        assert.strictEqual(yield* Executor.run(jobs.add, 1, 2), 3)
-        assert.notStrictEqual(yield* Executor.run(jobs.where), `${process.pid}/0`)
-      }).pipe(Effect.provide(layer()))
-    )
-
-    it.live("an error of a registered class is a failure, with its class and what it has", () =>
-      Effect.gen(function* () {
-        const error = failureOf(yield* Effect.exit(Executor.run(known.find, "/etc")))
+        const error = failureOf(yield* Effect.exit(Executor.run(known.fails, "/etc")))
         assert.instanceOf(error, NotFound)
         assert.strictEqual((error as NotFound).path, "/etc")
-        assert.strictEqual((error as NotFound).message, "no /etc")
-      }).pipe(Effect.provide(layer()))
-    )
-
-    it.live("any other error is a defect, as it was thrown, with its cause", () =>
-      Effect.gen(function* () {
-        const error = defectOf(yield* Effect.exit(Executor.run(jobs.breaks)))
-        assert.instanceOf(error, RangeError)
-        assert.strictEqual(error.message, "too far")
-        assert.instanceOf(error.cause, TypeError)
-        assert.include(error.stack, "jobs.mjs")
-      }).pipe(Effect.provide(layer()))
+        const defect = defectOf(yield* Effect.exit(Executor.run(known.fails, "RangeError")))
+        assert.instanceOf(defect, RangeError)
+        assert.instanceOf(defect.cause, TypeError)
+      }).pipe(Effect.provide(layer({ max: 1 })))
     )
 
     it.live("a function may return an effect: its failures are failures, its defects defects", () =>
@@ -70,99 +64,20 @@ for (const [name, layer] of platforms) {
         )
         assert.strictEqual(caught, "zero")
         assert.instanceOf(defectOf(yield* Effect.exit(Executor.run(effects.dies))), RangeError)
-      }).pipe(Effect.provide(layer()))
-    )
-
-    it.live("what is not there, is no function, or cannot be cloned is said so", () =>
-      Effect.gen(function* () {
-        const call = (name: string) => (jobs as any)[name] as Executor.Call<[], unknown>
-        const missing = defectOf(yield* Effect.exit(Executor.run(call("nothing"))))
-        assert.include(missing.message, '"nothing" is no export of')
-        const wrong = defectOf(yield* Effect.exit(Executor.run(call("notAFunction"))))
-        assert.include(wrong.message, '"notAFunction" is no function of')
-        const result = defectOf(yield* Effect.exit(Executor.run(jobs.closure)))
-        assert.strictEqual(result.message, "closure: the result cannot be sent: result is a function")
-        const args = defectOf(yield* Effect.exit(Executor.run(jobs.add, 1, (() => 1) as never)))
-        assert.include(args.message, "is a function")
-        assert.strictEqual(yield* Executor.run(jobs.add, 1, 2), 3)
-      }).pipe(Effect.provide(layer()))
-    )
-
-    it.live("a worker that ends by itself fails its job, and the next job has another", () =>
-      Effect.gen(function* () {
-        const error = failureOf(yield* Effect.exit(Executor.run(jobs.exit, 3)))
-        assert.strictEqual(error._tag, "WorkerDied")
-        assert.include(error.message, "exited with code 3")
-        assert.strictEqual(yield* Executor.run(jobs.add, 1, 2), 3)
-        assert.strictEqual((yield* Executor.stats).died, 1)
       }).pipe(Effect.provide(layer({ max: 1 })))
     )
 
-    it.live("interrupting a job that does not stop frees the pool when its grace is over", () =>
+    it.live("whoever is interrupted waits until the job has stopped, or its worker was ended", () =>
       Effect.gen(function* () {
-        yield* Executor.warmUp()
-        const [time] = yield* timed(Effect.timeoutOption(Executor.run(jobs.spin, 10_000), 50))
-        assert.isAtLeast(time, 149)
-        assert.isBelow(time, 5000)
-        const [next, sum] = yield* timed(Executor.run(jobs.add, 1, 2))
-        assert.strictEqual(sum, 3)
-        assert.isBelow(next, 5000)
-      }).pipe(Effect.provide(layer({ max: 1, grace: 100 })))
-    )
-
-    it.live("interrupting a job that cleans up waits for that, and keeps the worker", () =>
-      Effect.gen(function* () {
-        const worker = yield* Executor.run(jobs.where)
-        const fiber = yield* Effect.fork(Executor.run(jobs.cleansUp))
-        yield* Effect.sleep(100)
+        const path = file()
+        const fiber = yield* Effect.fork(Executor.run(jobs.cleansUp, path))
+        yield* Effect.promise(() => until(() => existsSync(path)))
         assert.isTrue(Exit.isInterrupted(yield* Fiber.interrupt(fiber)))
         assert.strictEqual(yield* Executor.run(jobs.cleanedUp), 1)
-        assert.strictEqual(yield* Executor.run(jobs.where), worker)
-      }).pipe(Effect.provide(layer({ max: 1 })))
-    )
-
-    it.live("a job that waits leaves at once when it is interrupted, and never runs", () =>
-      Effect.gen(function* () {
-        yield* Executor.warmUp()
-        const first = yield* Effect.fork(Executor.run(jobs.sleep, 300))
-        yield* Effect.sleep(20)
-        const [time] = yield* timed(Effect.timeoutOption(Executor.run(jobs.exit, 1), 20))
-        assert.isBelow(time, 200)
-        yield* Fiber.join(first)
-        yield* Executor.run(jobs.add, 1, 1)
-        assert.strictEqual((yield* Executor.stats).died, 0)
-      }).pipe(Effect.provide(layer({ max: 1 })))
-    )
-
-    it.live("a job that takes longer than it may fails, and was stopped", () =>
-      Effect.gen(function* () {
-        const executor = yield* Executor.Executor
-        const error = failureOf(yield* Effect.exit(executor.with({ timeout: 50 }).run(jobs.until)))
-        assert.strictEqual(error._tag, "JobTimeout")
-        assert.include(error.message, "longer than 50 ms")
-      }).pipe(Effect.provide(layer({ max: 1 })))
-    )
-
-    it.live("what is named reaches the worker: context, data, and what is called first", () =>
-      Effect.gen(function* () {
-        const executor = yield* Executor.Executor
-        assert.deepStrictEqual(yield* executor.with({ context: { request: 7 } }).run(jobs.context), { request: 7 })
-        assert.isUndefined(yield* executor.run(jobs.context))
-        assert.deepStrictEqual(yield* executor.run(jobs.data), { shard: 3 })
-        assert.strictEqual(yield* executor.run(jobs.connectedTo), "db")
-        // And a worker that comes after one that died was told the same.
-        yield* Effect.exit(executor.run(jobs.exit, 1))
-        assert.strictEqual(yield* executor.run(jobs.connectedTo), "db")
-        assert.deepStrictEqual(yield* executor.run(jobs.data), { shard: 3 })
-      }).pipe(Effect.provide(layer({ max: 1, data: { shard: 3 }, init: Executor.bind(jobs.connect, "db") })))
-    )
-
-    it.live("when what is called first fails again and again, jobs fail rather than wait for ever", () =>
-      Effect.gen(function* () {
-        const error = failureOf(yield* Effect.exit(Executor.run(jobs.add, 1, 2)))
-        assert.strictEqual(error._tag, "WorkerDied")
-        assert.include(error.message, "no route")
-      }).pipe(Effect.provide(layer({ max: 1, init: Executor.bind(jobs.connect, "nowhere") })))
+        const [time] = yield* timed(Effect.timeoutOption(Executor.run(jobs.spinForEver), 50))
+        assert.isAtLeast(time, 1049)
+        assert.isBelow(time, 10_000)
+      }).pipe(Effect.provide(layer({ max: 1, grace: 1000 })))
     )
 
     it.live("arguments and results of a contract are what the schemas say", () =>
@@ -175,58 +90,6 @@ for (const [name, layer] of platforms) {
         assert.instanceOf(error, TooHot)
         const wrong = defectOf(yield* Effect.exit(Executor.run(warmer, 20 as never, 5)))
         assert.include(String(wrong), "Degrees")
-      }).pipe(Effect.provide(layer()))
-    )
-
-    it.live("a lone function runs by its source, unless it refers to what is not there", () =>
-      Effect.gen(function* () {
-        assert.strictEqual(yield* Executor.toThread((a: number, b: number) => a * b, 6, 7), 42)
-        assert.strictEqual(yield* Executor.toThread(async () => (await import("node:path")).sep), "/")
-        const outside = 1
-        const error = defectOf(yield* Effect.exit(Executor.toThread(() => outside)))
-        assert.instanceOf(error, ReferenceError)
-        assert.include(error.message, 'refers to "outside"')
-        assert.include(
-          defectOf(yield* Effect.exit(Executor.toThread(Math.max, 1))).message,
-          "neither built in nor bound"
-        )
-      }).pipe(Effect.provide(layer({ max: 1 })))
-    )
-
-    it.live("closing waits for the jobs that there are, takes no more, and leaves no worker", () =>
-      Effect.gen(function* () {
-        const executor = yield* Executor.Executor
-        const fiber = yield* Effect.fork(executor.run(jobs.sleep, 100))
-        yield* Effect.sleep(20)
-        assert.deepStrictEqual(yield* executor.close, [])
-        yield* Fiber.join(fiber)
-        const error = failureOf(yield* Effect.exit(executor.run(jobs.add, 1, 2)))
-        assert.strictEqual(error._tag, "ExecutorClosed")
-        assert.strictEqual((yield* executor.stats).workers, 0)
-      }).pipe(Effect.provide(layer()))
-    )
-
-    it.live("closing stops what has not ended by the deadline, and says so", () =>
-      Effect.gen(function* () {
-        const lines: Array<string> = []
-        const logger = Logger.make(({ message }) => void lines.push(String(message)))
-        const executor = yield* Executor.Executor
-        const fiber = yield* Effect.fork(Effect.exit(executor.run(jobs.spin, 20_000)))
-        yield* Effect.sleep(300)
-        const [time, names] = yield* timed(Effect.provide(executor.close, Logger.replace(Logger.defaultLogger, logger)))
-        assert.deepStrictEqual(names, ["spin"])
-        assert.isBelow(time, 5000)
-        const error = failureOf(yield* Fiber.join(fiber))
-        assert.strictEqual(error._tag, "ExecutorClosed")
-        assert.include(lines.join(), "1 job had not ended by the deadline, and was stopped: spin")
-      }).pipe(Effect.provide(layer({ deadline: 50 })))
-    )
-
-    it.live("what is said of jobs adds up", () =>
-      Effect.gen(function* () {
-        const executor = yield* Executor.Executor
-        const both = executor.with({ context: "said first" }).with({ priority: 1 })
-        assert.strictEqual(yield* both.run(jobs.context), "said first")
       }).pipe(Effect.provide(layer({ max: 1 })))
     )
 
@@ -234,90 +97,67 @@ for (const [name, layer] of platforms) {
       Effect.gen(function* () {
         const executor = yield* Executor.Executor
         yield* executor.warmUp()
-        const order: Array<string> = []
-        const say = (word: string) => Effect.sync(() => void order.push(word))
-        const first = yield* executor.start(jobs.sleep, 50)
-        yield* Effect.fork(Effect.zipRight(first.await, say("started")))
-        yield* Effect.zipRight(executor.run(jobs.add, 1, 2), say("run"))
-        assert.deepStrictEqual(order, ["started", "run"])
+        const first = yield* executor.start(jobs.count)
+        assert.strictEqual(yield* executor.run(jobs.count), 2)
+        assert.strictEqual(yield* first.await, 1)
         const last = yield* executor.start(jobs.add, 2, 2)
         yield* executor.close
         assert.strictEqual(yield* last.await, 4)
       }).pipe(Effect.provide(layer({ max: 1 })))
     )
 
-    it.live("closing tells those who wait for room", () =>
+    it.live("what is reported goes to the reporter of whoever makes it, if no other is named", () =>
       Effect.gen(function* () {
-        const executor = yield* Executor.Executor
-        yield* executor.warmUp()
-        yield* executor.start(jobs.sleep, 300)
-        const waiting = yield* Effect.fork(Effect.exit(executor.run(jobs.add, 1, 2)))
-        yield* Effect.sleep(20)
-        const closing = yield* Effect.fork(executor.close)
-        assert.strictEqual(failureOf(yield* Fiber.join(waiting))._tag, "ExecutorClosed")
-        yield* Fiber.join(closing)
-      }).pipe(Effect.provide(layer({ max: 1, backlog: 0 })))
+        const told: Array<Unhandled> = []
+        const reporter = Layer.succeed(Reporter, { report: (failure) => Effect.sync(() => void told.push(failure)) })
+        yield* Effect.gen(function* () {
+          yield* Executor.run(jobs.exitsLater, 1)
+          while (told.length === 0) yield* Effect.sleep(5)
+          yield* Effect.fork(Executor.run(jobs.never))
+          yield* Effect.sleep(10)
+          assert.deepStrictEqual(yield* Executor.close, ["never"])
+        }).pipe(Effect.provide(Layer.provide(layer({ max: 1, name: "own", deadline: 10 }), reporter)))
+        assert.deepStrictEqual(
+          told.map(({ message, name, where }) => [where, name, message]),
+          [
+            ["Executor", "own", "a worker has ended"],
+            ["Executor.close", "own", "1 job had not ended by the deadline, and was stopped: never"]
+          ]
+        )
+      })
     )
 
-    it.live("start gives a task once the job is taken, and cancelling it stops the job", () =>
+    it.live("an idle pool that nobody closes does not keep the process alive", () =>
       Effect.gen(function* () {
-        const executor = yield* Executor.Executor
-        const task = yield* executor.start(jobs.until)
-        assert.isTrue(yield* task.cancel())
-        const other = yield* executor.start(jobs.add, 1, 2)
-        assert.strictEqual(yield* other.await, 3)
-      }).pipe(Effect.provide(layer({ max: 1, backlog: 0 })))
-    )
-
-    it.live("with a backlog, tryRun is refused when it is full, and run waits", () =>
-      Effect.gen(function* () {
-        const executor = yield* Executor.Executor
-        yield* executor.warmUp()
-        const busy = yield* executor.start(jobs.sleep, 300)
-        const queued = yield* executor.start(jobs.add, 1, 1)
-        const error = failureOf(yield* Effect.exit(executor.tryRun(jobs.add, 1, 2)))
-        assert.strictEqual(error._tag, "ExecutorFull")
-        const waiting = yield* Effect.fork(executor.run(jobs.add, 2, 2))
-        yield* busy.await
-        assert.strictEqual(yield* queued.await, 2)
-        assert.strictEqual(yield* Fiber.join(waiting), 4)
-        assert.strictEqual(yield* executor.tryRun(jobs.add, 1, 2), 3)
-      }).pipe(Effect.provide(layer({ max: 1, backlog: 1 })))
+        const dist = (name: string) => JSON.stringify(new URL(`../dist/${name}.js`, import.meta.url).href)
+        const program = `
+          import { Context, Effect, Layer, Scope } from "effect"
+          const Executor = await import(${dist("Executor")})
+          const { ${layer === NodeExecutor.layerThreads ? "layerThreads" : "layerProcesses"}: layer } = await import(${dist("NodeExecutor")})
+          const jobs = Executor.module(${JSON.stringify(url.href)})
+          const built = Effect.flatMap(Scope.make(), (scope) => Layer.buildWithScope(layer({ max: 1 }), scope))
+          const executor = Context.get(await Effect.runPromise(built), Executor.Executor)
+          console.log(await Effect.runPromise(executor.run(jobs.add, 1, 2)))`
+        const [time, output] = yield* timed(
+          Effect.async<string>((resume) => {
+            const args = ["--input-type=module", "--eval", program]
+            const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+            let output = ""
+            child.stdout.on("data", (chunk) => (output += chunk))
+            child.on("close", () => resume(Effect.succeed(output)))
+          })
+        )
+        assert.strictEqual(output, "3\n")
+        assert.isBelow(time, 20_000, "it does not wait for the idle time of the workers")
+      })
     )
   })
 }
 
 describe("Executor on threads only", () => {
-  it.live("a loop that never awaits sees that it is to stop", () =>
-    Effect.gen(function* () {
-      const worker = yield* Executor.run(jobs.where)
-      const [time] = yield* timed(Effect.timeoutOption(Executor.run(jobs.spinUntilStopped), 100))
-      assert.isBelow(time, 4000)
-      // It stopped by itself: the worker is the same.
-      assert.strictEqual(yield* Executor.run(jobs.where), worker)
-    }).pipe(Effect.provide(NodeExecutor.layerThreads({ max: 1, grace: 8000 })))
-  )
-
-  it.live("buffers are moved, there and back", () =>
-    Effect.gen(function* () {
-      const executor = yield* Executor.Executor
-      const buffer = new ArrayBuffer(1000)
-      assert.strictEqual(yield* executor.with({ transfer: [buffer] }).run(jobs.lengthOf, buffer), 1000)
-      assert.strictEqual(buffer.byteLength, 0)
-      assert.strictEqual((yield* executor.run(jobs.moved, 500)).byteLength, 500)
-    }).pipe(Effect.provide(NodeExecutor.layerThreads()))
-  )
-
   it.live("a thread that needs more memory than it may ends, and its job fails", () =>
     Effect.gen(function* () {
-      const error = failureOf(
-        yield* Effect.exit(
-          Executor.toThread(() => {
-            const all: Array<Array<number>> = []
-            for (;;) all.push(new Array(100_000).fill(1))
-          })
-        )
-      )
+      const error = failureOf(yield* Effect.exit(Executor.run(jobs.eatMemory)))
       assert.strictEqual(error._tag, "WorkerDied")
       assert.include(error.message, "memory")
     }).pipe(Effect.provide(NodeExecutor.layerThreads({ max: 1, resourceLimits: { maxOldGenerationSizeMb: 32 } })))
@@ -332,13 +172,13 @@ describe("Executor on threads only", () => {
         worker.on("exit", () => alive.delete(worker))
         return worker
       })
-      class Own extends Executor.Service<Own>()("test/Own", { max: 2, shared: true, grace: 50, deadline: 50 }) {}
+      class Own extends Executor.Service<Own>()("test/Two", { max: 2, shared: true, grace: 50, deadline: 50 }) {}
       const started = yield* Deferred.make<void>()
       const program = Effect.gen(function* () {
         yield* Own.warmUp()
         assert.strictEqual(alive.size, 2)
         yield* Deferred.succeed(started, undefined)
-        yield* Effect.all([Own.run(jobs.spin, 10_000), Own.run(jobs.until), Own.run(jobs.add, 1, 2)], {
+        yield* Effect.all([Own.run(jobs.spin, 10_000), Own.run(jobs.untilStopped), Own.run(jobs.add, 1, 2)], {
           concurrency: "unbounded"
         })
       }).pipe(Effect.provide(Layer.provide(Own.layer, platform)))
@@ -349,6 +189,170 @@ describe("Executor on threads only", () => {
       assert.strictEqual(alive.size, 0)
     })
   )
+
+  class Own extends Executor.Service<Own>()("test/Own", { max: 1, onError: () => Effect.void }) {}
+
+  it.live("a service and the module offer what an executor has", () =>
+    Effect.gen(function* () {
+      const traced = yield* Own.with({ context: "said first" })
+      assert.strictEqual(yield* traced.with({ priority: 1 }).run(jobs.context), "said first")
+      assert.strictEqual(yield* Own.tryRun(jobs.add, 1, 2), 3)
+      assert.strictEqual(yield* Own.toThread((n: number) => n + 1, 1), 2)
+      assert.strictEqual((yield* Own.stats).done, 3)
+      const late = yield* Executor.with({ timeout: 20 })
+      assert.strictEqual(failureOf(yield* Effect.exit(late.run(jobs.untilStopped)))._tag, "JobTimeout")
+      const stuck = yield* Own.start(jobs.never)
+      assert.deepStrictEqual(yield* Own.terminate, ["never"])
+      assert.deepStrictEqual(yield* Own.close, ["never"])
+      assert.strictEqual(failureOf(yield* Effect.exit(stuck.await))._tag, "ExecutorClosed")
+      yield* Effect.fork(Executor.run(jobs.never))
+      yield* Effect.sleep(20)
+      assert.deepStrictEqual(yield* Executor.terminate, ["never"])
+    }).pipe(
+      Effect.provide(
+        Layer.merge(Layer.provide(Own.layer, NodeExecutor.threads()), NodeExecutor.layerThreads({ max: 1 }))
+      )
+    )
+  )
+})
+
+describe("Executor, interrupted at each operation", () => {
+  const { crashes, echo, hangs, spins } = fakes
+
+  /** An executor on workers that a test moves, with a job before the one that is interrupted, and one after it. */
+  const make = (options: Executor.Options) => {
+    const time = new FakeTime()
+    const workers = new FakeWorkers()
+    const scope = Effect.runSync(Scope.make())
+    const made = Executor.over({ max: 2, grace: 100, ...options }, workers.start, time)
+    const executor = Effect.runSync(Scope.extend(made, scope))
+    const pool = executor[Executor.TypeId]
+    const others = [1, 2].map((n) => Effect.runFork(executor.run(echo, n)))
+    return { executor, others, pool, time, workers, left: undefined as unknown }
+  }
+
+  type World = ReturnType<typeof make>
+
+  /** What is wrong is for the end to say. */
+  const over = (world: World, end: (world: World) => Promise<void>) =>
+    Effect.promise(() =>
+      end(world).catch((error: unknown) => {
+        world.left ??= error
+      })
+    )
+
+  const swept = (
+    options: Executor.Options,
+    victim: (executor: Executor.Executor) => Effect.Effect<unknown, unknown>,
+    lives: (world: World) => void
+  ) =>
+    sweepIsClean<World>({
+      setup: () => make(options),
+      victim: ({ executor }) => victim(executor),
+      meanwhile: (world) =>
+        Effect.gen(function* () {
+          lives(world)
+          const last = yield* Effect.fork(world.executor.run(echo, 3))
+          yield* over(world, settle)
+          for (const fiber of [...world.others, last]) yield* Fiber.await(fiber)
+          yield* over(world, closeAll)
+        }),
+      verify: ({ left, others }, exit) => {
+        if (left !== undefined) throw left
+        others.forEach((fiber, n) => {
+          const exit = fiber.unsafePoll()
+          assert.isTrue(exit !== null && Exit.isSuccess(exit) && exit.value === n + 1, `job ${n + 1}: ${exit}`)
+        })
+        if (Exit.isFailure(exit) && !Cause.isInterrupted(exit.cause)) {
+          assert.include(["WorkerDied", "ExecutorClosed"], (failureOf(exit) as { _tag: string })._tag)
+        }
+      }
+    })
+
+  const nothing = () => {}
+  /** The workers go on while the victim waits. */
+  const works = ({ workers }: World) => workers.work()
+
+  for (const shared of [true, false]) {
+    const where = shared ? "threads" : "processes"
+    for (const [name, victim, options] of [
+      ["a job", (executor) => executor.run(echo, 9), {}],
+      ["a job that waits for room", (executor) => executor.run(echo, 9), { max: 1, backlog: 1 }],
+      [
+        "a job for which there is no room",
+        (executor) => Effect.ignore(executor.tryRun(echo, 9)),
+        { max: 1, backlog: 0 }
+      ],
+      ["a job that ends its worker", (executor) => executor.run(crashes, 9), {}],
+      ["a wait for workers", (executor) => executor.warmUp(2), {}],
+      [
+        "a job that is started and awaited",
+        (executor) => Effect.flatMap(executor.start(echo, 9), (task) => task.await),
+        { max: 1, backlog: 1 }
+      ],
+      [
+        // It would outlive whoever has started it.
+        "a job that is started and cancelled",
+        (executor) =>
+          Effect.acquireUseRelease(
+            executor.start(hangs, 9),
+            () => Effect.yieldNow(),
+            (task) => task.cancel()
+          ),
+        {}
+      ]
+    ] as ReadonlyArray<
+      readonly [string, (executor: Executor.Executor) => Effect.Effect<unknown, unknown>, Executor.Options]
+    >) {
+      it(`${name}, like on ${where}`, async () => {
+        for (const lives of [nothing, works]) await swept({ ...options, shared }, victim, lives)
+      })
+    }
+
+    it(`closing, like on ${where}: it closes all the same`, async () => {
+      await sweepIsClean<World & { readonly job: Fiber.RuntimeFiber<unknown, unknown> }>({
+        setup: () => {
+          const world = make({ shared, deadline: 50 })
+          world.workers.work()
+          const job = Effect.runFork(world.executor.run(spins, 9))
+          world.workers.work()
+          return { ...world, job }
+        },
+        victim: ({ executor }) => executor.close,
+        meanwhile: (world) =>
+          Effect.gen(function* () {
+            // Unless it was interrupted before it began.
+            world.pool.close()
+            world.time.sleep(50)
+            yield* over(world, closeAll)
+            yield* Fiber.await(world.job)
+          }),
+        verify: ({ job, left, pool, workers }, exit) => {
+          if (left !== undefined) throw left
+          assert.strictEqual(pool.state.stage, "closed")
+          assert.strictEqual(workers.alive.length, 0)
+          assert.strictEqual((failureOf(job.unsafePoll()!) as { _tag: string })._tag, "ExecutorClosed")
+          if (Exit.isSuccess(exit)) assert.deepStrictEqual(exit.value, ["spins"])
+        }
+      })
+    })
+  }
+
+  it("a job that does not stop: its worker is ended, and whoever is interrupted waits for that", async () => {
+    const world = make({ shared: true })
+    world.workers.work()
+    const fiber = Effect.runFork(world.executor.run(spins, 9))
+    world.workers.work()
+    fiber.unsafeInterruptAsFork(fiber.id())
+    await new Promise((resolve) => setImmediate(resolve))
+    world.time.sleep(99)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.isNull(fiber.unsafePoll())
+    world.time.sleep(1)
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.isTrue(Exit.isInterrupted(fiber.unsafePoll()!))
+    await closeAll(world)
+  })
 })
 
 describe("Executor: bad input", () => {
@@ -362,6 +366,14 @@ describe("Executor: bad input", () => {
     [{ backlog: -1 }, "Executor.make: backlog must be an integer of at least 0, or Infinity, got -1"],
     [{ grace: Number.NaN }, "Executor.make: grace must be 0 or more milliseconds, got NaN"],
     [{ timeout: 0 }, "Executor.make: timeout must be more than 0 milliseconds, got 0"],
+    [{ startTimeout: 0 }, "Executor.make: startTimeout must be more than 0 milliseconds, got 0"],
+    [{ startTimeout: -5 }, "Executor.make: startTimeout must be 0 or more milliseconds, got -5"],
+    [{ name: 3 as never }, "Executor.make: name must be a string, got 3"],
+    [{ onError: "log" as never }, 'Executor.make: onError must be a function, got "log"'],
+    [
+      { data: { f: () => 1 } },
+      "Executor.make: data must be something that can be cloned (data.f is a function), got an object (Object)"
+    ],
     [{ neighbours: "ask" as never }, 'Executor.make: neighbours must be one of "rerun", "fail", got "ask"'],
     [{ maxMemory: 0 }, "Executor.make: maxMemory must be a number of bytes above 0, got 0"]
   ])("%o is refused", ([options, message]) =>

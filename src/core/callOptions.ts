@@ -1,15 +1,16 @@
 /**
- * What is said of a job beside its arguments, and the job that comes of it.
+ * What is said of a job beside its arguments, and the job that comes of it; and what is said to each worker before its first.
  *
  * @internal
  */
 import { callable, expect, number, record, refusal } from "./arguments.js"
-import type { Settings } from "./executor.js"
-import { checkTimeout } from "./executor.js"
+import type { Settings } from "./executorSettings.js"
+import { checkTimeout } from "./executorSettings.js"
 import type { Work } from "./job.js"
-import type { Target } from "./protocol.js"
-import type { Call } from "./workerModule.js"
-import { callOf } from "./workerModule.js"
+import type { Hello, Target } from "./protocol.js"
+import { unclonable } from "./wire.js"
+import type { Call, Codec } from "./workerModule.js"
+import { callOf, codecOf, encodeNow } from "./workerModule.js"
 
 /** Durations are milliseconds here. */
 export interface CallOptions {
@@ -29,12 +30,12 @@ export const check = (where: string, options: CallOptions): CallOptions => {
 }
 
 /** Options, and those that are said later, which count where both say something. */
-export const merge = (options: CallOptions, later: CallOptions): CallOptions => ({
+export const merge = <O extends CallOptions>(options: O, later: O): O => ({
   ...options,
   ...Object.fromEntries(Object.entries(later).filter(([, value]) => value !== undefined))
 })
 
-/** A function of a module, as a job. */
+/** A function of a module, as a job. If it has a contract, the arguments are encoded already. */
 export const work = (
   where: string,
   { timeout }: Settings,
@@ -43,7 +44,7 @@ export const work = (
   args: ReadonlyArray<unknown>
 ): Work => {
   const { errors, href, name } = callOf(where, call)
-  return make(timeout, options, name, [href, name, args], errors)
+  return make(timeout, options, name, [href, name, args], errors, codecOf(call))
 }
 
 /**
@@ -58,13 +59,24 @@ export interface BoundCall {
 }
 
 export const bind = (where: string, call: Call<any, any, any>, args: ReadonlyArray<unknown>): BoundCall =>
-  Object.freeze({ call: callOf(where, call), args })
+  Object.freeze({ call: callOf(where, call), args: encodeNow(where, call, args) })
 
-/** What a worker calls first, if it does. */
-export const targetOf = (where: string, init: BoundCall | undefined): Target | undefined => {
+/** What each worker is told before its first job: what it is given, and what it calls. */
+export const hello = (
+  where: string,
+  { data, init }: { readonly data?: unknown; readonly init?: BoundCall | undefined }
+): Pick<Hello, "data" | "init"> => {
+  const found = unclonable("data", data)
+  expect(found === undefined, where, "data", `something that can be cloned (${found})`, data)
+  return { data, init: targetOf(where, init) }
+}
+
+const targetOf = (where: string, init: BoundCall | undefined): Target | undefined => {
   if (init === undefined) return undefined
   const isBound = typeof init === "object" && init !== null && Array.isArray(init.args)
   expect(isBound, where, "init", "a function with its arguments, as of bind(call, ...args)", init)
+  const found = unclonable("init.args", init.args)
+  expect(found === undefined, where, "init", `a function with arguments that can be cloned (${found})`, init)
   const { href, name } = callOf(where, init.call)
   return [href, name, init.args]
 }
@@ -81,13 +93,21 @@ export const lone = (
   return make(timeout, options, f.name || where, [undefined, sourceOf(where, f), args], [])
 }
 
-const make = (timeout: number, options: CallOptions, name: string, target: Target, errors: Work["errors"]): Work => ({
+const make = (
+  timeout: number,
+  options: CallOptions,
+  name: string,
+  target: Target,
+  errors: Work["errors"],
+  codec?: Codec
+): Work => ({
   name,
   target,
   context: options.context,
   transfer: options.transfer,
   timeout: options.timeout ?? timeout,
-  errors
+  errors,
+  codec
 })
 
 /** Sources that were found to be such: it takes as long to see that as to run a small job. */

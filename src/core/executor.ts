@@ -1,91 +1,50 @@
 /**
  * The executor: a pool of workers, the work that waits for one, and what becomes of it when a worker or its caller goes.
  *
- * State: the queue; the workers, each with the jobs that it was handed, in order; what is to be done outside (`actions`); when a worker may be
- * started again after failures; how far closing has got; totals.
+ * State: who waits to be let in; the queue; the workers, each with the jobs that it was handed, in order; those that have to go and have not
+ * gone; what is to be done outside (`actions`); when a worker may be started again after failures; how far closing has got; totals.
  *
  * A job is *queued*, *offered* (it was sent, and waits in the worker behind others: it can be had back), *running*, *stopping* (it was told
  * to stop) or *ended*. A worker is *starting*, *ready*, *retiring* (it takes no more, and goes when it has nothing to do) or *gone*.
  *
  * Invariants:
  *
- * - I1 A job is in one place: the queue, or one worker's jobs. One that has ended is in none.
+ * - I1 A job is in one place: outside, in the queue, or among one worker's jobs. One that has ended is in none.
  * - I2 A worker is sent no more jobs than it runs at a time, and `ahead` beside them, which are offered. Only one that is ready is sent any.
  * - I3 There are no more workers than `max`. One that is gone is none of them.
  * - I4 No job waits while a worker could run it; and if there could be one more worker, one is on its way, or its time is set.
  * - I5 What was offered is in the order of the queue: a job that comes with more priority takes it back.
  * - I6 A pool that closes takes nothing, and one that is closed has no job.
+ * - I7 No more jobs are inside than there is room for, and nobody waits outside while there is room.
+ * - I8 When a worker ends by itself somebody is told: those whose jobs it had, those who waited for it to start, or else the report.
  *
- * Transitions: `submit`, `cancel`, `expire` (its time, or its grace, is over); of a worker `ready`, `answer`, `exited`; `tick`, for what
- * waits for a time; `close` and `terminate`. Each leaves in `actions` what is to be done.
+ * Transitions: `submit`, `submitNow`, `cancel`, `expire` (its time, or its grace, is over); of a worker `ready`, `answer`, `misstarted`,
+ * `exited`; `warm`; `tick`, for what waits for a time; `close` and `terminate`. Each leaves in `actions` what is to be done.
  *
  * @internal
  */
-import { expect, integer, integerOrInfinity, number, oneOf, record } from "./arguments.js"
+import { integer } from "./arguments.js"
 import type { Backoff } from "./backoff.js"
 import * as backoff from "./backoff.js"
 import * as board from "./board.js"
+import type { Settings } from "./executorSettings.js"
 import type { Durations, State as Histogram } from "./histogram.js"
 import * as histogram from "./histogram.js"
-import type { Call, End, Job, Stop } from "./job.js"
-import { ExecutorClosed, ExecutorFull, JobTimeout, WorkerDied } from "./job.js"
+import type { Call, End, Stop, Work } from "./job.js"
+import { ExecutorClosed, ExecutorFull, Job, JobTimeout, WorkerDied } from "./job.js"
 import { check as checkWorker, Worker } from "./poolWorker.js"
-import type { State as Semaphore } from "./semaphore.js"
-import * as semaphore from "./semaphore.js"
+import { listed } from "./report.js"
 import type { Chain, Ticket } from "./ticket.js"
 import { concat, settle } from "./ticket.js"
 import type { WaitList } from "./waitList.js"
 import * as waitList from "./waitList.js"
 
+export { settings } from "./executorSettings.js"
+export type { Neighbours, Options, Settings } from "./executorSettings.js"
+
 export const TypeId = "~effect-concurrency/Executor"
 
 export type TypeId = typeof TypeId
-
-// ------------------------------------------------------------------------------------------------------------------------- options
-
-/** How a pool is made. Durations are milliseconds here. */
-export interface Options {
-  readonly min?: number | undefined
-  readonly max?: number | undefined
-  readonly concurrency?: number | undefined
-  readonly backlog?: number | undefined
-  readonly idleTime?: number | undefined
-  readonly grace?: number | undefined
-  readonly neighbours?: Neighbours | undefined
-  readonly maxMemory?: number | undefined
-  readonly maxJobs?: number | undefined
-  readonly deadline?: number | undefined
-  readonly timeout?: number | undefined
-}
-
-/** What becomes of the jobs of a worker that had to be ended because of another one. */
-export type Neighbours = "rerun" | "fail"
-
-/** What the platform is, for whom there is no option. */
-export interface Platform {
-  /** How many processors there are. */
-  readonly parallelism: number
-  /** Whether the workers share memory: then what they were offered can be had back, and what spins can see that it is to stop. */
-  readonly shared: boolean
-}
-
-export interface Settings {
-  readonly min: number
-  readonly max: number
-  readonly concurrency: number
-  /** How many may wait for a worker. */
-  readonly backlog: number
-  readonly shared: boolean
-  /** How many jobs a worker is offered beside those that it runs, so that it need not wait for the next. */
-  readonly ahead: number
-  readonly idleTime: number
-  readonly grace: number
-  readonly neighbours: Neighbours
-  readonly maxMemory: number
-  readonly maxJobs: number
-  readonly deadline: number
-  readonly timeout: number
-}
 
 // --------------------------------------------------------------------------------------------------------------------------- state
 
@@ -101,23 +60,53 @@ export type Action =
   | { readonly do: "kill"; readonly worker: Worker }
   /** The time of a job has changed: see its `wakeAt`. */
   | { readonly do: "time"; readonly call: Call }
+  /** Something that nobody waits for has gone wrong. */
+  | { readonly do: "report"; readonly report: Report }
 
-/** Waits until no worker is starting. */
-export type Warming = Ticket<undefined, WorkerDied | undefined>
+export interface Report {
+  readonly where: "Executor" | "Executor.close"
+  readonly message: string
+  readonly error: unknown
+}
+
+/** Waits until so many workers are ready. */
+export type Warming = Ticket<number, WorkerDied | ExecutorClosed | undefined>
+
+/** Waits until no worker is left; is told which jobs had to be stopped for that. */
+export type Closing = Ticket<undefined, ReadonlyArray<string>>
+
+/** A job of somebody who waits until it is taken, and not until it has ended. */
+export class StartedJob extends Job {
+  constructor(
+    work: Work,
+    /** Settled when the job is taken, or has ended before. */
+    readonly taken: Ticket<undefined, undefined>
+  ) {
+    super(work)
+  }
+}
 
 export interface State {
   readonly settings: Settings
   readonly respawn: Backoff
+  /** How many jobs may be inside: as many as the workers run, and the backlog beside them. */
+  readonly room: number
+  /** How many are: those in the queue, and those of the workers. */
+  inside: number
+  /** Who waits to be let in. */
+  readonly outside: WaitList<Call>
   readonly queue: WaitList<Call>
   readonly workers: Set<Worker>
   /** Workers that are gone for the pool, and have not ended yet. */
   readonly leaving: Set<Worker>
-  /** Who waits until no worker is starting. */
   readonly warming: WaitList<Warming>
-  /** Who waits until no worker is left. */
-  readonly closing: WaitList<Ticket<undefined, undefined>>
+  readonly closing: WaitList<Closing>
   actions: Array<Action>
   stage: "open" | "draining" | "closed"
+  /** When what has not ended is stopped so that the pool can close. */
+  closeBy: number
+  /** The names of the jobs that were. */
+  readonly stopped: Array<string>
   ids: number
   starting: number
   /** No offered job has less priority than this. */
@@ -126,9 +115,18 @@ export interface State {
   failures: number
   /** How often in a row one has before it was ready. */
   misstarts: number
+  /** The newest worker that there was when one did so last. */
+  misstarted: number
   /** Before that no worker is started. */
   startAt: number
-  readonly totals: { done: number; failed: number; cancelled: number; started: number; died: number }
+  readonly totals: {
+    done: number
+    failed: number
+    cancelled: number
+    started: number
+    died: number
+    misstarted: number
+  }
   readonly waits: Histogram
   readonly runs: Histogram
 }
@@ -136,39 +134,8 @@ export interface State {
 /** So often may a worker end before it is ready, until who waits for one is told. */
 const startAttempts = 3
 
-const offeredAhead = 32
-
-export const settings = (where: string, options: Options, platform: Platform): Settings => {
-  const {
-    backlog = Infinity,
-    concurrency = 1,
-    max = platform.parallelism,
-    neighbours = "rerun"
-  } = record(where, options)
-  const { min = 0, idleTime = 30_000, grace = 1000, maxMemory = Infinity, maxJobs = Infinity } = options
-  const { deadline = Infinity, timeout = Infinity } = options
-  integer(where, "max", max, 1)
-  return {
-    max,
-    min: integer(where, "min", min, 0, max),
-    concurrency: integer(where, "concurrency", concurrency, 1),
-    backlog: integerOrInfinity(where, "backlog", backlog, 0),
-    shared: platform.shared,
-    ahead: platform.shared ? offeredAhead : 0,
-    idleTime: number(where, "idleTime", idleTime, 0),
-    grace: number(where, "grace", grace, 0),
-    neighbours: oneOf(where, "neighbours", neighbours, ["rerun", "fail"]),
-    maxMemory: expect(maxMemory > 0, where, "maxMemory", "a number of bytes above 0", maxMemory, "number"),
-    maxJobs: integerOrInfinity(where, "maxJobs", maxJobs, 1),
-    deadline: number(where, "deadline", deadline, 0),
-    timeout: checkTimeout(where, timeout)
-  }
-}
-
-export const checkTimeout = (where: string, timeout: number): number => {
-  number(where, "timeout", timeout, 0)
-  return expect(timeout > 0, where, "timeout", "more than 0 milliseconds", timeout, "number")
-}
+/** How long a worker may take to end once it was killed, in milliseconds, if the grace is not longer. */
+const endsWithin = 2_000
 
 /** How many workers are wanted; by default, as many as there may be. */
 export const checkCount = (where: string, { settings }: State, count = settings.max): number =>
@@ -177,6 +144,9 @@ export const checkCount = (where: string, { settings }: State, count = settings.
 export const make = (settings: Settings): State => ({
   settings,
   respawn: { base: 100, factor: 2, cap: 2000, jitter: "none" },
+  room: settings.max * settings.concurrency + settings.backlog,
+  inside: 0,
+  outside: waitList.make(),
   queue: waitList.make(),
   workers: new Set(),
   leaving: new Set(),
@@ -184,27 +154,62 @@ export const make = (settings: Settings): State => ({
   closing: waitList.make(),
   actions: [],
   stage: "open",
+  closeBy: Infinity,
+  stopped: [],
   ids: 0,
   starting: 0,
   leastOffered: Infinity,
   failures: 0,
   misstarts: 0,
+  misstarted: 0,
   startAt: 0,
-  totals: { done: 0, failed: 0, cancelled: 0, started: 0, died: 0 },
+  totals: { done: 0, failed: 0, cancelled: 0, started: 0, died: 0, misstarted: 0 },
   waits: histogram.make(),
   runs: histogram.make()
 })
 
+const report = (state: State, where: Report["where"], message: string, error: unknown): void =>
+  void state.actions.push({ do: "report", report: { where, message, error } })
+
 // ---------------------------------------------------------------------------------------------------------------------------- jobs
 
-/**
- * Whoever wants a job done has a permit of this first: as many as the workers can run, and the backlog beside them. Without a limit there is none.
- */
-export const admission = ({ backlog, concurrency, max }: Settings): Semaphore | undefined =>
-  backlog === Infinity ? undefined : semaphore.make(max * concurrency + backlog)
+/** Takes a job, or has it wait outside until there is room. A pool that is closed settles it. */
+export const submit = (state: State, call: Call, now: number): Chain => {
+  if (state.stage !== "open") return finish(state, undefined, call, closed(call))
+  call.request.since = now
+  if (!hasRoom(state)) {
+    waitList.push(state.outside, call)
+    return undefined
+  }
+  return admit(state, call, now)
+}
 
-/** Why a job that does not wait for a permit is not taken. */
-export const full = ({ settings }: State, name: string): ExecutorFull => new ExecutorFull(name, settings.backlog)
+/** The same, but one for which there is no room is refused. */
+export const submitNow = (state: State, call: Call, now: number): Chain => {
+  if (state.stage !== "open" || hasRoom(state)) return submit(state, call, now)
+  const job = call.request
+  job.phase = "ended"
+  return settle(undefined, call, { _tag: "Rejected", error: full(state, job), expected: true })
+}
+
+const full = ({ settings }: State, { work }: Job): ExecutorFull => new ExecutorFull(work.name, settings.backlog)
+
+const hasRoom = ({ inside, room }: State): boolean => inside < room
+
+const admit = (state: State, call: Call, now: number): Chain => {
+  const chain = enter(state, undefined, call)
+  assign(state, now)
+  return chain
+}
+
+const enter = (state: State, chain: Chain, call: Call): Chain => {
+  state.inside++
+  waitList.push(state.queue, call)
+  return taken(chain, call)
+}
+
+const taken = (chain: Chain, { request }: Call): Chain =>
+  request instanceof StartedJob && !request.taken.settled ? settle(chain, request.taken, undefined) : chain
 
 const busy = ({ workers }: State): number => {
   let count = 0
@@ -212,24 +217,14 @@ const busy = ({ workers }: State): number => {
   return count
 }
 
-/** Takes a job. A pool that is closed settles it. */
-export const submit = (state: State, call: Call, now: number): Chain => {
-  if (state.stage !== "open") return end(state, undefined, call, closed(call))
-  call.request.since = now
-  waitList.push(state.queue, call)
-  assign(state, now)
-  return undefined
-}
-
 /** A caller does not want it any more. What waits goes at once; what runs is told, and ends by itself or when its grace is over. */
 export const cancel = (state: State, call: Call, reason: unknown, now: number): Chain => {
   const job = call.request
   if (job.phase === "offered") takeBack(state, call, now)
   if (job.phase === "queued") {
+    const over = waitList.has(state.outside, call) ? finish : end
     waitList.remove(call)
-    const chain = end(state, undefined, call, { _tag: "Cancelled" })
-    assign(state, now)
-    return chain
+    return concat(over(state, undefined, call, { _tag: "Cancelled" }), rest(state, now))
   }
   if (job.phase === "running" && unsend(state, call, now)) {
     return concat(end(state, undefined, call, { _tag: "Cancelled" }), rest(state, now))
@@ -284,8 +279,16 @@ const tell = (state: State, call: Call, stop: Stop, now: number): void => {
   state.actions.push({ do: "stop", worker: worker!, call })
 }
 
-/** Ends a job: settles its call and counts it. */
+/** Ends a job that was inside, and lets in who has waited for its room. */
 const end = (state: State, chain: Chain, call: Call, how: End): Chain => {
+  state.inside--
+  chain = finish(state, chain, call, how)
+  while (state.outside.size > 0 && hasRoom(state)) chain = enter(state, chain, waitList.shift(state.outside)!)
+  return chain
+}
+
+/** Settles a call, and counts it. */
+const finish = (state: State, chain: Chain, call: Call, how: End): Chain => {
   const job = call.request
   job.phase = "ended"
   setTime(state, call, Infinity)
@@ -293,14 +296,22 @@ const end = (state: State, chain: Chain, call: Call, how: End): Chain => {
   if (how._tag === "Value") totals.done++
   else if (how._tag === "Cancelled") totals.cancelled++
   else totals.failed++
-  return settle(chain, call, how)
+  return settle(taken(chain, call), call, how)
 }
 
 /** What the end of a job is that was told to stop; otherwise as it says. */
 const endOf = <E extends End | undefined>(job: Job, otherwise: E): End | E => {
   if (job.stop === undefined) return otherwise
   if (job.stop._tag === "Cancelled") return { _tag: "Cancelled" }
-  return { _tag: "Failed", error: new JobTimeout(job.work.name, job.work.timeout) }
+  return { _tag: "Failed", error: late(job, otherwise?._tag === "Rejected" ? otherwise.error : undefined) }
+}
+
+/** A job that fails while it stops has an error of its own, perhaps, which is the cause then. That it was stopped is none. */
+const late = ({ work }: Job, error: unknown): JobTimeout => {
+  const timeout = new JobTimeout(work.name, work.timeout)
+  const name = (error as { readonly name?: unknown } | null | undefined)?.name
+  if (error === undefined || name === timeout.name || name === "AbortError") return timeout
+  return Object.defineProperty(timeout, "cause", { value: error, configurable: true, writable: true })
 }
 
 const closed = ({ request }: Call): End => ({
@@ -313,7 +324,7 @@ const closed = ({ request }: Call): End => ({
 /** Hands out what can be handed out, and sees to it that there are workers for the rest. */
 const assign = (state: State, now: number): void => {
   const { queue, settings } = state
-  if (now >= state.startAt) fill(state, settings.min)
+  if (now >= state.startAt) fill(state, settings.min, now)
   if (settings.ahead > 0) relieve(state, now)
   if (queue.size > 0) makeWay(state, waitList.head(queue)!.priority, now)
   while (queue.size > 0) {
@@ -321,7 +332,7 @@ const assign = (state: State, now: number): void => {
     if (free !== undefined) hand(state, free, waitList.shift(queue)!, now)
     else if (canStart(state)) {
       if (state.starting >= queue.size || now < state.startAt) return
-      start(state)
+      start(state, now)
     } else return offer(state, now)
   }
   if (settings.ahead > 0) spread(state, now)
@@ -374,9 +385,10 @@ const freest = ({ workers }: State, below: number, now?: number): Worker | undef
 
 const canStart = ({ settings, workers }: State): boolean => workers.size < settings.max
 
-const start = (state: State): void => {
-  const { ahead, concurrency, shared } = state.settings
+const start = (state: State, now: number): void => {
+  const { ahead, concurrency, shared, startTimeout } = state.settings
   const worker = new Worker(++state.totals.started, shared ? concurrency + ahead : 0)
+  worker.startBy = now + startTimeout
   state.workers.add(worker)
   state.starting++
   state.actions.push({ do: "start", worker })
@@ -492,10 +504,9 @@ export const ready = (state: State, worker: Worker, now: number): Chain => {
   state.starting--
   state.misstarts = 0
   assign(state, now)
-  return concat(warmed(state, undefined), settleDown(state, now))
+  return concat(warmed(state), settleDown(state, now))
 }
 
-/** A worker has answered a call of its own. */
 export const answer = (
   state: State,
   worker: Worker,
@@ -546,6 +557,7 @@ const retire = (state: State, worker: Worker, now: number): void => {
 /** A worker that has nothing to do goes, and may clean up. Who does not in time is ended. */
 const dismiss = (state: State, worker: Worker, now: number): void => {
   leave(state, worker)
+  worker.going = "dismissed"
   worker.leaveBy = now + state.settings.grace
   state.actions.push({ do: "dismiss", worker })
 }
@@ -557,18 +569,24 @@ const leave = (state: State, worker: Worker): void => {
   state.leaving.add(worker)
 }
 
+/** Ends a worker that has left the pool, at once. */
+const finishOff = (state: State, worker: Worker, now: number): void => {
+  worker.going = "killed"
+  worker.leaveBy = now + Math.max(state.settings.grace, endsWithin)
+  state.actions.push({ do: "kill", worker })
+}
+
 /** Ends a worker at once, because of a job that did not stop. */
 const kill = (state: State, worker: Worker, now: number): Chain => {
   leave(state, worker)
-  state.actions.push({ do: "kill", worker })
+  finishOff(state, worker, now)
   const { neighbours } = state.settings
   const chain = bereave(state, worker, (call) =>
     neighbours === "rerun" && !isMoved(call)
       ? undefined
       : died(call, new Error("another job in it did not stop in time"))
   )
-  assign(state, now)
-  return concat(chain, settleDown(state, now))
+  return concat(chain, rest(state, now))
 }
 
 /** What becomes of the jobs of a worker that is gone: those that had begun end, or are queued again when there is no end for them. */
@@ -603,7 +621,7 @@ export const misstarted = (state: State, worker: Worker, cause: unknown, now: nu
   if (worker.phase !== "starting") return undefined
   state.workers.delete(worker)
   state.leaving.add(worker)
-  state.actions.push({ do: "kill", worker })
+  finishOff(state, worker, now)
   return lost(state, worker, cause, now)
 }
 
@@ -613,19 +631,45 @@ const lost = (state: State, worker: Worker, cause: unknown, now: number): Chain 
   worker.phase = "gone"
   state.totals.died++
   // The first is replaced at once: it may have been an accident. That others answer says nothing of those that do not start.
-  const again = wasStarting ? state.misstarts++ : state.failures
+  const again = wasStarting ? countMisstart(state, worker) : state.failures
   state.failures++
   state.startAt = again === 0 ? now : now + backoff.pause(state.respawn, again, undefined, 0)
-  let chain = bereave(state, worker, (call) => died(call, cause))
+  let told = false
+  const tellOf = (call: Call): End => {
+    told = true
+    return died(call, cause)
+  }
+  let chain = bereave(state, worker, tellOf)
   if (wasStarting) {
     state.starting--
-    // While one is there, all can be done.
-    if (state.misstarts >= startAttempts && state.workers.size === 0) chain = giveUp(state, chain, cause)
-    chain = warmed(state, chain, new WorkerDied("warmUp", false, cause))
+    if (state.misstarts >= startAttempts && state.queue.size > 0 && !hasReady(state)) {
+      told = true
+      chain = giveUp(state, chain, cause)
+    }
   }
-  assign(state, now)
-  return concat(chain, settleDown(state, now))
+  for (const ticket of waitList.tickets(state.warming)) {
+    // There are not so many any more, and none is started because of that.
+    if (ticket.request <= state.workers.size) continue
+    told = true
+    waitList.remove(ticket)
+    chain = settle(chain, ticket, new WorkerDied("warmUp", false, cause))
+  }
+  if (!told) report(state, "Executor", wasStarting ? "a worker could not be started" : "a worker has ended", cause)
+  return concat(concat(chain, warmed(state)), rest(state, now))
 }
+
+/** How often it has happened in a row before. Workers that were on their way together count as one. */
+const countMisstart = (state: State, worker: Worker): number => {
+  state.totals.misstarted++
+  if (worker.id > state.misstarted) {
+    state.misstarts++
+    state.misstarted = state.totals.started
+  }
+  return Math.max(0, state.misstarts - 1)
+}
+
+/** Whether there is one that has started: while there is, all can be done. */
+const hasReady = ({ starting, workers }: State): boolean => workers.size > starting
 
 const giveUp = (state: State, chain: Chain, cause: unknown): Chain => {
   for (let call = waitList.shift(state.queue); call !== undefined; call = waitList.shift(state.queue)) {
@@ -635,15 +679,16 @@ const giveUp = (state: State, chain: Chain, cause: unknown): Chain => {
 }
 
 /** Starts workers until there are so many, whether there is work or not. */
-export const fill = (state: State, count: number): void => {
-  while (state.stage === "open" && state.workers.size < Math.min(count, state.settings.max)) start(state)
+export const fill = (state: State, count: number, now: number): void => {
+  while (state.stage === "open" && state.workers.size < Math.min(count, state.settings.max)) start(state, now)
 }
 
-/** The same, and waits until none is starting any more. */
-export const warm = (state: State, count: number, ticket: Warming): Chain => {
-  fill(state, count)
+/** The same, and waits until so many can be given work. */
+export const warm = (state: State, ticket: Warming, now: number): Chain => {
+  if (state.stage !== "open") return settle(undefined, ticket, new ExecutorClosed("warmUp", false))
+  fill(state, ticket.request, now)
   waitList.push(state.warming, ticket)
-  return warmed(state, undefined)
+  return warmed(state)
 }
 
 export const cancelWarm = (_: State, ticket: Warming): Chain => {
@@ -651,25 +696,53 @@ export const cancelWarm = (_: State, ticket: Warming): Chain => {
   return undefined
 }
 
-const warmed = (state: State, chain: Chain, error?: WorkerDied): Chain =>
-  state.starting === 0 ? waitList.settleAll(state.warming, chain, error) : chain
+/** Tells those for whom enough are ready; or as many as there will be, for the others have been replaced by policy meanwhile. */
+const warmed = (state: State): Chain => {
+  let chain: Chain = undefined
+  if (state.warming.size === 0) return chain
+  let ready = 0
+  for (const { phase } of state.workers) if (phase === "ready") ready++
+  for (const ticket of waitList.tickets(state.warming)) {
+    if (ready < ticket.request && state.starting > 0) continue
+    waitList.remove(ticket)
+    chain = settle(chain, ticket, undefined)
+  }
+  return chain
+}
 
 // ---------------------------------------------------------------------------------------------------------------------------- time
 
-/** Does what was waiting for a time: starts workers again, lets idle ones go, and ends those that do not leave. */
+/**
+ * Does what was waiting for a time: gives up workers that do not start, starts others again, lets idle ones go, ends those that do not leave, and what
+ * keeps the pool from closing.
+ */
 export const tick = (state: State, now: number): Chain => {
-  const { idleTime, min } = state.settings
+  const { idleTime, min, startTimeout } = state.settings
+  let chain: Chain = undefined
   for (const worker of state.workers) {
-    if (state.workers.size <= min) break
+    if (worker.phase !== "starting" || now < worker.startBy) continue
+    const cause = new Error(`it was not ready within ${startTimeout} ms`)
+    chain = concat(chain, misstarted(state, worker, cause, now))
+  }
+  for (const worker of state.workers) {
+    // Whoever waits until so many are there wants all of them.
+    if (state.workers.size <= min || state.warming.size > 0) break
     if (isIdle(worker) && now >= worker.idleSince + idleTime) dismiss(state, worker, now)
   }
   for (const worker of state.leaving) {
     if (now < worker.leaveBy) continue
-    worker.leaveBy = Infinity
-    state.actions.push({ do: "kill", worker })
+    if (worker.going === "dismissed") finishOff(state, worker, now)
+    else {
+      worker.going = "left"
+      worker.leaveBy = Infinity
+      report(state, "Executor", "a worker cannot be ended, and is left behind", undefined)
+    }
   }
-  assign(state, now)
-  return settleDown(state, now)
+  if (now >= state.closeBy) {
+    chain = concat(chain, terminate(state, now))
+    if (state.stopped.length > 0) report(state, "Executor.close", overdue(state.stopped), undefined)
+  }
+  return concat(chain, rest(state, now))
 }
 
 /** Whether a worker should be started as soon as one may be. */
@@ -683,38 +756,52 @@ const isIdle = ({ calls, phase }: Worker): boolean => phase === "ready" && calls
 /** When `tick` has something to do; Infinity: never. */
 export const wakeAt = (state: State): number => {
   const { idleTime, min } = state.settings
-  let at = Infinity
-  if (lacks(state)) at = state.startAt
-  if (state.workers.size > min) {
-    for (const worker of state.workers) if (isIdle(worker)) at = Math.min(at, worker.idleSince + idleTime)
+  let at = state.closeBy
+  if (lacks(state)) at = Math.min(at, state.startAt)
+  const mayGo = state.workers.size > min && state.warming.size === 0
+  for (const worker of state.workers) {
+    if (worker.phase === "starting") at = Math.min(at, worker.startBy)
+    else if (mayGo && isIdle(worker)) at = Math.min(at, worker.idleSince + idleTime)
   }
   for (const { leaveBy } of state.leaving) at = Math.min(at, leaveBy)
   return at
 }
 
+/** Whether somebody waits for that time, and nothing else keeps the process alive: a worker that starts or has work does. */
+export const isAwaited = ({ queue, stage, workers }: State): boolean =>
+  stage === "draining" || (queue.size > 0 && workers.size === 0)
+
 // ------------------------------------------------------------------------------------------------------------------------- closing
 
-/** Takes nothing more. What was taken goes on; when all of it has ended, so do the workers. */
+/** Takes nothing more. What was taken goes on, up to the deadline; when all of it has ended, so do the workers. */
 export const close = (state: State, now: number): Chain => {
-  if (state.stage === "open") state.stage = "draining"
-  return settleDown(state, now)
+  if (state.stage !== "open") return undefined
+  state.closeBy = now + state.settings.deadline
+  return concat(shut(state), settleDown(state, now))
 }
 
-/** Ends everything at once. Gives the names of the jobs that it has stopped, or not started. */
-export const terminate = (
-  state: State,
-  now: number
-): { readonly chain: Chain; readonly names: ReadonlyArray<string> } => {
+/** From here on nobody is let in. Who waits for that, or for more workers, is told. */
+const shut = (state: State): Chain => {
   state.stage = "draining"
-  const names: Array<string> = []
+  let chain: Chain = undefined
+  for (let call = waitList.shift(state.outside); call !== undefined; call = waitList.shift(state.outside)) {
+    chain = finish(state, chain, call, closed(call))
+  }
+  return waitList.settleAll(state.warming, chain, new ExecutorClosed("warmUp", false))
+}
+
+/** Ends everything at once, and notes the names of the jobs that it has stopped, or not started. */
+export const terminate = (state: State, now: number): Chain => {
+  if (state.stage === "closed") return undefined
+  let chain = state.stage === "open" ? shut(state) : undefined
+  state.closeBy = Infinity
   const stop = (call: Call): End => {
-    names.push(call.request.work.name)
+    state.stopped.push(call.request.work.name)
     return closed(call)
   }
-  let chain: Chain = undefined
   for (const worker of state.workers) {
     leave(state, worker)
-    state.actions.push({ do: "kill", worker })
+    finishOff(state, worker, now)
     for (const call of worker.calls.values()) {
       worker.drop(call)
       chain = end(state, chain, call, endOf(call.request, undefined) ?? stop(call))
@@ -722,47 +809,40 @@ export const terminate = (
     worker.offered = 0
   }
   // These have been told to go, and may be at their cleanup.
-  for (const worker of state.leaving) {
-    if (worker.leaveBy === Infinity) continue
-    worker.leaveBy = Infinity
-    state.actions.push({ do: "kill", worker })
-  }
+  for (const worker of state.leaving) if (worker.going === "dismissed") finishOff(state, worker, now)
   for (let call = waitList.shift(state.queue); call !== undefined; call = waitList.shift(state.queue)) {
     chain = end(state, chain, call, stop(call))
   }
-  return { chain: concat(chain, settleDown(state, now)), names }
+  return concat(chain, settleDown(state, now))
 }
 
-/** A pool that closes and has no work lets its workers go; when they have gone, it is closed. */
+/** A pool that closes and has no work lets its workers go; when they have gone, but for those that cannot be ended, it is closed. */
 const settleDown = (state: State, now: number): Chain => {
   if (state.stage !== "draining" || state.queue.size > 0) return undefined
   for (const worker of state.workers) if (worker.calls.size > 0) return undefined
-  for (const worker of state.workers) {
-    dismiss(state, worker, now)
-  }
-  if (state.leaving.size > 0) return warmed(state, undefined)
+  for (const worker of state.workers) dismiss(state, worker, now)
+  for (const { going } of state.leaving) if (going !== "left") return undefined
   state.stage = "closed"
-  return waitList.settleAll(state.closing, warmed(state, undefined), undefined)
+  state.closeBy = Infinity
+  return waitList.settleAll(state.closing, undefined, state.stopped)
 }
 
 /** Waits until no worker is left. */
-export const awaitClosed = (state: State, ticket: Ticket<undefined, undefined>): Chain => {
-  if (state.stage === "closed") return settle(undefined, ticket, undefined)
+export const awaitClosed = (state: State, ticket: Closing): Chain => {
+  if (state.stage === "closed") return settle(undefined, ticket, state.stopped)
   waitList.push(state.closing, ticket)
   return undefined
 }
 
-export const cancelClosed = (_: State, ticket: Ticket<undefined, undefined>): Chain => {
+export const cancelClosed = (_: State, ticket: Closing): Chain => {
   if (!ticket.settled) waitList.remove(ticket)
   return undefined
 }
 
 /** What is said of the jobs that were stopped so that it could close. */
-export const stopped = (names: ReadonlyArray<string>): string | undefined => {
-  if (names.length === 0) return undefined
+export const overdue = (names: ReadonlyArray<string>): string => {
   const [count, were] = names.length === 1 ? ["1 job", "was"] : [`${names.length} jobs`, "were"]
-  const more = names.length > 20 ? `, and ${names.length - 20} more` : ""
-  return `${count} had not ended by the deadline, and ${were} stopped: ${names.slice(0, 20).join(", ")}${more}`
+  return `${count} had not ended by the deadline, and ${were} stopped: ${listed(names)}`
 }
 
 // -------------------------------------------------------------------------------------------------------------------- for a reader
@@ -772,19 +852,26 @@ export interface Stats {
   readonly workers: number
   /** How many of them have something to do. */
   readonly busy: number
-  /** How many jobs wait for a worker. */
+  /** How many jobs wait to be taken, since the backlog is full. */
+  readonly waiting: number
+  /** How many jobs were taken and have not begun, those included that were sent ahead. */
   readonly queued: number
-  /** How many jobs a worker has been sent and has not answered. */
+  /** How many of these a worker was sent ahead, so that it need not wait for its next job. */
+  readonly ahead: number
+  /** How many jobs run, or were told to stop and have not yet. */
   readonly running: number
   /** How many jobs have ended with a value. */
   readonly done: number
-  /** How many have failed. */
+  /** How many have failed. One that was not taken, as there was no room, is none of them. */
   readonly failed: number
   /** How many were cancelled. */
   readonly cancelled: number
-  /** How many workers were started, and how many of them have ended by themselves. */
+  /** How many workers were started. */
   readonly started: number
+  /** How many of them have ended by themselves, those included that could not be started. */
   readonly died: number
+  /** How many could not be started: they ended before they were ready, or were not in time. */
+  readonly misstarted: number
   /** How long jobs waited for a worker, and how long they ran, the way there and back included. */
   readonly waitTime: Durations
   readonly runTime: Durations
@@ -792,12 +879,19 @@ export interface Stats {
 }
 
 export const stats = (state: State): Stats => {
-  const calls = Array.from(state.workers, (worker) => worker.calls.size)
+  let [busy, running, ahead] = [0, 0, 0]
+  for (const worker of state.workers) {
+    if (worker.calls.size > 0) busy++
+    running += worker.running
+    ahead += worker.offered
+  }
   return Object.freeze({
     workers: state.workers.size,
-    busy: calls.filter((size) => size > 0).length,
-    queued: state.queue.size,
-    running: busy(state),
+    busy,
+    waiting: state.outside.size,
+    queued: state.queue.size + ahead,
+    ahead,
+    running,
     ...state.totals,
     waitTime: histogram.summary(state.waits),
     runTime: histogram.summary(state.runs),
@@ -808,9 +902,11 @@ export const stats = (state: State): Stats => {
 /** Throws when an invariant does not hold. For tests. */
 export const check = (state: State): void => {
   const { ahead, concurrency, max } = state.settings
-  waitList.check(state.queue)
-  for (const { request } of waitList.tickets(state.queue)) {
-    if (request.phase !== "queued" || request.worker !== undefined) throw new Error("I1: a queued job is elsewhere")
+  for (const list of [state.outside, state.queue]) {
+    waitList.check(list)
+    for (const { request } of waitList.tickets(list)) {
+      if (request.phase !== "queued" || request.worker !== undefined) throw new Error("I1: a queued job is elsewhere")
+    }
   }
   if (state.workers.size > max) throw new Error(`I3: ${state.workers.size} workers of ${max}`)
   let starting = 0
@@ -835,4 +931,8 @@ export const check = (state: State): void => {
       throw new Error("I4: nobody is on the way")
   }
   if (state.stage === "closed" && (state.queue.size > 0 || busy(state) > 0)) throw new Error("I6: closed, with jobs")
+  const inside = state.queue.size + busy(state)
+  if (inside !== state.inside) throw new Error(`I7: ${inside} jobs are inside, not ${state.inside}`)
+  if (inside > state.room) throw new Error(`I7: ${inside} jobs are inside, and there is room for ${state.room}`)
+  if (state.outside.size > 0 && hasRoom(state)) throw new Error("I7: a job waits outside, and there is room")
 }

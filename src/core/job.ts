@@ -8,6 +8,7 @@ import type { Target } from "./protocol.js"
 import type { Ticket } from "./ticket.js"
 import type { Timer } from "./timers.js"
 import type { ErrorClass } from "./wire.js"
+import type { Codec } from "./workerModule.js"
 
 /** What a job is. The skin makes it, and it does not change. */
 export interface Work {
@@ -21,6 +22,8 @@ export interface Work {
   readonly timeout: number
   /** The classes of the errors that it may fail with. */
   readonly errors: ReadonlyArray<ErrorClass>
+  /** What decodes its end, where it has a contract and the skin has no way of its own. */
+  readonly codec?: Codec | undefined
 }
 
 type Phase = "queued" | "offered" | "running" | "stopping" | "ended"

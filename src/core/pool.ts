@@ -13,8 +13,6 @@ import { JobTimeout } from "./job.js"
 import type { Worker } from "./poolWorker.js"
 import type { Answer, Hello, Message, Run } from "./protocol.js"
 import { Do, Say } from "./protocol.js"
-import type { State as Semaphore } from "./semaphore.js"
-import * as semaphore from "./semaphore.js"
 import type { Chain } from "./ticket.js"
 import { concat, wake } from "./ticket.js"
 import type { Time } from "./timekeeper.js"
@@ -42,10 +40,11 @@ export interface Listener {
 /** Starts a worker. That it could not be started is told like its end. Nothing is told before this returns. */
 export type Start = (id: number, listener: Listener) => Port
 
+/** Where that goes which nobody waits for. It is told when all else is done, for it may come straight back. */
+export type Tell = (report: core.Report) => void
+
 export class Pool {
   readonly state: State
-  /** Who is let in; see core.admission. */
-  readonly admission: Semaphore | undefined
   private readonly ports = new Map<Worker, Held>()
   private readonly timer: PoolTimer = new PoolTimer(this)
   /** When the timer rings. It may be earlier than it need be: moving it for each job would cost more than a ring in vain. */
@@ -55,22 +54,28 @@ export class Pool {
   private acting = false
   /** Workers with something that is to be sent in this step. */
   private readonly unsent: Array<Held> = []
+  private readonly untold: Array<core.Report> = []
 
   constructor(
     settings: core.Settings,
     private readonly time: Time,
     private readonly startWorker: Start,
     /** What each worker is told first, but for its board. */
-    private readonly hello: Pick<Hello, "data" | "init">
+    private readonly hello: Pick<Hello, "data" | "init">,
+    private readonly tell: Tell
   ) {
     this.state = core.make(settings)
-    this.admission = core.admission(settings)
-    core.fill(this.state, settings.min)
+    core.fill(this.state, settings.min, time.now())
     this.after(undefined)
   }
 
   submit(call: Call): void {
     this.after(core.submit(this.state, call, this.time.now()))
+  }
+
+  /** The same, unless it would have to wait for room. */
+  submitNow(call: Call): void {
+    this.after(core.submitNow(this.state, call, this.time.now()))
   }
 
   /** The chain is woken by who parks the ticket. */
@@ -93,23 +98,20 @@ export class Pool {
     this.after(core.tick(this.state, this.now(at)))
   }
 
-  warm(count: number, ticket: core.Warming): Chain {
-    return this.act(core.warm(this.state, count, ticket))
+  /** The chain is woken by who parks the ticket. */
+  warm(ticket: core.Warming): Chain {
+    return this.act(core.warm(this.state, ticket, this.time.now()))
   }
 
   close(): void {
     this.holdAll()
     this.after(core.close(this.state, this.time.now()))
-    // Who waits to be let in is, and is told.
-    if (this.admission !== undefined) wake(semaphore.resize(this.admission, Infinity))
   }
 
-  /** Ends everything at once; gives the names of what it has stopped. */
-  terminate(): ReadonlyArray<string> {
+  /** Ends everything at once. */
+  terminate(): void {
     this.holdAll()
-    const { chain, names } = core.terminate(this.state, this.time.now())
-    this.after(chain)
-    return names
+    this.after(core.terminate(this.state, this.time.now()))
   }
 
   /** Whoever closes waits until all have ended, and the process has to last so long. */
@@ -142,21 +144,21 @@ export class Pool {
       this.acting = false
     }
     this.setAlarm()
+    if (this.untold.length > 0) for (const report of this.untold.splice(0)) this.tell(report)
     return chain
   }
 
   private setAlarm(): void {
     const { state } = this
     const at = core.wakeAt(state)
-    // A job may wait for a worker that is started later, and whoever closes for one that goes.
-    const awake = state.queue.size > 0 || state.stage === "draining"
-    if (at < this.alarm || (awake && !this.awake && this.alarm < Infinity)) {
+    const awake = core.isAwaited(state)
+    if (state.stage === "closed") {
+      this.alarm = Infinity
+      this.time.clear(this.timer)
+    } else if (at < this.alarm || (awake !== this.awake && this.alarm < Infinity)) {
       this.alarm = Math.min(at, this.alarm)
       this.awake = awake
       this.time.set(this.timer, this.alarm, !awake)
-    } else if (state.stage === "closed" && this.alarm < Infinity) {
-      this.alarm = Infinity
-      this.time.clear(this.timer)
     }
   }
 
@@ -169,11 +171,7 @@ export class Pool {
       case "stop": {
         // What is to stop may be among what is to be sent.
         const chain = this.deliver()
-        const { request: job } = action.call
-        const { stop } = job
-        const reason = wire.encode(reasonOf(stop!, job), canClone)
-        // It may have ended in between, and the worker with it.
-        if (job.worker === action.worker) this.ports.get(action.worker)?.port.send([Do.stop, job.id, reason], undefined)
+        this.stop(action.worker, action.call)
         return chain
       }
       case "dismiss":
@@ -185,6 +183,9 @@ export class Pool {
       }
       case "time":
         return this.setTime(action.call)
+      case "report":
+        this.untold.push(action.report)
+        return undefined
     }
   }
 
@@ -205,6 +206,19 @@ export class Pool {
       return undefined
     } catch (error) {
       return core.misstarted(state, worker, error, this.time.now())
+    }
+  }
+
+  private stop(worker: Worker, { request: job }: Call): void {
+    // It may have ended in between, and the worker with it.
+    if (job.worker !== worker) return
+    const reason = reasonOf(job.stop!, job)
+    const { port } = this.ports.get(worker)!
+    try {
+      port.send([Do.stop, job.id, wire.encode(reason, () => true)], undefined)
+    } catch {
+      // What can be sent, the platform knows. The job has to stop all the same: of what cannot be sent, it is told in words what it was.
+      port.send([Do.stop, job.id, wire.encode(reason, () => false)], undefined)
     }
   }
 
@@ -295,21 +309,13 @@ const unsendable = ({ work }: Job, error: unknown): unknown =>
 
 /** For a thread it goes by that name; for a process it is an `Error` that says so. */
 export const isOfCloning = (error: unknown): boolean => {
-  const { message, name } = (error ?? {}) as { readonly message?: unknown; readonly name?: unknown }
-  return name === "DataCloneError" || /could not be cloned\.?$/.test(String(message))
+  const { code, message, name } = (error ?? {}) as Partial<Record<"code" | "message" | "name", unknown>>
+  const isUnmovedPort = code === "ERR_MISSING_TRANSFERABLE_IN_TRANSFER_LIST"
+  return isUnmovedPort || name === "DataCloneError" || /could not be cloned\.?$/.test(String(message))
 }
 
 const reasonOf = (stop: Stop, { work }: Job): unknown =>
   stop._tag === "Cancelled" ? stop.reason : new JobTimeout(work.name, work.timeout)
-
-const canClone = (value: unknown): boolean => {
-  try {
-    ;(globalThis as { structuredClone?: (value: unknown) => unknown }).structuredClone!(value)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** Whether there is no object in what is sent, and it can be cloned. */
 const isPlain = ({ work: { context, target, transfer } }: Job): boolean =>

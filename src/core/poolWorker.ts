@@ -29,7 +29,11 @@ export class Worker {
   idleSince = 0
   /** When it last answered, or was given something while it had nothing to do. */
   heardAt = 0
-  /** By when it has to have gone, once it was told to. */
+  /** By when it has to be ready. */
+  startBy = Infinity
+  /** Whether it is to go: it was told to, or was killed, or cannot be ended and is left behind. */
+  going: "no" | "dismissed" | "killed" | "left" = "no"
+  /** By when it has to have gone. */
   leaveBy = Infinity
   /** If it shares memory. */
   readonly board: Board | undefined = undefined

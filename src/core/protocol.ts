@@ -50,3 +50,42 @@ export type Message =
   /** It could not. */
   | readonly [typeof Say.failed, error: Wire]
   | Answer
+
+// -------------------------------------------------------------------------------------------------------------------------- frames
+
+/**
+ * How that travels: framed as `@effect/platform` frames it for its workers, so that a worker of ours is the other end of any `PlatformWorker`.
+ * Both ports of a pool and the worker's own end read frames here, and nowhere else.
+ */
+export type ToWorker =
+  | readonly [0, Order]
+  /** It may end: the platform says so when its scope closes. */
+  | readonly [1]
+
+export type FromWorker =
+  /** It listens. */
+  | readonly [0]
+  | readonly [1, Message]
+  /** It ends. Only a worker of the web says so, since nobody could see it otherwise. */
+  | readonly [2]
+
+export const order = (order: Order): ToWorker => [0, order]
+export const dismissal: ToWorker = [1]
+
+export const listening: FromWorker = [0]
+export const message = (message: Message): FromWorker => [1, message]
+export const ending: FromWorker = [2]
+
+/** Tells a worker what a frame says. What else comes by the same way is not for it. */
+export const hearOrder = (frame: unknown, worker: { hear(order: Order): void; end(): void }): void => {
+  if (!Array.isArray(frame)) return
+  if (frame[0] === 0 && Array.isArray(frame[1])) worker.hear(frame[1] as unknown as Order)
+  else if (frame[0] === 1) worker.end()
+}
+
+/** Tells a pool what a frame says. What a function, or a tool, posts by the same way is not for it. */
+export const hearMessage = (frame: unknown, pool: { message(message: Message): void; ended(): void }): void => {
+  if (!Array.isArray(frame)) return
+  if (frame[0] === 1 && Array.isArray(frame[1])) pool.message(frame[1] as unknown as Message)
+  else if (frame[0] === 2) pool.ended()
+}

@@ -71,7 +71,7 @@ export const notCloneable = (
   what: "arguments" | "result",
   value: unknown,
   cause?: unknown
-): NotCloneable => new NotCloneable(target, what, unclonable(what, value), cause)
+): NotCloneable => new NotCloneable(target, what, unclonable(what, value, cause), cause)
 
 /** No more errors than this are sent for one that was thrown: there may be very many behind each other. */
 const most = 1_000
@@ -244,40 +244,98 @@ const read = (of: unknown, name: string): unknown => {
   }
 }
 
+/** Whether a value can be sent to another thread. */
+export const canClone = (value: unknown): boolean => {
+  try {
+    ;(globalThis as { structuredClone?: (value: unknown) => unknown }).structuredClone!(value)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** How far is looked for what cannot be cloned. */
 const far = 100_000
 
 /**
- * What in a value cannot be cloned, and where: `result.items[3].callback is a function`. Undefined when nothing is found; which is no
- * proof, since platforms have objects of their own.
+ * What in a value cannot be cloned, and where: `result.items[3].callback is a function`. The cause, if there is one, is what the platform
+ * says: a process does not take all that a thread takes, and a platform has objects of its own. Undefined when nothing is found, which is no
+ * proof.
  */
-export const unclonable = (root: string, value: unknown): string | undefined => {
+export const unclonable = (root: string, value: unknown, cause?: unknown): string | undefined => {
+  const message = text(read(cause, "message")) ?? ""
+  const named = nameIn(message)
   const seen = new Set<unknown>()
   const rest: Array<Place> = [[root, value]]
   for (let place = rest.pop(); place !== undefined && seen.size < far; place = rest.pop()) {
     const [path, value] = place
     if (isPlain(value) || seen.has(value)) continue
     seen.add(value)
-    const kind = refused(value)
+    const kind = refused(value, named)
     if (kind !== undefined) return `${path} is ${kind}`
-    const parts = Array.from(partsOf(path, value as object))
+    const parts = partsIn(place)
     // The last one in comes out first.
     for (let i = parts.length - 1; i >= 0; i--) rest.push(parts[i]!)
   }
-  return undefined
+  return cause === undefined ? undefined : probe([root, value], message)
 }
+
+/** `#<SharedArrayBuffer> could not be cloned`, as the engine says, or `[object Array Iterator]`. */
+const nameIn = (message: string): string | undefined =>
+  /^(?:#<|\[object )(.+)[>\]] could not be cloned/.exec(message)?.[1]
+
+/** So many values are cloned to find the one that cannot be. */
+const tries = 1_000
+
+/** The same, by cloning one part after the other: a proxy, say, looks like anything else. */
+const probe = (whole: Place, message: string): string | undefined => {
+  const seen = new Set<unknown>()
+  let left = tries
+  const isRefused = ([, value]: Place) => left-- > 0 && !canClone(value)
+  /** What is refused although all in it is taken. One that leads back to what is looked at just now may be refused for that. */
+  const search = (place: Place): Place | undefined => {
+    seen.add(place[1])
+    const parts = partsIn(place).filter(([, value]) => !isPlain(value))
+    for (const part of parts) {
+      const found = !seen.has(part[1]) && isRefused(part) ? search(part) : undefined
+      if (found !== undefined || left <= 0) return found
+    }
+    return parts.some(([, value]) => seen.has(value)) ? undefined : place
+  }
+  const found = isRefused(whole) ? search(whole) : undefined
+  if (found === undefined || left <= 0) return undefined
+  const [path, value] = found
+  const more = /transfer/.test(message) ? ", only moved" : looksPlain(value) ? ", perhaps a Proxy" : ""
+  return `${path} is ${kindOf(value)} that cannot be cloned${more}`
+}
+
+const partsIn = ([path, value]: Place): ReadonlyArray<Place> => {
+  try {
+    return Array.from(partsOf(path, value as object))
+  } catch {
+    // A Proxy may refuse to be looked at.
+    return []
+  }
+}
+
+const looksPlain = (value: unknown): boolean => Array.isArray(value) || classesOf(value as object).length === 0
 
 type Place = readonly [path: string, value: unknown]
 
 const impossible = new Set(["AsyncGenerator", "Generator", "Promise", "WeakMap", "WeakRef", "WeakSet"])
 
-const refused = (value: unknown): string | undefined =>
-  typeof value === "function" || typeof value === "symbol" || impossible.has(tagOf(value)) ? kindOf(value) : undefined
+/** `named`: of this the platform has said so. */
+const refused = (value: unknown, named: string | undefined): string | undefined => {
+  const tag = tagOf(value)
+  const isRefused = typeof value === "function" || typeof value === "symbol" || impossible.has(tag)
+  return isRefused || (tag === named && tag !== "Object" && tag !== "Array") ? kindOf(value) : undefined
+}
 
 const kindOf = (value: unknown): string => {
   if (typeof value !== "object" || value === null) return `a ${typeof value}`
   const tag = tagOf(value)
-  const name = tag === "Object" ? (classesOf(value)[0] ?? tag) : tag
+  // What these say of themselves is less than what they are.
+  const name = tag === "Object" || tag === "EventTarget" ? (classesOf(value)[0] ?? tag) : tag
   return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`
 }
 

@@ -7,7 +7,7 @@
  *
  * @internal
  */
-import { expect, record, refusal } from "./arguments.js"
+import { expect, misuse, record, refusal } from "./arguments.js"
 import type { ErrorClass } from "./wire.js"
 
 export const TypeId = "~effect-concurrency/WorkerModule"
@@ -33,7 +33,18 @@ export interface Call<in Args extends ReadonlyArray<any>, out A, out E = never> 
     readonly _Args?: (args: Args) => void
     readonly _A?: () => A
     readonly _E?: () => E
+    readonly codec?: Codec | undefined
   }
+}
+
+/**
+ * How the arguments of a call are encoded, and what comes of it is decoded, if it has a contract. The contract has Effect, and who calls this
+ * need not: each gives the value where it can be had at once, and otherwise something to await. It throws, or rejects, when a value does not fit.
+ */
+export interface Codec {
+  readonly encode: (args: ReadonlyArray<unknown>) => ReadonlyArray<unknown> | PromiseLike<ReadonlyArray<unknown>>
+  readonly success: (value: unknown) => unknown
+  readonly failure: (error: unknown) => unknown
 }
 
 /**
@@ -151,6 +162,30 @@ export const callOf = <Args extends ReadonlyArray<any>, A, E>(
 ): Call<Args, A, E> => {
   const isCall = typeof (call as Call<Args, A, E> | null | undefined)?.name === "string" && call[TypeId] !== undefined
   return expect(isCall, where, "call", "a function of a module, as of module(…).name", call)
+}
+
+/** How arguments and results of a call are translated, if they are. */
+export const codecOf = (call: Call<any, any, any> | undefined): Codec | undefined => call?.[TypeId]?.codec
+
+/** A call that has a contract. */
+export const withCodec = <C extends Call<any, any, any>>(call: C, codec: Codec): C =>
+  Object.freeze({ ...call, [TypeId]: { codec } }) as C
+
+const nothing = (): void => {}
+
+/** The arguments as they are sent, for a call that is described now and made later. */
+export const encodeNow = (
+  where: string,
+  call: Call<any, any, any>,
+  args: ReadonlyArray<unknown>
+): ReadonlyArray<unknown> => {
+  const codec = codecOf(call)
+  if (codec === undefined) return args
+  const encoded = codec.encode(args)
+  if (!("then" in encoded)) return encoded
+  // How that ends is of no interest.
+  void encoded.then(nothing, nothing)
+  throw misuse(where, `the arguments of ${call.name} cannot be encoded at once: its contract has a schema that waits`)
 }
 
 /** The names of the functions of a module. */

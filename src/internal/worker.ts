@@ -43,8 +43,8 @@ export const work = <A, E, R, B, C, E2>(
   }
 ): Effect.Effect<RunningFiber<B | C, E2>, never, R> =>
   Effect.map(forkDetached(Effect.matchCauseEffect(Effect.interruptible(effect), ended)), (fiber) => {
-    // It may have come to its end before its starter comes to this.
-    if (worker.list === undefined) return fiber
+    // It may have come to its end before its starter comes to this, and somebody may be reporting that already.
+    if (worker.list === undefined || worker.fiber !== undefined) return fiber
     worker.fiber = fiber
     insiders.set(fiber, worker)
     if (worker.settled) interruptNow(fiber, fiber)

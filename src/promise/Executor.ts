@@ -11,22 +11,20 @@ import { callable, expect, oneOf, record } from "../core/arguments.js"
 import type { BoundCall } from "../core/callOptions.js"
 import * as callOptions from "../core/callOptions.js"
 import * as core from "../core/executor.js"
-import type { End, WorkerDied, Work } from "../core/job.js"
+import type { End, ExecutorClosed, WorkerDied, Work } from "../core/job.js"
 import { Job } from "../core/job.js"
 import { Pool } from "../core/pool.js"
 import * as tasks from "../core/task.js"
 import { type Chain, wake } from "../core/ticket.js"
-import { unclonable } from "../core/wire.js"
 import * as workerModule from "../core/workerModule.js"
 import type * as Effects from "../Executor.js"
 import * as inWorker from "../worker/index.js"
 import { parallelism, type ResourceLimits } from "../worker/node.js"
-import type { Lease } from "./Lease.js"
 import { attempt, checkWait, park, PromiseTicket, wait, type WaitOptions } from "./park.js"
-import * as permits from "./permits.js"
 import { report, type Reporter, type Unhandled } from "./report.js"
 import { Call, follow, type Hooks, launch, prepare, Signal, type Task, taskOf } from "./Task.js"
 import { ownTimers } from "./timer.js"
+import { claimOf, encoded } from "./translate.js"
 import { view } from "./view.js"
 import { isShared, type Settings, type Spawn, starter } from "./workers.js"
 
@@ -94,6 +92,11 @@ export interface ExecutorOptions extends core.Options {
   readonly backlog?: number | undefined
   /** After how long without work a worker ends. Default 30,000. */
   readonly idleTime?: number | undefined
+  /**
+   * How long a worker may take until it is ready, with what it calls first. One that takes longer is ended, and counts as one that could not be
+   * started. Default 10,000.
+   */
+  readonly startTimeout?: number | undefined
   /** How long a job that was told to stop may take to do so, until its worker is ended. Default 1,000. */
   readonly grace?: number | undefined
   /**
@@ -101,7 +104,10 @@ export interface ExecutorOptions extends core.Options {
    * `"rerun"`. It matters when `concurrency` is above 1. What was moved to a worker cannot be sent again, so such a job always fails.
    */
   readonly neighbours?: core.Neighbours | undefined
-  /** A worker that uses more memory than that, in bytes, is replaced once its jobs have ended. Default: Infinity. */
+  /**
+   * A worker whose heap is larger than that, in bytes, is replaced once its jobs have ended. It is measured when a job ends, ten times a
+   * second at most. What is beside the heap does not count: buffers, and the memory of native modules. Default: Infinity.
+   */
   readonly maxMemory?: number | undefined
   /** A worker that has done so many jobs is replaced. Default: Infinity. */
   readonly maxJobs?: number | undefined
@@ -119,14 +125,17 @@ export interface ExecutorOptions extends core.Options {
   readonly env?: Record<string, string | undefined> | undefined
   /** Options for Node, such as `--import` of a loader, or `--max-old-space-size` of a process. Default: those of this process. */
   readonly execArgv?: ReadonlyArray<string> | undefined
-  /** What the workers are called, with a number behind it, in a debugger. Default: `"executor"`. */
+  /** What the workers are called in a debugger, with a number behind it. Default: `"executor"`. Reports say it, too, where it was given. */
   readonly name?: string | undefined
   /**
    * Starts a worker: where a bundler has to see what it begins with, which is `effect-concurrency/worker/entry`. What it returns is a thread of Node, a
    * worker of the web, or a child process with `serialization: "advanced"`.
    */
   readonly spawn?: Spawn | undefined
-  /** Where that goes which nobody waits for: a started job that failed, what closing had to stop. Default: `console.error`. */
+  /**
+   * Where that goes which nobody waits for: a started job that failed, a worker that ended with nothing to do or could not be started, what
+   * closing had to stop. Default: `console.error`.
+   */
   readonly onError?: ((failure: Unhandled) => unknown) | undefined
 }
 
@@ -160,7 +169,11 @@ export interface ExecutorCallOptions extends callOptions.CallOptions {
  * returns is awaited, and an effect is run. All that follows the function are its arguments; what else is to be said of the job is said
  * before, with `with`, so that neither can be taken for the other. What the function throws is what `run` rejects with: with its class where that is one
  * of the language's, or was named in `module`'s `errors`. Jobs wait in one line. Workers are started when they are needed; one that ends by
- * itself rejects its jobs with `WorkerDied` and is replaced, after a pause if that happens again. A pool without work does not keep the process alive.
+ * itself rejects its jobs with `WorkerDied`, or is reported when it has none, and is replaced, after a pause if that happens again. When workers do not
+ * start, three times in a row, and there is no other, whoever waits for one is rejected. A pool without work does not keep the process alive.
+ *
+ * Arguments are cloned when the job is sent to a worker, which is later than the call when it has to wait: do not change them meanwhile. The result is cloned
+ * when the function has ended.
  *
  * **Interruption**: see the option `signal` of `with`. Inside, a function looks at `signal()` of `effect-concurrency/worker`.
  *
@@ -192,12 +205,12 @@ export class Executor {
   constructor(options: ExecutorOptions = {}) {
     const where = "new Executor"
     const settings = checked(where, options)
-    const { data, init, onError } = options
+    const { name, onError } = options
     const pool = core.settings(where, options, { parallelism: parallelism(), shared: isShared(settings) })
-    const hello = { data, init: callOptions.targetOf(where, init) }
+    const tell = (told: core.Report) => void report({ ...told, name }, onError)
     this.options = {}
     this.onError = onError
-    this[core.TypeId] = new Pool(pool, ownTimers, starter(settings), hello)
+    this[core.TypeId] = new Pool(pool, ownTimers, starter(settings), callOptions.hello(where, options), tell)
   }
 
   /**
@@ -213,12 +226,14 @@ export class Executor {
     return callOptions.bind("Executor.bind", call, args)
   }
 
-  /** A view of the executor that an Effect program, or other plain code, uses: its workers, its line, its limits. */
+  /**
+   * A view of the executor that an Effect program, or other plain code, uses: its workers, its line, its limits. What is to be reported goes
+   * where that executor's own reports go.
+   */
   static from(executor: Effects.Executor | Executor): Executor {
-    return view(Executor.prototype, "Executor", core.TypeId, executor, {
-      options: {},
-      onError: (executor as Executor | undefined)?.onError
-    })
+    const onError =
+      (executor as Executor | undefined)?.onError ?? (executor as Effects.Executor | undefined)?.reportPlain
+    return view(Executor.prototype, "Executor", core.TypeId, executor, { options: {}, onError })
   }
 
   /**
@@ -227,6 +242,11 @@ export class Executor {
    */
   static toThread<Args extends ReadonlyArray<any>, A>(f: (...args: Args) => A, ...args: Args): Promise<Awaited<A>> {
     return (common ??= new Executor({ name: "common executor" })).toThread(f, ...args)
+  }
+
+  /** Whether this runs in a worker of an executor. */
+  static isWorker(): boolean {
+    return inWorker.isWorker()
   }
 
   /** In a worker: the signal of the job that asks. See `effect-concurrency/worker`, which costs a worker less to load than this module. */
@@ -249,24 +269,21 @@ export class Executor {
     return inWorker.transfer(value, list)
   }
 
+  /** In a worker: has a function called before the worker ends because it is not needed any more. It has as long as the `grace`. */
+  static onClose(f: () => unknown): void {
+    inWorker.onClose(f)
+  }
+
   /** Runs a function in a worker. When the executor has a `backlog`, waits to be taken. */
   run<Args extends ReadonlyArray<any>, A>(call: ExecutorCall<Args, A>, ...args: Args): Promise<A> {
-    return attempt(() => this.perform("Executor.run", this.work("Executor.run", call, args)))
+    const where = "Executor.run"
+    return attempt(() => this.encoded<A>(where, call, args, (work) => this.perform(where, work, submit)))
   }
 
   /** The same, or rejects at once with `ExecutorFull` when all workers are busy and as many jobs wait as may. */
   tryRun<Args extends ReadonlyArray<any>, A>(call: ExecutorCall<Args, A>, ...args: Args): Promise<A> {
     const where = "Executor.tryRun"
-    return attempt(() => {
-      const pool = this[core.TypeId]
-      const { priority = 0, signal } = this.options
-      const work = this.work(where, call, args)
-      checkWait(where, { signal })
-      const { admission } = pool
-      const lease = admission && permits.tryTake(admission, 1, priority)
-      if (admission !== undefined && lease === undefined) throw core.full(pool.state, work.name)
-      return this.submit<A>(where, work, lease)
-    })
+    return attempt(() => this.encoded<A>(where, call, args, (work) => this.perform(where, work, submitNow)))
   }
 
   /**
@@ -279,12 +296,7 @@ export class Executor {
     ...args: Args
   ): Promise<{ readonly task: Task<A> }> {
     const where = "Executor.start"
-    return attempt(() => {
-      const { signal } = this.options
-      const work = this.work(where, call, args)
-      checkWait(where, { signal })
-      return this.admit(where, (lease) => ({ task: this.launch<A>(where, work, lease) }))
-    })
+    return attempt(() => this.encoded(where, call, args, (work) => this.begin<A>(where, work)))
   }
 
   /**
@@ -294,7 +306,7 @@ export class Executor {
   toThread<Args extends ReadonlyArray<any>, A>(f: (...args: Args) => A, ...args: Args): Promise<Awaited<A>> {
     const where = "Executor.toThread"
     return attempt(() =>
-      this.perform(where, callOptions.lone(where, this[core.TypeId].state.settings, this.options, f, args))
+      this.perform(where, callOptions.lone(where, this[core.TypeId].state.settings, this.options, f, args), submit)
     )
   }
 
@@ -304,54 +316,48 @@ export class Executor {
    */
   with(options: ExecutorCallOptions): Executor {
     const where = "Executor.with"
-    const { signal, ...rest } = callOptions.check(where, options) as ExecutorCallOptions
+    const { signal } = callOptions.check(where, options) as ExecutorCallOptions
     if (signal !== undefined) {
       expect(typeof signal?.addEventListener === "function", where, "signal", "an AbortSignal", signal)
     }
     return view(Executor.prototype, "Executor", core.TypeId, this, {
-      options: { ...this.options, ...rest, ...(signal && { signal }) },
+      options: callOptions.merge(this.options, options),
       onError: this.onError
     })
   }
 
   /**
    * Starts workers until there are so many, by default as many as there may be, and waits until they can be given work. Rejects with
-   * `WorkerDied` when one cannot be started.
+   * `WorkerDied` when one of them cannot be started, and with `ExecutorClosed` when the executor is closed, or is before they are there.
    */
   warmUp(count?: number, options?: WaitOptions): Promise<void> {
     const where = "Executor.warmUp"
     return attempt(() => {
       const pool = this[core.TypeId]
-      const checkedCount = core.checkCount(where, pool.state, count)
+      const ticket = new WarmTicket(core.checkCount(where, pool.state, count), 0)
       checkWait(where, options)
-      const warm = (pool: Pool, ticket: WarmTicket) => pool.warm(checkedCount, ticket)
       const leave = (pool: Pool, ticket: WarmTicket) => core.cancelWarm(pool.state, ticket)
-      return park<void, Pool, WarmTicket>(where, pool, new WarmTicket(undefined, 0), options, warm, leave)
+      return park<void, Pool, WarmTicket>(where, pool, ticket, options, (pool, ticket) => pool.warm(ticket), leave)
     })
   }
 
   /**
    * Takes nothing more, waits until all jobs have ended, up to the `deadline`, and then ends the workers. Gives the names of the jobs that it
    * had to stop, which are also reported. When this settles, no thread or process is left; but for one that cannot be ended even so,
-   * which is waited for as long as the grace, and reported. It may be called again, also while it closes.
+   * which is waited for as long as the grace, and at least two seconds, and reported. It may be called again, also while it closes.
    */
-  async close(): Promise<ReadonlyArray<string>> {
-    const pool = this[core.TypeId]
-    const { deadline } = pool.state.settings
-    pool.close()
-    if (await closed(pool, deadline)) return []
-    const names = pool.terminate()
-    const message = core.stopped(names)
-    if (message !== undefined) await this.report(message)
-    await this.ended()
-    return names
+  close(): Promise<ReadonlyArray<string>> {
+    this[core.TypeId].close()
+    return this.closed("Executor.close")
   }
 
-  /** Ends everything at once, and gives the names of the jobs that it stopped. They reject with `ExecutorClosed`. */
-  async terminate(): Promise<ReadonlyArray<string>> {
-    const names = this[core.TypeId].terminate()
-    await this.ended()
-    return names
+  /**
+   * Ends everything at once, and gives the names of the jobs that were stopped. They reject with `ExecutorClosed`. When this settles, no
+   * thread or process is left, as with `close`.
+   */
+  terminate(): Promise<ReadonlyArray<string>> {
+    this[core.TypeId].terminate()
+    return this.closed("Executor.terminate")
   }
 
   /** Closes the executor: for `await using`. */
@@ -364,44 +370,47 @@ export class Executor {
     return core.stats(this[core.TypeId].state)
   }
 
-  private work(where: string, call: ExecutorCall<any, unknown>, args: ReadonlyArray<unknown>): Work {
-    return callOptions.work(where, this[core.TypeId].state.settings, this.options, call, args)
-  }
-
-  private perform<A>(where: string, work: Work): A | PromiseLike<A> {
+  /** Goes on with a function of a module as a job, at once unless a schema of its contract has to wait. */
+  private encoded<B>(
+    where: string,
+    call: ExecutorCall<any, unknown>,
+    args: ReadonlyArray<unknown>,
+    go: (work: Work) => B | PromiseLike<B>
+  ): B | PromiseLike<B> {
+    const { settings } = this[core.TypeId].state
     checkWait(where, { signal: this.options.signal })
-    return this.admit(where, (lease) => this.submit<A>(where, work, lease))
+    return encoded(call, args, (args) => go(callOptions.work(where, settings, this.options, call, args)))
   }
 
-  /** Waits until a job may come in. */
-  private admit<A>(where: string, go: (lease: Lease | undefined) => A | PromiseLike<A>): A | PromiseLike<A> {
-    const { admission } = this[core.TypeId]
+  private perform<A>(where: string, work: Work, enter: typeof submit): Promise<A> {
     const { priority = 0, signal } = this.options
-    if (admission === undefined) return go(undefined)
-    const lease = permits.tryTake(admission, 1, priority)
-    if (lease !== undefined) return go(lease)
-    return permits.acquire(where, admission, 1, { priority, signal }).then((lease) => {
-      if (!signal?.aborted) return go(lease)
-      // Aborted between the grant and this reaction.
-      lease.release()
-      throw signal.reason
-    })
+    checkWait(where, { signal })
+    const ticket = new JobTicket(new Job(work), priority, signal)
+    return park(where, this[core.TypeId], ticket, signal && { signal }, enter, leave)
   }
 
-  private submit<A>(where: string, work: Work, lease: Lease | undefined): Promise<A> {
-    const { priority = 0, signal } = this.options
-    const ticket = new JobTicket(new Job(work), priority, lease, signal)
-    return park(where, this[core.TypeId], ticket, signal && { signal }, submit, leave)
+  /** Puts a job in line, and gives its task once it is taken. */
+  private async begin<A>(where: string, work: Work): Promise<{ readonly task: Task<A> }> {
+    const { signal } = this.options
+    checkWait(where, { signal })
+    const taken = new PromiseTicket<undefined, undefined>(undefined, 0)
+    let task: Task<A>
+    const enter = () => void (task = this.launch<A>(where, new core.StartedJob(work, taken)))
+    // The task is told by the same signal, and it cancels the job.
+    const leave = () => undefined
+    await park(where, this[core.TypeId], taken, signal && { signal }, enter, leave)
+    return { task: task! }
   }
 
   /** A job as a task, which does not end before the job has. */
-  private launch<A>(where: string, work: Work, lease: Lease | undefined): Task<A> {
+  private launch<A>(where: string, job: core.StartedJob): Task<A> {
     const pool = this[core.TypeId]
     const { priority = 0, signal } = this.options
-    const state = prepare(where, { name: work.name })
-    const ticket = new JobTicket(new Job(work), priority, lease, undefined)
+    const { name } = job.work
+    const state = prepare(where, { name })
+    const ticket = new JobTicket(job, priority, undefined)
     const ended = park<A, Pool, JobTicket>(where, pool, ticket, undefined, submit, leave)
-    const hooks = new JobHooks(work.name, this.onError)
+    const hooks = new JobHooks(name, this.onError)
     const stop = new Signal()
     launch(state, stop, () => ended, hooks)
     wake(tasks.onStop(state, new Call(undefined, ({ reason }: tasks.Stop) => wake(pool.cancel(ticket, reason)))))
@@ -409,16 +418,8 @@ export class Executor {
     return taskOf(state, stop, this.onError)
   }
 
-  /** Waits until nothing is left of what was ended. */
-  private async ended(): Promise<void> {
-    const pool = this[core.TypeId]
-    if (await closed(pool, pool.state.settings.grace)) return
-    const { size } = pool.state.leaving
-    if (size > 0) await this.report(`${size} of its workers cannot be ended`)
-  }
-
-  private async report(message: string): Promise<void> {
-    await report({ where: "Executor.close", name: undefined, message, error: undefined }, this.onError)
+  private closed(where: string): Promise<ReadonlyArray<string>> {
+    return wait(where, this[core.TypeId].state, undefined, undefined, core.awaitClosed, core.cancelClosed)
   }
 }
 
@@ -430,38 +431,24 @@ class JobTicket extends PromiseTicket<Job, End> {
   constructor(
     job: Job,
     priority: number,
-    readonly lease: Lease | undefined,
     readonly signal: AbortSignal | undefined
   ) {
     super(job, priority)
   }
 
   override claim(): unknown {
-    this.lease?.release()
-    const end = this.result!
-    switch (end._tag) {
-      case "Value":
-        return end.value
-      case "Cancelled":
-        return Promise.reject(new DOMException("the job was cancelled", "AbortError"))
-      default:
-        return Promise.reject(end.error)
-    }
+    return claimOf(this.request.work.codec, this.result!)
   }
 }
 
 const submit = (pool: Pool, ticket: JobTicket): void => pool.submit(ticket)
 
-/** The caller has gone. Its job has not, perhaps; and its room is free when it has. */
-const leave = (pool: Pool, ticket: JobTicket): Chain => {
-  const chain = pool.cancel(ticket, ticket.signal?.reason)
-  const { lease } = ticket
-  if (ticket.settled) lease?.release()
-  else ticket.wake = () => lease?.release()
-  return chain
-}
+const submitNow = (pool: Pool, ticket: JobTicket): void => pool.submitNow(ticket)
 
-class WarmTicket extends PromiseTicket<undefined, WorkerDied | undefined> {
+/** The caller has gone. Its job has not, perhaps. */
+const leave = (pool: Pool, ticket: JobTicket): Chain => pool.cancel(ticket, ticket.signal?.reason)
+
+class WarmTicket extends PromiseTicket<number, WorkerDied | ExecutorClosed | undefined> {
   override claim(): unknown {
     return this.result === undefined ? undefined : Promise.reject(this.result)
   }
@@ -491,17 +478,8 @@ class JobHooks implements Hooks {
 
 const nothing = (): void => {}
 
-/** Waits until no worker is left; says whether it has come to that. */
-const closed = async (pool: Pool, timeout: number): Promise<boolean> => {
-  const { state } = pool
-  if (state.stage === "closed") return true
-  const waiting = wait("Executor.close", state, undefined, { timeout }, core.awaitClosed, core.cancelClosed)
-  await waiting.catch(nothing)
-  return (state.stage as core.State["stage"]) === "closed"
-}
-
 const checked = (where: string, options: ExecutorOptions): Settings => {
-  const { data, env, execArgv, kind = "threads", name = "executor" } = record(where, options)
+  const { env, execArgv, kind = "threads", name = "executor" } = record(where, options)
   const { onError, resourceLimits, spawn } = options
   oneOf(where, "kind", kind, ["threads", "processes"])
   expect(typeof name === "string", where, "name", "a string", name)
@@ -512,7 +490,5 @@ const checked = (where: string, options: ExecutorOptions): Settings => {
   const limits = typeof resourceLimits === "object" && resourceLimits !== null && kind === "threads"
   const ofThreads = resourceLimits === undefined || limits
   expect(ofThreads, where, "resourceLimits", "an object, and of threads (processes have execArgv)", resourceLimits)
-  const found = unclonable("data", data)
-  expect(found === undefined, where, "data", `something that can be cloned (${found})`, data)
   return { kind, name, spawn, resourceLimits, env, execArgv }
 }

@@ -2,13 +2,21 @@
  * The workers of the platform, as a pool wants them: threads of Node, child processes of it, workers of the web; or whatever somebody else
  * starts that is one of these.
  *
- * What they say comes in frames: `[0]`, it listens; `[1, message]`; and from a worker of the web, which cannot be seen to end, `[2]`, it ends.
- *
  * @internal
  */
 import type { Listener, Port, Start } from "../core/pool.js"
+import type { Message, Order } from "../core/protocol.js"
+import { dismissal, hearMessage, order } from "../core/protocol.js"
 import { entry } from "../worker/location.js"
-import { builtin, type Child, type ResourceLimits, type Thread } from "../worker/node.js"
+import {
+  builtin,
+  checkSendable,
+  type Child,
+  type ResourceLimits,
+  startProcess,
+  startThread,
+  type Thread
+} from "../worker/node.js"
 
 /** What starts a worker that somebody has bundled. */
 export type Spawn = (worker: { readonly id: number; readonly name: string }) => unknown
@@ -21,8 +29,6 @@ export interface Settings {
   readonly env: Record<string, string | undefined> | undefined
   readonly execArgv: ReadonlyArray<string> | undefined
 }
-
-type Frame = readonly [0] | readonly [1, unknown] | readonly [2]
 
 /** What is used of a worker of the web. */
 interface WebWorker {
@@ -60,21 +66,29 @@ export const starter =
 const spawn = (settings: Settings, id: number): Started => {
   const { env, execArgv, kind, resourceLimits } = settings
   const name = `${settings.name} ${id}`
-  if (settings.spawn !== undefined) return recognize(settings.spawn({ id, name }))
+  if (settings.spawn !== undefined) return fitting(kind, recognize(settings.spawn({ id, name })))
   const options = { ...(env && { env }), ...(execArgv && { execArgv }) }
   if (kind === "processes") {
     const processes = builtin("node:child_process")
     if (processes === undefined) throw new Error("there are no child processes on this platform")
-    return { _tag: "process", worker: processes.fork(entry(), [], { serialization: "advanced", ...options }) }
+    return { _tag: "process", worker: startProcess(processes, entry(), options) }
   }
   const threads = builtin("node:worker_threads")
   if (threads !== undefined) {
     const limits = resourceLimits && { resourceLimits }
-    return { _tag: "thread", worker: new threads.Worker(entry(), { name, ...options, ...limits }) }
+    return { _tag: "thread", worker: startThread(threads, entry(), { name, ...options, ...limits }) }
   }
   const { Worker } = globalThis as unknown as { Worker?: new (url: URL, options: object) => WebWorker }
   if (Worker === undefined) throw new Error("there are no workers on this platform")
   return { _tag: "web", worker: new Worker(entry(), { type: "module", name }) }
+}
+
+/** A process shares no memory, and a pool of threads reckons with that. */
+const fitting = (kind: Settings["kind"], started: Started): Started => {
+  if (kind === "threads" && started._tag === "process") {
+    throw new TypeError('spawn returned a child process: say so with kind: "processes"')
+  }
+  return started
 }
 
 /** What somebody has started. Each of the three has a method that the others do not have. */
@@ -94,9 +108,14 @@ abstract class BasePort {
 
   constructor(private readonly listener: Listener) {}
 
-  protected readonly hear = (frame: Frame): void => {
-    if (!this.over && frame[0] === 1) this.listener.message(frame[1])
+  protected readonly hear = (frame: unknown): void => hearMessage(frame, this)
+
+  message(message: Message): void {
+    if (!this.over) this.listener.message(message)
   }
+
+  /** It says that it ends. One of Node's is seen to, and need not. */
+  ended(): void {}
 
   protected readonly failed = (error: unknown): void => {
     this.cause ??= error
@@ -125,12 +144,12 @@ class ThreadPort extends BasePort implements Port {
     worker.on("exit", (code) => this.exited(`exited with code ${code}`))
   }
 
-  send(message: unknown, transfer: ReadonlyArray<unknown> | undefined): void {
-    this.worker.postMessage([0, message], transfer)
+  send(message: Order, transfer: ReadonlyArray<unknown> | undefined): void {
+    this.worker.postMessage(order(message), transfer)
   }
 
   dismiss(): void {
-    this.worker.postMessage([1], [])
+    this.worker.postMessage(dismissal, [])
   }
 
   kill(): void {
@@ -164,12 +183,12 @@ class ChildPort extends BasePort implements Port {
     worker.on("close", () => this.exited(this.how))
   }
 
-  send(message: unknown): void {
-    this.tell([0, message])
+  send(message: Order): void {
+    this.tell(order(message))
   }
 
   dismiss(): void {
-    this.tell([1])
+    this.tell(dismissal)
   }
 
   kill(): void {
@@ -180,16 +199,18 @@ class ChildPort extends BasePort implements Port {
     const { channel } = this.worker
     if (held) {
       this.worker.ref()
-      channel?.ref()
+      channel?.ref?.()
     } else {
       this.worker.unref()
-      channel?.unref()
+      channel?.unref?.()
     }
   }
 
   private tell(frame: unknown): void {
     // One that has gone says so itself, and what it was told last is lost with it.
-    if (this.worker.connected) this.worker.send(frame, ignore)
+    if (!this.worker.connected) return
+    checkSendable(frame)
+    this.worker.send(frame, ignore)
   }
 }
 
@@ -199,10 +220,7 @@ class WebPort extends BasePort implements Port {
     listener: Listener
   ) {
     super(listener)
-    worker.addEventListener("message", ({ data }: { readonly data: Frame }) => {
-      if (data[0] === 2) this.exited("has ended")
-      else this.hear(data)
-    })
+    worker.addEventListener("message", ({ data }: { readonly data: unknown }) => this.hear(data))
     // An uncaught error does not end a worker of the web. But nobody knows what it has left undone.
     worker.addEventListener("error", (event: { readonly error?: unknown; readonly message?: string }) => {
       this.failed(event.error ?? new Error(event.message || "the worker could not be started"))
@@ -214,12 +232,16 @@ class WebPort extends BasePort implements Port {
     })
   }
 
-  send(message: unknown, transfer: ReadonlyArray<unknown> = []): void {
-    this.worker.postMessage([0, message], transfer)
+  override ended(): void {
+    this.exited("has ended")
+  }
+
+  send(message: Order, transfer: ReadonlyArray<unknown> = []): void {
+    this.worker.postMessage(order(message), transfer)
   }
 
   dismiss(): void {
-    this.worker.postMessage([1], [])
+    this.worker.postMessage(dismissal, [])
   }
 
   kill(): void {

@@ -21,12 +21,12 @@ import { decode, NotCloneable, notCloneable } from "../core/wire.js"
 import * as location from "./location.js"
 import {
   builtin,
-  execArgv,
   now,
   type Output,
   type Port,
   print,
   type ResourceLimits,
+  startThread,
   type Thread,
   type WorkerThreads
 } from "./node.js"
@@ -85,16 +85,19 @@ class Death {
 /** A worker as its bridge sees it. */
 class Worker {
   private readonly cells = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
-  /** How many news have been looked at. */
-  private seen = 0
   private readonly calls: Port
   private readonly notes: Port
   private readonly watcher: Thread
+  /** That it listens, and answers to calls that wait while this thread is in another: what is printed may call as well. */
+  private readonly kept = new Map<number, Answer>()
+  private isGivenUp = false
 
   constructor(
     private readonly threads: WorkerThreads,
+    /** Its number. */
+    readonly id: number,
     href: string,
-    resourceLimits: ResourceLimits | undefined
+    resourceLimits: core.State["resourceLimits"]
   ) {
     const calls = new threads.MessageChannel()
     const notes = new threads.MessageChannel()
@@ -109,11 +112,10 @@ class Worker {
       name: `SyncBridge ${href.slice(-40)}`,
       resourceLimits
     }
-    this.watcher = new threads.Worker(location.bridge(), {
+    this.watcher = startThread(threads, location.bridge(), {
       workerData: setup,
       transferList: [calls.port2, notes.port2],
-      name: setup.name,
-      execArgv: execArgv()
+      name: setup.name
     })
   }
 
@@ -131,22 +133,28 @@ class Worker {
   }
 
   send(request: Request): void {
-    // Before it can be answered: what comes from now on is news.
-    this.seen = Atomics.load(this.cells, Cell.news)
     this.calls.postMessage(request, [])
   }
 
-  /** Blocks until the worker answers. Undefined: it did not in time. */
-  next(milliseconds: number): Answer | Death | undefined {
-    const until = now() + milliseconds
-    for (;;) {
-      // That it has ended may have been news before the request was.
-      const how = this.hasEnded ? "ended" : Atomics.wait(this.cells, Cell.news, this.seen, until - now())
-      this.seen = Atomics.load(this.cells, Cell.news)
-      const answer = this.receive(until) ?? this.death
+  /** Blocks until the worker answers a call; 0: until it listens. Undefined: it did not in time. */
+  next(call: number, until: number): Answer | Death | undefined {
+    // By the wait itself and not by the clock alone, which a test may have stopped.
+    for (let isLate = false; ;) {
+      // What comes from here on is news, also while what is there is read; and what it said before it ended is there.
+      const news = Atomics.load(this.cells, Cell.news)
+      const { hasEnded } = this
+      const answer =
+        this.receive(call, until) ?? this.keptFor(call) ?? (hasEnded || this.isGivenUp ? this.death : undefined)
       // One that prints all the time always has news.
-      if (answer || how === "timed-out" || now() >= until) return answer
+      if (answer || isLate || now() >= until) return answer
+      isLate = Atomics.wait(this.cells, Cell.news, news, until - now()) === "timed-out"
     }
+  }
+
+  private keptFor(call: number): Answer | undefined {
+    const answer = this.kept.get(call)
+    if (call !== 0) this.kept.delete(call)
+    return answer
   }
 
   private get hasEnded(): boolean {
@@ -154,28 +162,35 @@ class Worker {
   }
 
   get death(): Death | undefined {
+    if (this.isGivenUp) return new Death(new Error("it was given up: another call took too long, or closed the bridge"))
     if (!this.hasEnded) return undefined
     return new Death(reasonOf(this.threads.receiveMessageOnPort(this.notes)?.message))
   }
 
-  /** The answer that is there, if one is. What is to be printed before it is, until some time: there may be no end to it. */
-  private receive(until: number): Answer | undefined {
+  /** The answer to a call, if it is there. What is to be printed before it is, until some time: there may be no end to it. */
+  private receive(call: number | undefined, until: number): Answer | undefined {
     do {
       const next = this.threads.receiveMessageOnPort(this.calls)
       if (next === undefined) return undefined
       const answer = heard(next.message)
-      if (answer) return answer
+      if (answer === undefined) continue
+      // That it listens, whoever is around this call wants to know, too.
+      if (answer[0] !== call || call === 0) this.kept.set(answer[0], answer)
+      if (answer[0] === call) return answer
     } while (now() < until)
     return undefined
   }
 
   /** Ends both threads, also in the middle of a computation. What was printed until now is out, unless it is without end. */
   async end(): Promise<void> {
-    const until = now() + 50
-    while (this.receive(until)) continue
-    this.calls.close()
-    this.notes.close()
-    await this.watcher.terminate()
+    this.isGivenUp = true
+    try {
+      this.receive(undefined, now() + 50)
+    } finally {
+      this.calls.close()
+      this.notes.close()
+      await this.watcher.terminate()
+    }
   }
 }
 
@@ -189,6 +204,9 @@ const heard = (message: Answer | Print): Answer | undefined => {
 const reasonOf = (note: Note | undefined): unknown =>
   note?.error ? decode(note.error) : new Error(`it exited with code ${note?.code}`)
 
+/** How long closing waits for a thread that cannot be ended, being in native code, in milliseconds. */
+const patience = 5_000
+
 /** A bridge, for either skin. */
 export class Bridge {
   private worker: Worker | undefined
@@ -197,9 +215,8 @@ export class Bridge {
 
   constructor(
     readonly state: core.State,
-    private readonly resourceLimits: ResourceLimits | undefined,
     /** Hears of what nobody waits for. */
-    private readonly report: (error: unknown) => void
+    private readonly report: (message: string, error: unknown) => void
   ) {}
 
   /** Starts the worker, if there is none, and does not wait for it. */
@@ -221,44 +238,54 @@ export class Bridge {
       }
       try {
         worker.send([call.id, name, sent])
-        if (this.worker === worker) return this.wait(worker, call)
         // A getter among the arguments has called the bridge as well, and that has cost it the worker; or closed it. A copy has none.
-        sent = structuredClone(args)
+        if (this.worker !== worker) sent = structuredClone(args)
       } catch (cause) {
         return failed(notCloneable(name, "arguments", args, cause))
       }
+      if (this.worker === worker) return this.wait(worker, call)
     }
   }
 
   private wait(worker: Worker, call: core.Call): core.Ended {
+    const until = now() + call.timeout
     for (;;) {
-      const answer = worker.next(call.timeout)
+      const answer = this.next(worker, call, call.id, until)
       if (answer === undefined || answer instanceof Death) return this.without(worker, call, answer)
-      if (core.accept(this.state, this.state.worker, call, answer[0])) return this.ended(answer)
+      if (core.accept(this.state, worker.id, call, answer[0])) return this.ended(answer)
     }
   }
 
   /** Waits until the worker listens. What prevents that is the end of the call. */
   private load(call: core.Call, worker: Worker): core.Ended | undefined {
-    const answer = worker.next(this.state.startTimeout)
+    const answer = this.next(worker, call, 0, now() + this.state.startTimeout)
     if (answer === undefined || answer instanceof Death) return this.without(worker, call, answer)
     const ended = this.ended(answer)
-    this.loaded(ended)
+    this.loaded(worker, ended)
     return ended._tag === "value" ? undefined : ended
   }
 
+  private next(worker: Worker, call: core.Call, id: number, until: number): Answer | Death | undefined {
+    try {
+      return worker.next(id, until)
+    } catch (error) {
+      // The answer cannot be read, or what prints has failed. What was called may still run; the next call is not to run beside it.
+      this.without(worker, call, new Death(error))
+      throw error
+    }
+  }
+
   /** The worker listens, or could not load the module. */
-  private loaded(ended: core.Ended): void {
-    const { state } = this
-    if (ended._tag === "value") return core.ready(state, state.worker)
-    core.broken(state, state.worker)
-    this.drop(this.worker!)
+  private loaded(worker: Worker, ended: core.Ended): void {
+    if (ended._tag === "value") return core.ready(this.state, worker.id)
+    core.broken(this.state, worker.id)
+    this.drop(worker)
   }
 
   /** There is no answer: the worker has died, or took too long. */
   private without(worker: Worker, call: core.Call, death: Death | undefined): core.Ended {
     const { state } = this
-    const error = death ? core.died(state, state.worker, call, death.cause) : core.expire(state, call)
+    const error = death ? core.died(state, worker.id, call, death.cause) : core.expire(state, call)
     this.drop(worker)
     return failed(error)
   }
@@ -272,44 +299,56 @@ export class Bridge {
   private open(where: string): Worker {
     const { state } = this
     const death = this.worker?.death
-    if (death) this.diedIdle(state.worker, death)
+    if (death) this.diedIdle(this.worker!, death)
     if (this.worker) return this.worker
     const { href } = state.source
     // What may throw comes first.
-    const worker = new Worker(threadsFor(where, href), href, this.resourceLimits)
-    const number = core.start(state)
+    const worker = new Worker(threadsFor(where, href), state.worker + 1, href, state.resourceLimits)
+    core.start(state)
+    this.worker = worker
     const said = (answer: Answer) => {
       // Only that it has started: an answer is waited for.
-      if (number !== state.worker || state.phase !== "starting") return
+      if (this.worker !== worker || state.phase !== "starting") return
       const ended = this.ended(answer)
-      this.loaded(ended)
-      if (ended._tag !== "value") this.report(ended.error)
+      this.loaded(worker, ended)
+      if (ended._tag !== "value") this.report(core.diedIdle, ended.error)
     }
-    worker.watch(said, (death) => this.diedIdle(number, death), this.report)
-    return (this.worker = worker)
+    const failed = (error: unknown) => this.report(core.diedIdle, error)
+    worker.watch(said, (death) => this.diedIdle(worker, death), failed)
+    return worker
   }
 
   /** The worker has ended while nobody waited for it. */
-  private diedIdle(number: number, { cause }: Death): void {
-    const { phase, worker } = this.state
-    if (number !== worker || (phase !== "starting" && phase !== "ready")) return
-    core.died(this.state, number, undefined, cause)
-    this.drop(this.worker!)
-    this.report(cause)
+  private diedIdle(worker: Worker, { cause }: Death): void {
+    if (this.worker !== worker) return
+    core.died(this.state, worker.id, undefined, cause)
+    this.drop(worker)
+    this.report(core.diedIdle, cause)
   }
 
   private drop(worker: Worker): void {
+    if (this.worker !== worker) return
     this.worker = undefined
-    const ending = worker.end().catch(this.report)
+    const ending = worker.end().catch((error: unknown) => this.report(core.unended, error))
     this.ending.add(ending)
     void ending.then(() => this.ending.delete(ending))
   }
 
-  /** Ends the worker. The promise settles when no thread is left. */
+  /** Ends the worker. The promise settles when no thread is left, but for one that cannot be ended: that is reported. */
   async close(): Promise<void> {
     core.close(this.state)
     if (this.worker) this.drop(this.worker)
-    await Promise.all(this.ending)
+    await new Promise<void>((resolve) => {
+      const giveUp = () => {
+        this.report(core.unended, new Error("it is in native code, perhaps, and ends with that"))
+        resolve()
+      }
+      const timer = setTimeout(giveUp, patience)
+      void Promise.all(this.ending).then(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 }
 

@@ -3,7 +3,6 @@
  */
 import * as wire from "../core/wire.js"
 import { type Answer, announce, enter, type Print, type Request, type Setup } from "./bridge.js"
-import { canClone } from "./clone.js"
 import * as effects from "./effects.js"
 import { isTransfer } from "./here.js"
 import { Library } from "./library.js"
@@ -12,7 +11,7 @@ import { builtin, divert } from "./node.js"
 const { calls, callers, cells, href } = builtin("node:worker_threads")!.workerData as Setup
 const library = new Library()
 
-const say = (answer: Answer | Print, transfer: ReadonlyArray<unknown> = []): void => {
+const say = (answer: Answer | Print, transfer?: ReadonlyArray<unknown>): void => {
   calls.postMessage(answer, transfer)
   announce(cells)
 }
@@ -25,13 +24,13 @@ const answer = async ([id, name, args]: Request): Promise<void> => {
     value = effects.isEffect(result) ? await effects.run(result) : await result
   } catch (error) {
     const expected = error instanceof effects.Failure
-    return say([id, expected ? "failure" : "error", wire.encode(expected ? error.error : error, canClone)])
+    return say([id, expected ? "failure" : "error", wire.encode(expected ? error.error : error, wire.canClone)])
   }
   const [sent, transfer] = isTransfer(value) ? [value.value, value.list] : [value]
   try {
     say([id, "value", sent], transfer)
   } catch (cause) {
-    say([id, "failure", wire.encode(wire.notCloneable(name, "result", sent, cause), canClone)])
+    say([id, "failure", wire.encode(wire.notCloneable(name, "result", sent, cause), wire.canClone)])
   }
 }
 
@@ -41,7 +40,11 @@ enter([...callers, href])
 try {
   await import(/* @vite-ignore */ /* webpackIgnore: true */ href)
   calls.on("message", (request: Request) => void answer(request))
+  // A request that cannot be read would never be answered; so the worker ends, and the caller is told why.
+  calls.on("messageerror", (error: unknown) => {
+    throw error
+  })
   say([0, "value", undefined])
 } catch (error) {
-  say([0, "error", wire.encode(error, canClone)])
+  say([0, "error", wire.encode(error, wire.canClone)])
 }

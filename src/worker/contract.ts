@@ -6,9 +6,13 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import { runFork } from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
-import type { Call } from "../core/workerModule.js"
+import type * as core from "../core/workerModule.js"
+import { type Call, codecOf, withCodec } from "../core/workerModule.js"
 
 /** The schemas of arguments, one for each. */
 type Fields = ReadonlyArray<Schema.Schema<any, any>>
@@ -16,17 +20,49 @@ type Fields = ReadonlyArray<Schema.Schema<any, any>>
 type Types<Args extends Fields> = { readonly [K in keyof Args]: Schema.Schema.Type<Args[K]> }
 type Encodeds<Args extends Fields> = { readonly [K in keyof Args]: Schema.Schema.Encoded<Args[K]> }
 
-/** How the arguments of a call are encoded, and what comes of it is decoded. */
+/** How the arguments of a call are encoded, and what comes of it is decoded, in a program of Effect. */
 export interface Codec {
   readonly encode: (args: ReadonlyArray<unknown>) => Effect.Effect<ReadonlyArray<unknown>>
   readonly success: (value: unknown) => Effect.Effect<unknown>
   readonly failure: (error: unknown) => Effect.Effect<unknown>
 }
 
-const codecOf: unique symbol = Symbol.for("effect-concurrency/worker/Codec")
+/** The same, also for who has no Effect. */
+class Translation implements core.Codec {
+  constructor(readonly effects: Codec) {}
+
+  encode(args: ReadonlyArray<unknown>) {
+    return outcome(this.effects.encode(args))
+  }
+
+  success(value: unknown): unknown {
+    return outcome(this.effects.success(value))
+  }
+
+  failure(error: unknown): unknown {
+    return outcome(this.effects.failure(error))
+  }
+}
+
+/**
+ * What an effect gives: at once, unless it has to wait. Errors are the original ones. Beside `effects.ts` this is where the worker layer runs effects.
+ * Effect 4: `fiber.pollUnsafe`.
+ */
+const outcome = <A>(effect: Effect.Effect<A>): A | Promise<A> => {
+  const fiber = runFork(effect)
+  const exit = fiber.unsafePoll()
+  if (exit !== null) return valueOf(exit)
+  return new Promise<Exit.Exit<A>>((resolve) => fiber.addObserver(resolve)).then(valueOf)
+}
+
+const valueOf = <A>(exit: Exit.Exit<A>): A => {
+  if (Exit.isSuccess(exit)) return exit.value
+  throw Cause.squash(exit.cause)
+}
 
 /** The codec of a call that has one. */
-export const codec = (call: object): Codec | undefined => (call as { readonly [codecOf]?: Codec })[codecOf]
+export const codec = (call: object): Codec | undefined =>
+  (codecOf(call as Call<any, any, any>) as Translation | undefined)?.effects
 
 /**
  * What a function takes, gives and fails with. See {@link make}.
@@ -41,9 +77,12 @@ export interface Contract<Args extends Fields, A, AI, E, EI> {
     f: (...args: Types<Args>) => Effect.Effect<A, E>
   ) => (...args: Encodeds<Args>) => Effect.Effect<AI, EI>
 
-  /** What an executor is told to run: a function that was made with `implement`. */
-  readonly of: (call: Call<any, AI, EI>) => Call<Types<Args>, A, E>
+  /** What an executor of either kind is told to run: a function that was made with `implement`. */
+  readonly of: <X>(call: Call<any, AI, X> & Fits<X, EI>) => Call<Types<Args>, A, E>
 }
+
+/** A module of the facade does not say what its functions fail with; of another, it must be what the contract says. */
+type Fits<X, EI> = unknown extends X ? unknown : [X] extends [EI] ? unknown : never
 
 /**
  * A contract.
@@ -88,6 +127,6 @@ export const make = <const Args extends Fields, A, AI, E = never, EI = never>(sc
             onFailure: (error) => Effect.flatMap(Effect.orDie(Schema.encode(failure)(error)), Effect.fail)
           })
         ),
-    of: (call): any => Object.freeze({ ...call, [codecOf]: own })
+    of: (call): any => withCodec(call, new Translation(own))
   }
 }

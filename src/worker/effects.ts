@@ -10,10 +10,12 @@ export class Failure {
   constructor(readonly error: unknown) {}
 }
 
+const ofThree = Symbol.for("effect/Effect")
+
 /** Known by the mark that every version of Effect leaves on its own. */
 export const isEffect = (value: unknown): boolean =>
   ((typeof value === "object" && value !== null) || typeof value === "function") &&
-  (Symbol.for("effect/Effect") in value || "~effect/Effect" in value)
+  (ofThree in value || "~effect/Effect" in value)
 
 /** Runs an effect to its end. Errors are the original ones; several are an `AggregateError`. */
 export const run = async (effect: unknown, signal?: AbortSignal): Promise<unknown> => {

@@ -1,43 +1,33 @@
 /**
  * What a worker runs: on a thread of Node, in a child process of it, or in a worker of the web. Imported by nobody.
- *
- * Messages are framed as `@effect/platform` frames them for its workers, so that this is the other end of any `PlatformWorker`: to here
- * `[0, message]`, or `[1]` when it may end; from here `[0]` once it listens, and `[1, message]`.
  */
-import type { Message, Order } from "../core/protocol.js"
+import type { FromWorker, Message, Order } from "../core/protocol.js"
+import { ending, hearOrder, listening, message } from "../core/protocol.js"
+import { canClone } from "../core/wire.js"
 import { enter } from "./here.js"
-import { builtin, now } from "./node.js"
+import { builtin, checkSendable, now } from "./node.js"
 import { type Line, Runner } from "./runner.js"
-
-type Frame = readonly [0, Order] | readonly [1]
+import { watchParent } from "./watchdog.js"
 
 /** What there is of Node's process, if this is Node. */
 interface Node {
   send?(message: unknown): boolean
   on(event: string, f: (value: any) => void): void
   exit(): void
-  readonly channel?: { unref(): void }
+  readonly ppid: number
+  readonly channel?: { unref?(): void }
 }
 
 const node = (globalThis as { process?: Node }).process
 
 /** How one of the platforms speaks and ends. */
 interface Channel extends Pick<Line, "canClone" | "memory"> {
-  send(frame: readonly [0] | readonly [1, Message], transfer: ReadonlyArray<unknown>): void
-  listen(hear: (frame: Frame) => void): void
+  send(frame: FromWorker, transfer: ReadonlyArray<unknown>): void
+  listen(hear: (frame: unknown) => void): void
   /** Listens no more. When nothing else is to be done, the worker ends. */
   close(): void
   /** Ends it also when something is. */
   exit(): void
-}
-
-const canClone = (value: unknown): boolean => {
-  try {
-    structuredClone(value)
-    return true
-  } catch {
-    return false
-  }
 }
 
 const thread = (port: any): Channel => ({
@@ -51,18 +41,26 @@ const thread = (port: any): Channel => ({
   },
   canClone,
   memory: () => builtin("node:v8")!.getHeapStatistics().used_heap_size,
-  close: () => port.close(),
+  // In Deno it cannot be closed; there the end comes by `exit`.
+  close: () => port.close?.(),
   exit: () => node!.exit()
 })
 
 const child = (process: Node): Channel => {
-  // Whoever started it has gone.
-  process.on("disconnect", () => process.exit())
+  const parent = process.ppid
   const v8 = builtin("node:v8")!
   return {
     // What cannot be cloned throws here: it is serialized before it is written.
-    send: (frame) => void process.send!(frame),
-    listen: (hear) => process.on("message", hear),
+    send: (frame) => {
+      checkSendable(frame)
+      process.send!(frame)
+    },
+    listen: (hear) => {
+      process.on("message", hear)
+      // Whoever started it has gone.
+      process.on("disconnect", () => process.exit())
+      watchParent(parent)
+    },
     canClone: (value) => {
       try {
         v8.serialize(value)
@@ -72,20 +70,20 @@ const child = (process: Node): Channel => {
       }
     },
     memory: () => v8.getHeapStatistics().used_heap_size,
-    close: () => process.channel?.unref(),
+    close: () => process.channel?.unref?.(),
     exit: () => process.exit()
   }
 }
 
 const web = (self: any): Channel => ({
   send: (frame, transfer) => self.postMessage(frame, transfer),
-  listen: (hear) => self.addEventListener("message", ({ data }: { data: Frame }) => hear(data)),
+  listen: (hear) => self.addEventListener("message", ({ data }: { data: unknown }) => hear(data)),
   canClone,
   memory: () => self.performance?.memory?.usedJSHeapSize ?? 0,
   close: () => {},
   exit: () => {
     // Nobody could see it otherwise.
-    self.postMessage([2], [])
+    self.postMessage(ending, [])
     self.close()
   }
 })
@@ -112,8 +110,8 @@ let own: any
 
 const channel = channelHere()
 const runner = new Runner({
-  send: (message, transfer) =>
-    own === undefined ? channel.send([1, message], transfer) : own.postMessage(message, transfer),
+  send: (said: Message, transfer) =>
+    own === undefined ? channel.send(message(said), transfer) : own.postMessage(said, transfer),
   canClone: channel.canClone,
   memory: channel.memory,
   now,
@@ -124,5 +122,6 @@ const runner = new Runner({
   },
   end: () => void end()
 })
-channel.listen((frame) => (frame[0] === 0 ? runner.hear(frame[1]) : void end()))
-channel.send([0], [])
+const worker = { hear: (order: Order) => runner.hear(order), end: () => void end() }
+channel.listen((frame) => hearOrder(frame, worker))
+channel.send(listening, [])

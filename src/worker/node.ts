@@ -49,23 +49,46 @@ export const divert = (output: Output, take: (chunk: string | Uint8Array) => voi
 
 /** What is used of `node:worker_threads`. */
 export interface WorkerThreads {
-  readonly Worker: new (url: URL, options: ThreadOptions) => Thread
+  readonly Worker: new (program: URL | string, options: ThreadOptions) => Thread
   readonly MessageChannel: new () => { readonly port1: Port; readonly port2: Port }
   readonly parentPort: Port | null
   readonly workerData: any
   readonly receiveMessageOnPort: (port: Port) => { readonly message: any } | undefined
 }
 
-/** Options of Node that say what the program is. With one that says that it is a module, no thread can begin with a file. */
-const ofProgram = /^(?:--input-type|--eval|--print|-e|-p|-pe)(?:=.*)?$/
+/** Options of Node that are for one process: they say what its program is, or where somebody may look into it. */
+const ofProgram =
+  /^(?:--(?:input-type|eval|print|test|inspect|inspect-brk|inspect-wait|inspect-port|inspect-publish-uid|debug-port)|-e|-p|-pe)(?:=|$)/
 
-/** The options of Node that a thread has; undefined: those of this one. */
-export const execArgv = (): ReadonlyArray<string> | undefined => {
-  const args = (globalThis as any).process.execArgv as ReadonlyArray<string>
-  if (!args.some((arg) => arg.startsWith("--input-type"))) return undefined
-  const isValue = (index: number) => ofProgram.test(args[index - 1] ?? "") && !args[index - 1]!.includes("=")
-  return args.filter((arg, index) => !ofProgram.test(arg) && !isValue(index))
+/** Those that have their value behind them. */
+const withValue = /^(?:--(?:input-type|eval|inspect-port|inspect-publish-uid|debug-port)|-e|-pe)$/
+
+/** Those that may have. */
+const withProgram = /^(?:--print|-p)$/
+
+/** The options of Node that another process of it may have, of those of this one. */
+export const optionsOfOthers = (all: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const isValue = (arg: string, before = "") =>
+    withValue.test(before) || (withProgram.test(before) && !arg.startsWith("-"))
+  return all.filter((arg, index) => !ofProgram.test(arg) && !isValue(arg, all[index - 1]))
 }
+
+const ownOptions = (): ReadonlyArray<string> => (globalThis as any).process.execArgv ?? []
+
+/**
+ * Starts a thread that begins with a file. It has the options of this process, unless it is given others; but while one says that the program
+ * is a module, or is none, no thread can begin with a file. It can with a line that imports it.
+ */
+export const startThread = ({ Worker }: WorkerThreads, file: URL, options: ThreadOptions): Thread => {
+  const isRefused = options.execArgv === undefined && ownOptions().some((arg) => arg.startsWith("--input-type"))
+  return isRefused
+    ? new Worker(`import(${JSON.stringify(file.href)})`, { ...options, eval: true })
+    : new Worker(file, options)
+}
+
+/** Starts a process that begins with a file. It has the options of this one that are not for this one alone, unless it is given others. */
+export const startProcess = ({ fork }: ChildProcesses, file: URL, options: Omit<ForkOptions, "serialization">): Child =>
+  fork(file, [], { serialization: "advanced", execArgv: optionsOfOthers(ownOptions()), ...options })
 
 export interface ThreadOptions {
   readonly workerData?: unknown
@@ -74,6 +97,8 @@ export interface ThreadOptions {
   readonly transferList?: ReadonlyArray<unknown>
   readonly resourceLimits?: ResourceLimits | undefined
   readonly name?: string
+  /** Whether it begins with the text of a program rather than with a file. */
+  readonly eval?: boolean
 }
 
 /**
@@ -94,6 +119,13 @@ export interface ChildProcesses {
   readonly fork: (module: URL, args: ReadonlyArray<string>, options: ForkOptions) => Child
 }
 
+/**
+ * Throws when a value cannot be sent to another process. In Node and Bun it is the sending that throws; what Deno cannot send breaks the channel.
+ */
+export const checkSendable = (value: unknown): void => {
+  if ("Deno" in globalThis) builtin("node:v8")!.serialize(value)
+}
+
 export interface ForkOptions {
   readonly serialization: "advanced"
   readonly env?: Record<string, string | undefined>
@@ -110,7 +142,8 @@ export interface Child {
   on(event: "exit", listener: (code: number | null, signal: string | null) => void): this
   ref(): void
   unref(): void
-  readonly channel?: { ref(): void; unref(): void }
+  /** In Bun it has neither. */
+  readonly channel?: { ref?(): void; unref?(): void }
 }
 
 export interface Thread {
@@ -124,7 +157,7 @@ export interface Thread {
 
 export interface Port {
   postMessage(message: unknown, transfer?: ReadonlyArray<unknown>): void
-  on(event: "message", listener: (message: any) => void): this
+  on(event: "message" | "messageerror", listener: (message: any) => void): this
   unref(): void
   close(): void
 }

@@ -4,7 +4,6 @@ import * as board from "../../src/core/board.js"
 import * as core from "../../src/core/executor.js"
 import { type End, ExecutorClosed, ExecutorFull, Job, JobTimeout, WorkerDied, type Work } from "../../src/core/job.js"
 import type { Worker } from "../../src/core/poolWorker.js"
-import * as semaphore from "../../src/core/semaphore.js"
 import { type Chain, wake } from "../../src/core/ticket.js"
 import * as waitList from "../../src/core/waitList.js"
 import { TestTicket, ticketsOf } from "../utils/tickets.js"
@@ -26,13 +25,13 @@ class Call extends TestTicket<Job, End> {
   }
 }
 
-class Warm extends TestTicket<undefined, WorkerDied | undefined> {
-  constructor() {
-    super(undefined, 0)
+class Warm extends TestTicket<number, WorkerDied | ExecutorClosed | undefined> {
+  constructor(count: number) {
+    super(count, 0)
   }
 }
 
-class Closing extends TestTicket<undefined, undefined> {
+class Closing extends TestTicket<undefined, ReadonlyArray<string>> {
   constructor() {
     super(undefined, 0)
   }
@@ -74,12 +73,21 @@ class World {
   /** How often the function of a call was begun. */
   readonly begun = new Map<Call, number>()
   readonly bad = new Set<Call>()
+  readonly warming: Array<Warm> = []
+  readonly reports: Array<core.Report> = []
   now = 0
 
   constructor(settings: core.Settings) {
     this.state = core.make(settings)
-    core.fill(this.state, settings.min)
+    core.fill(this.state, settings.min, this.now)
     this.did(undefined)
+  }
+
+  warm(count: number): Warm {
+    const ticket = new Warm(count)
+    this.warming.push(ticket)
+    this.did(core.warm(this.state, ticket, this.now))
+    return ticket
   }
 
   submit(work: Partial<Work> = {}, priority = 0, isBad = false): Call {
@@ -128,11 +136,26 @@ class World {
 
   exit(sim: Sim, cause: unknown = new Error("crash")): void {
     this.sims.delete(sim.worker)
-    this.did(core.exited(this.state, sim.worker, cause, this.now))
+    const isLoss = this.state.workers.has(sim.worker)
+    this.told(isLoss, () => this.did(core.exited(this.state, sim.worker, cause, this.now)))
   }
 
   misstart(sim: Sim): void {
-    this.did(core.misstarted(this.state, sim.worker, new Error("no init"), this.now))
+    const isLoss = sim.worker.phase === "starting"
+    this.told(isLoss, () => this.did(core.misstarted(this.state, sim.worker, new Error("no init"), this.now)))
+  }
+
+  /** Somebody hears of it when a worker ends by itself (I8). */
+  private told(isLoss: boolean, lose: () => void): void {
+    const before = this.losses
+    lose()
+    if (isLoss) assert.isAbove(this.losses, before, "a worker has ended, and nobody was told (I8)")
+  }
+
+  private get losses(): number {
+    const died = this.calls.filter(({ result }) => result?._tag === "Failed" && result.error instanceof WorkerDied)
+    const unwarmed = this.warming.filter(({ result }) => result instanceof WorkerDied)
+    return died.length + unwarmed.length + this.reports.length
   }
 
   /** Time goes by, and what is due happens. */
@@ -177,6 +200,7 @@ class World {
       const sim = "worker" in action ? this.sims.get(action.worker) : undefined
       if (action.do === "dismiss" && sim?.fate === "none") sim.fate = "dismissed"
       if (action.do === "kill" && sim !== undefined) sim.fate = "killed"
+      if (action.do === "report") this.reports.push(action.report)
     }
     state.actions.length = 0
     wake(chain)
@@ -206,7 +230,8 @@ class World {
       if (once) assert.strictEqual(times, 1, "begun, or had back, and not both")
     }
     if (state.stage === "closed") {
-      assert.strictEqual(this.sims.size, 0, "closed, and a worker is left (I6)")
+      const left = this.alive.filter(({ worker }) => worker.going !== "left")
+      assert.strictEqual(left.length, 0, "closed, and a worker is left (I6)")
       assert.strictEqual(core.wakeAt(state), Infinity)
     }
   }
@@ -218,9 +243,11 @@ const close: Step = (world) => world.did(core.close(world.state, world.now))
 
 const terminate: Step = (world) => {
   const waiting = world.calls.filter(({ settled }) => !settled).length
-  const { chain, names } = core.terminate(world.state, world.now)
-  assert.isAtMost(names.length, waiting)
-  assert.strictEqual(core.stats(world.state).running + core.stats(world.state).queued, 0)
+  const before = world.state.stopped.length
+  const chain = core.terminate(world.state, world.now)
+  assert.isAtMost(world.state.stopped.length - before, waiting)
+  const { queued, running, waiting: outside } = core.stats(world.state)
+  assert.strictEqual(running + queued + outside, 0)
   world.did(chain)
 }
 
@@ -270,7 +297,7 @@ const steps = {
   warm: fc.nat(2).map(
     (count): Step =>
       (world) =>
-        world.did(core.warm(world.state, count, new Warm()))
+        void world.warm(count)
   ),
   close: fc.constant<Step>(close),
   terminate: fc.constant<Step>(terminate)
@@ -300,6 +327,9 @@ const options = fc.record({
   shared: fc.boolean(),
   neighbours: fc.constantFrom("rerun" as const, "fail" as const),
   maxJobs: fc.constantFrom(Infinity, 3),
+  backlog: fc.constantFrom(Infinity, 0, 2),
+  startTimeout: fc.constantFrom(10_000, 200),
+  deadline: fc.constantFrom(Infinity, 500),
   maxMemory: fc.constantFrom(Infinity, 1_000)
 })
 
@@ -315,7 +345,7 @@ const ends: Record<string, Step> = {
 }
 
 describe("core/executor", () => {
-  it("keeps its invariants whatever comes, and settles every call once (I1 to I6)", () => {
+  it("keeps its invariants whatever comes, and settles every call once (I1 to I8)", () => {
     fc.assert(
       fc.property(options, script, fc.constantFrom(...Object.keys(ends)), ({ shared, ...options }, script, how) => {
         const world = new World(settings(options, shared))
@@ -323,6 +353,7 @@ describe("core/executor", () => {
         ends[how]!(world)
         world.settle()
         for (const call of world.calls) assert.strictEqual(call.wakes, 1)
+        for (const warm of world.warming) assert.strictEqual(warm.wakes, 1)
         const { cancelled, done, failed, queued, running } = core.stats(world.state)
         assert.strictEqual(cancelled + done + failed, world.calls.length)
         assert.strictEqual(queued + running, 0)
@@ -615,9 +646,9 @@ describe("core/executor", () => {
   it("whoever waits is told when three in a row could not be started", () => {
     const world = new World(settings({ max: 1 }))
     const call = world.submit({ name: "query" })
-    const warm = new Warm()
-    world.did(core.warm(world.state, 1, warm))
+    const warm = world.warm(1)
     for (let i = 0; i < 3; i++) {
+      assert.strictEqual(warm.settled, i > 0)
       assert.isFalse(call.settled)
       while (world.sims.size === 0) world.sleep(50)
       const sim = only(world)
@@ -631,6 +662,7 @@ describe("core/executor", () => {
       assert.strictEqual(result.error.message, `the worker could not be started for "query": no init`)
     }
     assert.instanceOf(warm.result, WorkerDied)
+    assert.deepInclude(core.stats(world.state), { died: 3, misstarted: 3 })
     const later = world.submit()
     world.settle()
     assert.strictEqual(later.result?._tag, "Value")
@@ -650,24 +682,194 @@ describe("core/executor", () => {
 
   it("warming waits until as many are ready, and starts no more than there may be", () => {
     const world = new World(settings({ max: 2 }))
-    const [one, two] = [new Warm(), new Warm()]
-    world.did(core.warm(world.state, 1, one))
-    world.did(core.warm(world.state, 9, two))
+    const [one, two] = [world.warm(1), world.warm(9)]
     assert.strictEqual(world.sims.size, 2)
-    for (const sim of world.alive) {
-      assert.isFalse(one.settled || two.settled)
-      world.start(sim)
-      world.hear(sim)
-    }
-    assert.isTrue(one.settled && two.settled && two.result === undefined)
-    const gone = new Warm()
-    world.exit(world.alive[0]!)
-    world.did(core.warm(world.state, 2, gone))
+    const [first, second] = world.alive
+    world.start(first!)
+    world.hear(first!)
+    assert.deepStrictEqual([one.settled, two.settled], [true, false])
+    // It stays while somebody waits until both are there.
+    world.sleep(5_000)
+    assert.strictEqual(first!.fate, "none")
+    world.start(second!)
+    world.hear(second!)
+    assert.deepStrictEqual([two.settled, two.result], [true, undefined])
+    world.exit(first!)
+    const gone = new Warm(2)
+    world.did(core.warm(world.state, gone, world.now))
     world.did(core.cancelWarm(world.state, gone))
     world.settle()
     assert.isFalse(gone.settled)
     assert.strictEqual(core.checkCount("here", world.state, undefined), 2)
     assert.throws(() => core.checkCount("here", world.state, 3), "here: count must be an integer from 0 to 2, got 3")
+  })
+
+  it("warming fails when there will not be as many, whichever it is that fails", () => {
+    const world = new World(settings({ max: 2 }))
+    const [one, two] = [world.warm(1), world.warm(2)]
+    const [first, second] = world.alive
+    world.misstart(second!)
+    assert.instanceOf(two.result, WorkerDied)
+    assert.isFalse(one.settled)
+    world.start(first!)
+    world.hear(first!)
+    assert.deepStrictEqual([one.settled, one.result], [true, undefined])
+    const again = world.warm(2)
+    world.exit(first!)
+    assert.instanceOf(again.result, WorkerDied)
+  })
+
+  it("a pool that closes has no more workers to wait for", () => {
+    const world = new World(settings({ max: 2 }))
+    const before = world.warm(2)
+    close(world)
+    assert.instanceOf(before.result, ExecutorClosed)
+    assert.instanceOf(world.warm(1).result, ExecutorClosed)
+    world.settle()
+    assert.instanceOf(world.warm(0).result, ExecutorClosed)
+  })
+
+  it("a worker that is not ready in time is ended, and could not be started", () => {
+    const world = new World(settings({ max: 1, startTimeout: 500 }))
+    const call = world.submit({ name: "query" })
+    const starts: Array<number> = []
+    for (let round = 0; round < 3; round++) {
+      while (world.sims.size === 0) world.sleep(10)
+      starts.push(world.now)
+      const sim = only(world)
+      world.sleep(499)
+      assert.strictEqual(sim.fate, "none")
+      assert.isFalse(call.settled)
+      world.sleep(1)
+      assert.strictEqual(sim.fate, "killed")
+      world.exit(sim)
+    }
+    assert.deepStrictEqual(starts, [0, 500, 1_100], "at once, and after a pause")
+    const { result } = call
+    assert.isTrue(result?._tag === "Failed" && result.error instanceof WorkerDied && !result.error.started)
+    if (result?._tag === "Failed") {
+      assert.strictEqual(
+        result.error.message,
+        `the worker could not be started for "query": it was not ready within 500 ms`
+      )
+    }
+  })
+
+  it("workers that were on their way together and fail are one failure in a row", () => {
+    const world = new World(settings({ max: 4 }))
+    const calls = [1, 2, 3, 4].map(() => world.submit())
+    for (let round = 1; round <= 3; round++) {
+      assert.deepStrictEqual(
+        calls.map(({ settled }) => settled),
+        [false, false, false, false]
+      )
+      for (let i = 0; world.state.starting < 4 && i < 100; i++) world.sleep(50)
+      const together = world.alive.filter(({ fate }) => fate === "none")
+      for (const sim of together) {
+        world.misstart(sim)
+        world.exit(sim)
+      }
+    }
+    assert.isTrue(calls.every(({ settled }) => settled))
+  })
+
+  it("when one with nothing to do ends by itself it is reported, and replaced (I8)", () => {
+    const world = readyWorld()
+    const cause = new Error("crash")
+    world.exit(only(world), cause)
+    assert.deepStrictEqual(world.reports, [{ where: "Executor", message: "a worker has ended", error: cause }])
+    assert.strictEqual(world.sims.size, 1)
+    assert.deepInclude(core.stats(world.state), { died: 1, misstarted: 0, started: 2 })
+    const failed = only(world)
+    world.misstart(failed)
+    world.exit(failed)
+    assert.deepInclude(world.reports[1], { where: "Executor", message: "a worker could not be started" })
+    world.settle()
+    while (world.sims.size === 0) world.sleep(10)
+    world.settle()
+    // Of that somebody is told.
+    world.submit()
+    world.begin(only(world))
+    world.exit(only(world))
+    assert.strictEqual(world.reports.length, 2)
+  })
+
+  it("a worker that cannot be ended is reported, and waited for no longer", () => {
+    const world = readyWorld()
+    const closing = new Closing()
+    const sim = only(world)
+    const call = world.submit()
+    world.begin(sim)
+    terminate(world)
+    assert.isTrue(call.settled)
+    wake(core.awaitClosed(world.state, closing))
+    world.sleep(1_999)
+    assert.isFalse(closing.settled)
+    world.sleep(1)
+    assert.deepStrictEqual(closing.result, ["job"])
+    const message = "a worker cannot be ended, and is left behind"
+    assert.deepStrictEqual(world.reports, [{ where: "Executor", message, error: undefined }])
+    world.exit(sim)
+    assert.strictEqual(world.state.stage, "closed")
+  })
+
+  it("closing ends what has not ended by its deadline, and says so; what waits can still be given up before", () => {
+    const world = readyWorld({ deadline: 300 })
+    const [running, queued] = [world.submit({ name: "one" }), world.submit({ name: "two" })]
+    const sim = only(world)
+    world.begin(sim)
+    const closing = new Closing()
+    close(world)
+    wake(core.awaitClosed(world.state, closing))
+    world.cancel(queued)
+    world.sleep(299)
+    assert.isFalse(running.settled)
+    world.sleep(1)
+    assert.isTrue(running.settled)
+    assert.strictEqual(sim.fate, "killed")
+    world.exit(sim)
+    assert.deepStrictEqual(closing.result, ["one"])
+    const message = "1 job had not ended by the deadline, and was stopped: one"
+    assert.deepStrictEqual(world.reports, [{ where: "Executor.close", message, error: undefined }])
+  })
+
+  it("is closed when the last job that waits for a worker is given up", () => {
+    const world = new World(settings({ max: 1 }))
+    for (let i = 0; i < 3; i++) {
+      world.submit()
+      while (world.sims.size === 0) world.sleep(50)
+      world.start(only(world))
+      world.hear(only(world))
+      world.begin(only(world))
+      world.exit(only(world))
+    }
+    // None may be started yet.
+    const call = world.submit()
+    assert.strictEqual(world.sims.size, 0)
+    close(world)
+    assert.strictEqual(world.state.stage, "draining")
+    world.cancel(call)
+    assert.strictEqual(world.state.stage, "closed")
+  })
+
+  it("a job that fails while it stops, since its time is over, has that as the cause", () => {
+    const causes = [
+      [new RangeError("cleanup"), "cleanup"],
+      [new DOMException("stopped", "AbortError"), undefined],
+      [new JobTimeout("job", 50), undefined],
+      [undefined, undefined]
+    ] as const
+    for (const [error, cause] of causes) {
+      const world = readyWorld()
+      const call = world.submit({ timeout: 50 })
+      const sim = only(world)
+      world.begin(sim)
+      world.sleep(50)
+      const how: End = { _tag: "Rejected", error, expected: false }
+      world.did(core.answer(world.state, sim.worker, call, how, undefined, world.now))
+      assert.isTrue(call.result?._tag === "Failed" && call.result.error instanceof JobTimeout)
+      if (call.result?._tag === "Failed") assert.strictEqual((call.result.error.cause as Error)?.message, cause)
+    }
   })
 
   it("an idle worker goes when its time is over, but for the least", () => {
@@ -684,6 +886,8 @@ describe("core/executor", () => {
     assert.strictEqual(core.wakeAt(world.state), world.now + 100)
     world.sleep(100)
     assert.sameMembers([one!.fate, two!.fate], ["none", "killed"])
+    assert.strictEqual(core.wakeAt(world.state), world.now + 2_000)
+    world.exit(one!.fate === "killed" ? one! : two!)
     assert.strictEqual(core.wakeAt(world.state), Infinity)
   })
 
@@ -750,17 +954,15 @@ describe("core/executor", () => {
     world.cancel(calls[0]!)
     world.cancel(told)
     const sim = only(world)
-    const { chain, names } = core.terminate(world.state, world.now)
-    world.did(chain)
-    assert.deepStrictEqual(names, ["two"])
+    terminate(world)
+    assert.deepStrictEqual(world.state.stopped, ["two"])
     assert.strictEqual(sim.fate, "killed")
     assert.deepStrictEqual(
       calls.map(({ result }) => result?._tag),
       ["Cancelled", "Failed"]
     )
-    assert.strictEqual(core.stopped([]), undefined)
-    assert.strictEqual(core.stopped(["a"]), "1 job had not ended by the deadline, and was stopped: a")
-    const many = core.stopped(Array.from({ length: 22 }, (_, n) => `${n}`))!
+    assert.strictEqual(core.overdue(["a"]), "1 job had not ended by the deadline, and was stopped: a")
+    const many = core.overdue(Array.from({ length: 22 }, (_, n) => `${n}`))
     assert.match(many, /^22 jobs had not ended by the deadline, and were stopped: 0, 1, .*, 19, and 2 more$/)
   })
 
@@ -773,15 +975,59 @@ describe("core/executor", () => {
     assert.strictEqual(sim.fate, "killed")
   })
 
-  it("lets in as many as can run and wait, and says who was not", () => {
-    assert.isUndefined(core.admission(settings()))
-    const permits = core.admission(settings({ max: 2, concurrency: 3, backlog: 1 }))!
-    assert.strictEqual(semaphore.free(permits), 7)
-    const world = new World(settings({ backlog: 4 }))
-    const error = core.full(world.state, "query")
-    assert.instanceOf(error, ExecutorFull)
-    assert.deepInclude(error, { _tag: "ExecutorFull", name: "ExecutorFull", job: "query", backlog: 4 })
-    assert.strictEqual(error.message, `the job "query" was not taken: all workers are busy, and 4 wait`)
+  it("lets in as many as can run and wait; who comes then waits outside, or is told (I7)", () => {
+    const world = readyWorld({ backlog: 1, maxJobs: 2 })
+    const [running, queued] = [world.submit(), world.submit()]
+    const [low, high, gone] = [world.submit(), world.submit({}, 1), world.submit()]
+    assert.deepInclude(core.stats(world.state), { running: 1, queued: 1, ahead: 1, waiting: 3 })
+    const refused = new Call({ name: "query" })
+    world.did(core.submitNow(world.state, refused, world.now))
+    const { result } = refused
+    assert.isTrue(result?._tag === "Rejected" && result.expected && result.error instanceof ExecutorFull)
+    if (result?._tag === "Rejected") {
+      assert.deepInclude(result.error, { _tag: "ExecutorFull", name: "ExecutorFull", job: "query", backlog: 1 })
+      assert.strictEqual(
+        (result.error as Error).message,
+        `the job "query" was not taken: all workers are busy, and 1 wait`
+      )
+    }
+    world.cancel(gone)
+    assert.deepStrictEqual(gone.result, { _tag: "Cancelled" })
+    const order: Array<Call> = []
+    for (const call of [running, queued, low, high]) call.onWake = () => void order.push(call)
+    world.settle()
+    assert.deepStrictEqual(order, [running, queued, high, low])
+    const now = new Call({})
+    world.calls.push(now)
+    world.did(core.submitNow(world.state, now, world.now))
+    world.settle()
+    assert.strictEqual(now.result?._tag, "Value")
+    // What was refused is not counted: it was never there.
+    assert.deepInclude(core.stats(world.state), { done: 5, cancelled: 1, failed: 0, waiting: 0 })
+  })
+
+  it("whoever starts a job is told when it is taken, or has ended before", () => {
+    const started = (world: World) => {
+      const taken = new TestTicket<undefined, undefined>(undefined, 0)
+      const { work } = new Call({}).request
+      const call = new (class extends TestTicket<Job, End> {})(new core.StartedJob(work, taken), 0)
+      world.did(core.submit(world.state, call, world.now))
+      return { taken, call }
+    }
+    const world = readyWorld({ backlog: 0 })
+    const first = started(world)
+    assert.isTrue(first.taken.settled)
+    const [second, third, fourth] = [started(world), started(world), started(world)]
+    assert.isFalse(second.taken.settled)
+    world.did(core.cancel(world.state, third.call, "gone", world.now))
+    assert.isTrue(third.taken.settled && third.call.settled)
+    world.begin(only(world))
+    world.finish(only(world))
+    world.hear(only(world))
+    assert.deepStrictEqual([second.taken.settled, fourth.taken.settled], [true, false])
+    close(world)
+    assert.isTrue(fourth.taken.settled && fourth.call.result?._tag === "Failed")
+    for (const { taken } of [first, second, third, fourth]) assert.strictEqual(taken.wakes, 1)
   })
 
   it("counts waits and runs", () => {
@@ -809,6 +1055,8 @@ describe("core/executor", () => {
     [{ max: 2, min: 3 }, "min must be an integer from 0 to 2, got 3"],
     [{ concurrency: 0 }, "concurrency must be an integer of at least 1, got 0"],
     [{ backlog: -1 }, "backlog must be an integer of at least 0, or Infinity, got -1"],
+    [{ startTimeout: 0 }, "startTimeout must be more than 0 milliseconds, got 0"],
+    [{ startTimeout: -1 }, "startTimeout must be 0 or more milliseconds, got -1"],
     [{ idleTime: -1 }, "idleTime must be 0 or more milliseconds, got -1"],
     [{ grace: NaN }, "grace must be 0 or more milliseconds, got NaN"],
     [{ neighbours: "spare" }, `neighbours must be one of "rerun", "fail", got "spare"`],

@@ -5,45 +5,9 @@ import { type End, Job, JobTimeout, WorkerDied, type Work } from "../../src/core
 import { type Listener, Pool, type Port } from "../../src/core/pool.js"
 import { Do, type Hello, type Order, type Run, Say } from "../../src/core/protocol.js"
 import { wake } from "../../src/core/ticket.js"
-import type { Time } from "../../src/core/timekeeper.js"
-import type { Timer } from "../../src/core/timers.js"
 import * as wire from "../../src/core/wire.js"
+import { FakeTime } from "../utils/fakeWorkers.js"
 import { TestTicket } from "../utils/tickets.js"
-
-/** A clock that is moved by hand, and knows which timers keep the process alive. */
-class FakeTime implements Time {
-  time = 0
-  readonly timers = new Map<Timer, { readonly at: number; readonly idle: boolean }>()
-
-  now(): number {
-    return this.time
-  }
-
-  set(timer: Timer, at: number, idle = false): void {
-    this.timers.set(timer, { at, idle })
-  }
-
-  clear(timer: Timer): void {
-    this.timers.delete(timer)
-  }
-
-  get isAwake(): boolean {
-    return Array.from(this.timers.values()).some(({ idle }) => !idle)
-  }
-
-  sleep(ms: number): void {
-    const end = this.time + ms
-    for (;;) {
-      const due = Array.from(this.timers).toSorted(([, a], [, b]) => a.at - b.at)[0]
-      if (due === undefined || due[1].at > end) break
-      this.timers.delete(due[0])
-      // A little early, as the platform's are.
-      this.time = Math.max(this.time, due[1].at - 0.01)
-      due[0].fire()
-    }
-    this.time = end
-  }
-}
 
 class FakePort implements Port {
   readonly sent: Array<Order> = []
@@ -102,6 +66,7 @@ class Call extends TestTicket<Job, End> {}
 class World {
   readonly time = new FakeTime()
   readonly ports: Array<FakePort> = []
+  readonly told: Array<core.Report> = []
   readonly pool: Pool
 
   constructor(options: core.Options = {}, hello: Pick<Hello, "data" | "init"> = { data: undefined, init: undefined }) {
@@ -118,7 +83,8 @@ class World {
         this.ports.push(port)
         return port
       },
-      hello
+      hello,
+      (report) => void this.told.push(report)
     )
   }
 
@@ -405,6 +371,7 @@ describe("core/pool", () => {
     assert.isTrue(world.time.isAwake)
     world.time.sleep(100)
     assert.strictEqual(world.ports.length, 3)
+    assert.isFalse(world.time.isAwake, "the worker that starts does")
   })
 
   it("an idle worker is dismissed when its time is over, and killed if it does not go", () => {
@@ -422,6 +389,8 @@ describe("core/pool", () => {
     world.time.sleep(1)
     assert.strictEqual(port.fate, "killed")
     port.exit()
+    assert.isFalse(world.time.isAwake)
+    world.time.sleep(2_000)
     assert.strictEqual(world.time.timers.size, 0)
   })
 
@@ -457,7 +426,8 @@ describe("core/pool", () => {
   it("terminating kills, and says what it stopped", () => {
     const world = ready()
     const call = world.submit()
-    assert.deepStrictEqual(world.pool.terminate(), ["f"])
+    world.pool.terminate()
+    assert.deepStrictEqual(world.pool.state.stopped, ["f"])
     assert.strictEqual(world.port.fate, "killed")
     assert.isTrue(call.settled)
     world.port.exit()
@@ -474,5 +444,41 @@ describe("core/pool", () => {
     world.port.answer("one", 0)
     world.port.answer("two", 1)
     assert.deepInclude(second!.result, { value: "two" })
+  })
+
+  it("a reason that the platform cannot send is told in words, and the job has to stop all the same", () => {
+    const world = ready()
+    const call = world.submit([], { timeout: 5_000 })
+    const { id, slot, worker } = call.request
+    assert.isTrue(board.begin(worker!.board!, slot, id))
+    const { port } = world
+    const send = port.send.bind(port)
+    // As of a process: what another thread could share, it cannot.
+    port.send = (message, transfer) => {
+      const found = JSON.stringify(message).includes("shared")
+      if (found) throw new Error("#<SharedArrayBuffer> could not be cloned.")
+      send(message, transfer)
+    }
+    world.cancel(call, { shared: new SharedArrayBuffer(4) })
+    const stop = port.sent.at(-1)!
+    assert.isTrue(stop[0] === Do.stop)
+    if (stop[0] === Do.stop) assert.strictEqual((wire.decode(stop[2]) as Error).message, "an Object cannot be sent")
+    world.time.sleep(100)
+    assert.strictEqual(port.fate, "killed")
+  })
+
+  it("what nobody waits for is told when all else is done: it may come straight back", () => {
+    const world = ready()
+    let call: Call | undefined
+    world.told.push = (report) => {
+      call = world.submit()
+      core.check(world.pool.state)
+      return report === undefined ? 0 : 1
+    }
+    world.port.exit()
+    assert.strictEqual(world.ports.length, 2)
+    world.port.ready()
+    world.port.answer("again")
+    assert.deepInclude(call!.result, { value: "again" })
   })
 })

@@ -276,6 +276,57 @@ describe("what cannot be cloned", () => {
     )
   })
 
+  describe("by what the platform says of it", () => {
+    const refusal = (value: unknown): unknown => {
+      try {
+        structuredClone(value)
+      } catch (error) {
+        return error
+      }
+      return assert.fail("it can be cloned")
+    }
+    const found = (value: unknown) => wire.unclonable("result", value, refusal(value))
+
+    it("is found where it looks like anything else", () => {
+      const proxy = new Proxy({}, {})
+      assert.strictEqual(
+        found({ a: { b: [1, proxy] } }),
+        "result.a.b[1] is an Object that cannot be cloned, perhaps a Proxy"
+      )
+      assert.strictEqual(found([new Proxy([1], {})]), "result[0] is an Array that cannot be cloned, perhaps a Proxy")
+      const circle: any = { a: {} }
+      circle.a.back = circle
+      circle.z = proxy
+      assert.strictEqual(found(circle), "result.z is an Object that cannot be cloned, perhaps a Proxy")
+      const closed = new Proxy({}, { ownKeys: () => assert.fail("not now") })
+      assert.strictEqual(found([closed]), "result[0] is an Object that cannot be cloned, perhaps a Proxy")
+    })
+
+    it("is found where it is of the platform", () => {
+      assert.strictEqual(found({ items: [1, 2].values() }), "result.items is an Array Iterator that cannot be cloned")
+      const { port1 } = new MessageChannel()
+      assert.strictEqual(found({ port1 }), "result.port1 is a MessagePort that cannot be cloned, only moved")
+      port1.close()
+    })
+
+    it("is found where another way of sending does not take it", () => {
+      const memory = new SharedArrayBuffer(1)
+      const cause = new Error("#<SharedArrayBuffer> could not be cloned.")
+      assert.strictEqual(wire.unclonable("result", { memory }, cause), "result.memory is a SharedArrayBuffer")
+      assert.isUndefined(wire.unclonable("result", { memory }, new Error("it cannot be sent")))
+      assert.isUndefined(wire.unclonable("result", { a: 1 }, new Error("#<Object> could not be cloned.")))
+    })
+
+    it("is not looked for without end", () => {
+      const many = Array.from({ length: 5_000 }, () => ({}))
+      assert.isUndefined(found([...many, new Proxy({}, {})]))
+      assert.strictEqual(
+        found({ many, p: new Proxy({}, {}) }),
+        "result.p is an Object that cannot be cloned, perhaps a Proxy"
+      )
+    })
+  })
+
   it("is an error that names the function, and where", () => {
     const value = { f: () => {} }
     const cause = new Error("could not be cloned")

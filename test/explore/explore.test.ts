@@ -1,7 +1,10 @@
 /** Every scenario under every model of it, with one preemption, for two to three seconds a primitive. `npm run explore` goes further. */
 import * as effect from "effect-concurrency"
+import * as distributed from "effect-concurrency/distributed"
+import * as executor from "effect-concurrency/Executor"
 import * as http from "effect-concurrency/HttpLimits"
 import * as promise from "effect-concurrency/promise"
+import * as promiseDistributed from "effect-concurrency/promise/distributed"
 import { Explore } from "effect-concurrency/testing"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
@@ -9,7 +12,7 @@ import * as models from "../testing/models.js"
 import { scenarios } from "./scenarios.js"
 import { fork, judge, Recording } from "./tools.js"
 
-const library = { effect, promise, http }
+const library = { effect, promise, http, executor, distributed, promiseDistributed }
 const fidelities: ReadonlyArray<Explore.Model> = ["taskOrder", "elastic", "aggressive"]
 const cases = scenarios.flatMap((explored) => (explored.models ?? fidelities).map((model) => ({ explored, model })))
 
@@ -30,9 +33,11 @@ describe("explored", () => {
       "CircuitBreaker",
       "Bulkhead",
       "Policy",
-      "HttpLimits"
+      "HttpLimits",
+      "Executor"
     ]
-    const primitives = [...waits, ...tasks, ...times]
+    const shared = ["DistributedMutex", "DistributedSemaphore", "DistributedQueue"]
+    const primitives = [...waits, ...tasks, ...times, ...shared]
     expect(new Set(scenarios.map(({ primitive }) => primitive))).toEqual(new Set(primitives))
     for (const primitive of primitives) {
       const own = scenarios.filter((explored) => explored.primitive === primitive)

@@ -3,8 +3,11 @@
  * the share reaches, and then by chance, to a million schedules together.
  */
 import * as effect from "effect-concurrency"
+import * as distributed from "effect-concurrency/distributed"
+import * as executor from "effect-concurrency/Executor"
 import * as http from "effect-concurrency/HttpLimits"
 import * as promise from "effect-concurrency/promise"
+import * as promiseDistributed from "effect-concurrency/promise/distributed"
 import { Explore } from "effect-concurrency/testing"
 import { readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -22,7 +25,7 @@ const { values } = parseArgs({
 
 const total = values.runs === undefined ? (values.quick ? 100_000 : 1_000_000) : Number(values.runs)
 const readme = "test/README.md"
-const library = { effect, promise, http }
+const library = { effect, promise, http, executor, distributed, promiseDistributed }
 if (values.markdown && values.filter !== "") throw new Error("--markdown writes the whole table: without --filter")
 const models: ReadonlyArray<Explore.Model> = ["taskOrder", "elastic", "aggressive"]
 

@@ -6,7 +6,11 @@ import * as CircuitBreaker from "./CircuitBreaker.js"
 import * as Condition from "./Condition.js"
 import * as Debounce from "./Debounce.js"
 import * as Deferred from "./Deferred.js"
+import * as DistributedMutex from "./DistributedMutex.js"
+import * as DistributedQueue from "./DistributedQueue.js"
+import * as DistributedSemaphore from "./DistributedSemaphore.js"
 import * as Event from "./Event.js"
+import * as Executor from "./Executor.js"
 import * as Guarded from "./Guarded.js"
 import * as HttpLimits from "./HttpLimits.js"
 import * as Mutex from "./Mutex.js"
@@ -47,5 +51,9 @@ export const scenarios: ReadonlyArray<Explored> = [
   CircuitBreaker,
   Bulkhead,
   Policy,
-  HttpLimits
+  HttpLimits,
+  Executor,
+  DistributedMutex,
+  DistributedSemaphore,
+  DistributedQueue
 ].flatMap((module) => module.scenarios)

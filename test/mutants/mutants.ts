@@ -13,6 +13,8 @@
  */
 import type { Explore } from "effect-concurrency/testing"
 import type { Patch } from "./load.js"
+import * as executor from "./executor.js"
+import * as queue from "./queue.js"
 import * as time from "./time.js"
 
 export interface Mutant extends Patch {
@@ -819,11 +821,11 @@ const wait: ReadonlyArray<Mutant> = [
     primitive: "Wait",
     why: "The same, and only then.",
     file: "src/Wait.ts",
-    find: `            silence()
-            leave()
-            return`,
-    replace: `            silence()
-            return`,
+    find: `              silence()
+              leave()
+              return`,
+    replace: `              silence()
+              return`,
     caughtBy: "fibers that are waited for know nothing of it afterwards, and run on, whoever is interrupted"
   },
   {
@@ -1257,6 +1259,17 @@ const background: ReadonlyArray<Mutant> = [
     replace: "wake(tasks.stop(state, undefined))",
     caughtBy:
       "who runs has ended when the work has, and a failure is heard or reported, whoever is interrupted or cancelled"
+  },
+  {
+    name: "a registry that does not wait for what a race has left behind",
+    primitive: "Background",
+    why: "The race is over, and its failure is reported a turn later: the program may have ended by then. Ours did so.",
+    file: "src/internal/task.ts",
+    find: `        hooks.unclaimed()
+`,
+    replace: "",
+    caughtBy:
+      "what a race leaves behind is reported once, before a closing has ended that comes after it, whoever is interrupted"
   }
 ]
 
@@ -1378,6 +1391,128 @@ const shield: ReadonlyArray<Mutant> = [
     replace: `            core.leave(work, ticket)
             return Effect.zipRight(fiber.interruptAsFork(fiber.id()), Effect.zipRight(this.reportLate(work), Effect.failCause(cause)))`,
     caughtBy: "work that began ends, wherever its caller is interrupted"
+  },
+  {
+    name: "a shield that lets a failure go with a caller who may yet go himself",
+    primitive: "Shield",
+    why: "Whoever closes it is woken, and ends the program before the failure is told. Ours did: the failure came back, was told, and logged as well.",
+    file: "src/core/shield.ts",
+    find: "return end.failed ? chain : concat(chain, remove(state, work))",
+    replace: "return end.failed && work.heard === 0 ? chain : concat(chain, remove(state, work))",
+    caughtBy:
+      "a closing has ended when each failure is somebody's or reported, and nothing is given up, whoever is interrupted"
+  },
+  {
+    name: "a shield that never lets go of a failure that its caller has",
+    primitive: "Shield",
+    why: "It waits for a report that nobody makes.",
+    file: "src/Shield.ts",
+    find: `            wake(core.take(this[TypeId], work))
+`,
+    replace: "",
+    caughtBy: "a failure has its caller, or is reported, once, also in the tick of the interruption"
+  }
+]
+
+const leases: ReadonlyArray<Mutant> = [
+  {
+    name: "a lease line that does not note what happens while it asks",
+    primitive: "DistributedMutex",
+    why: "The answer is older than the message: the wake-up is lost.",
+    file: "src/core/leaseLine.ts",
+    find: "  if (line.question !== undefined) line.question.news = true\n  else if",
+    replace: "  if",
+    caughtBy: "who waits for another instance is woken by it, long before the poll"
+  },
+  {
+    name: "a lease line that sleeps as soon as it watches",
+    primitive: "DistributedMutex",
+    why: "What was freed between the question and the watch: check, watch, check.",
+    file: "src/core/leaseLine.ts",
+    find: '  line.watch = "on"\n  return news(line, now)',
+    replace: '  line.watch = "on"\n  return undefined',
+    caughtBy: "what is freed before the store is watched is not overlooked"
+  },
+  {
+    name: "a lease line that sleeps without an end",
+    primitive: "DistributedMutex",
+    why: "The message was the only thing that would wake it. (Redisson #3730.)",
+    file: "src/core/leaseLine.ts",
+    find: "line.wakeAt = now + Math.max(leastPause, milliseconds)",
+    replace: "line.wakeAt = now + 1e6",
+    caughtBy: "if messages are lost, those who wait ask by themselves"
+  },
+  {
+    name: "a lease line that lets those who only try go first",
+    primitive: "DistributedMutex",
+    why: "They overtake.",
+    file: "src/core/leaseLine.ts",
+    find: "waitList.push(line.waiting, ticket)\n",
+    replace: "waitList.push(line.waiting, ticket, ticket.request.tries ? -1 : 0)\n",
+    caughtBy: "who only tries stands behind those who are being asked for"
+  },
+  {
+    name: "a lessor that keeps what is granted to one who has gone",
+    primitive: "DistributedMutex",
+    why: "effect-distributed-lock left the permit held after 97 of 300 interrupted requests.",
+    file: "src/core/lessor.ts",
+    find: "      this.giveBack(held)\n",
+    replace: "",
+    caughtBy: "one at a time, in order of their tokens, and nothing is left held, whoever is interrupted"
+  },
+  {
+    name: "a lessor that forgets the grant of one who is interrupted in the same step",
+    primitive: "DistributedMutex",
+    why: "Between the grant and the caller's next step.",
+    file: "src/core/lessor.ts",
+    find: "if (taken) this.release(heldOf(ticket.result!), () => {})\n    else",
+    replace: "if (!taken)",
+    caughtBy: "one at a time, in order of their tokens, and nothing is left held, whoever is interrupted"
+  },
+  {
+    name: "a lessor that does not mind what became of a question that failed",
+    primitive: "DistributedMutex",
+    why: "Only the answer was lost: the store has granted it.",
+    file: "src/core/lessor.ts",
+    find: "        this.port.release({ name, holder }, nothing, nothing)\n        const chain",
+    replace: "        const chain",
+    caughtBy: "questions that fail, with or without having arrived: all who wait are told, and nothing is left held"
+  },
+  {
+    name: "a lease without a deadline",
+    primitive: "DistributedMutex",
+    why: "The store is gone, and the holder goes on as if it had the lock. (effect-distributed-lock; redlock #253.)",
+    file: "src/core/lease.ts",
+    find: `lease.status === "held" && lease.deadline <= now ?`,
+    replace: `lease.status === "held" && lease.deadline <= now - 1e6 ?`,
+    caughtBy: "a store that does not answer any more: whoever holds is told by his own clock, and nothing is renewed"
+  },
+  {
+    name: "a lease that is counted from when the answer comes",
+    primitive: "DistributedMutex",
+    why: "The store counts from before that: for the time of the answer's way both believe that they have it.",
+    file: "src/core/lessor.ts",
+    find: "new Held(line, holder, permits, token, sentAt)",
+    replace: "new Held(line, holder, permits, token, this.time.now() + 20)",
+    caughtBy: "a store that does not answer any more: whoever holds is told by his own clock, and nothing is renewed"
+  },
+  {
+    name: "a lock whose body does not hear of the loss",
+    primitive: "DistributedMutex",
+    why: "redlock's signal aborts only when a renewal fails.",
+    file: "src/internal/lessor.ts",
+    find: "held.listen(() => work.stop())",
+    replace: "held.listen(() => {})",
+    caughtBy: "a lease that is lost: the body is interrupted, its caller is told, and the next has it"
+  },
+  {
+    name: "permits on lease that are handed to one who wants more",
+    primitive: "DistributedSemaphore",
+    why: "Whom they were asked for is gone, and the next in line wants another number.",
+    file: "src/core/leaseLine.ts",
+    find: "first?.request.permits === permits",
+    replace: "first !== undefined",
+    caughtBy: "no more are held than there are, and all come back, whatever is asked for and whoever is interrupted"
   }
 ]
 
@@ -1396,5 +1531,8 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...background,
   ...taskGroup,
   ...shield,
-  ...time.mutants
+  ...leases,
+  ...time.mutants,
+  ...executor.mutants,
+  ...queue.mutants
 ]
