@@ -171,11 +171,13 @@ export type BridgeError = BridgeClosed | JobTimeout | NotCloneable | WorkerDied
  *
  * **Details**: the arguments are an array, so that options behind them cannot be taken for one of them. The worker is started with the
  * first call, and used by all that follow; what its module holds stays from call to call. It does not keep the process alive. Errors are
- * the original ones. Arguments and results are cloned, of any size. What the worker prints appears at once and in its order,
- * also while the calling thread is blocked.
+ * the original ones. Arguments are cloned when the call is made, and the result when the function has ended, of any size: what either side
+ * changes after that, the other does not see. A `SharedArrayBuffer` is shared. What the worker prints appears at once and in its order, also while
+ * the calling thread is blocked; what takes it there, a `process.stdout.write` of your own, may call the bridge as well. The worker has a copy of
+ * the environment variables, of when it was started, and no standard input.
  *
  * **Interruption**: nothing can interrupt a thread that is blocked; there is `timeout`. It, and `close`, end the worker as it stands:
- * finalizers in it do not run.
+ * finalizers in it do not run. A thread in native code, as in `execSync`, ends when that returns: nobody waits for it, but the end of the process.
  *
  * @example
  * import { SyncBridge } from "effect-concurrency"
@@ -213,7 +215,10 @@ export interface SyncBridge<in out Calls> {
   /** Starts the worker, if there is none, so that the first call need not wait for it. */
   readonly start: Effect.Effect<void>
 
-  /** Ends the worker, and waits until its thread is gone. From here on `run` fails with `BridgeClosed`. */
+  /**
+   * Ends the worker, and waits until its thread is gone, or for five seconds: one in native code cannot be ended, and is reported. From here on
+   * `run` fails with `BridgeClosed`.
+   */
   readonly close: Effect.Effect<void>
 
   /** A frozen snapshot. */
@@ -269,18 +274,19 @@ const construct = (
   const { resourceLimits, startTimeout, timeout } = record(where, options)
   const state = core.make(where, workerModule.sourceOf(where, module), {
     timeout: timeout === undefined ? undefined : milliseconds(where, "timeout", timeout),
-    startTimeout: startTimeout === undefined ? undefined : milliseconds(where, "startTimeout", startTimeout)
+    startTimeout: startTimeout === undefined ? undefined : milliseconds(where, "startTimeout", startTimeout),
+    resourceLimits
   })
-  const told = (error: unknown) =>
+  const told = (message: string, error: unknown) =>
     void run(
       report({
         where: "SyncBridge",
         name: state.source.href,
-        message: core.diedIdle,
+        message,
         cause: Cause.die(error)
       })
     )
-  return new SyncBridgeImpl(new Bridge(state, resourceLimits, told))
+  return new SyncBridgeImpl(new Bridge(state, told))
 }
 
 /**

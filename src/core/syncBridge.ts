@@ -27,6 +27,8 @@ export type TypeId = typeof TypeId
 export interface Options {
   readonly timeout?: number | undefined
   readonly startTimeout?: number | undefined
+  /** Of the platform, which knows what they are. */
+  readonly resourceLimits?: object | undefined
 }
 
 export interface State extends Required<Options> {
@@ -101,11 +103,13 @@ export class BridgeClosed extends Error {
 }
 
 export const make = (where: string, source: Source, options: Options): State => {
-  const { startTimeout = 30_000, timeout = Infinity } = record(where, options)
+  const { resourceLimits, startTimeout = 30_000, timeout = Infinity } = record(where, options)
+  const isLimits = resourceLimits === undefined || (typeof resourceLimits === "object" && resourceLimits !== null)
   return {
     source,
     timeout: number(where, "timeout", timeout, 0),
     startTimeout: number(where, "startTimeout", startTimeout, 0),
+    resourceLimits: expect(isLimits, where, "resourceLimits", "an object", resourceLimits),
     worker: 0,
     phase: "none",
     call: 0,
@@ -174,17 +178,15 @@ export const expire = (state: State, { name, timeout }: Call): JobTimeout | Work
   return new WorkerDied(name, false, cause)
 }
 
-/** The worker has ended by itself. What the caller is told, if one waits. */
+/** A worker has ended by itself, or because of another call. What the caller is told, if one waits. */
 export const died = (
   state: State,
   worker: number,
   waiting: Call | undefined,
   cause: unknown
 ): WorkerDied | undefined => {
-  if (!isCurrent(state, worker)) return undefined
-  const started = state.phase === "ready"
-  state.phase = "none"
-  state.workersDied++
+  const started = !isCurrent(state, worker) || state.phase === "ready"
+  broken(state, worker)
   return waiting && new WorkerDied(waiting.name, started, cause)
 }
 
@@ -217,6 +219,9 @@ export const stats = ({ call, timedOut, worker, workersDied }: State): Stats =>
 
 /** What a report says of a worker that nobody waited for. */
 export const diedIdle = "the worker ended while nothing was called; the next call starts another"
+
+/** What a report says of a worker that goes on although it was ended. */
+export const unended = "the worker of a bridge cannot be ended"
 
 /** Throws when an invariant does not hold. For tests, which see to I1 to I3 themselves: they are about what a transition gives. */
 export const check = ({ phase, timedOut, worker, workersDied }: State): void => {

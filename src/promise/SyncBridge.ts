@@ -64,11 +64,14 @@ type Calls = { readonly [workerModule.TypeId]: workerModule.Source }
  * **Details**: the arguments are an array, so that options behind them cannot be taken for one of them. The worker is started with the
  * first call, and used by all that follow; what its module holds stays from call to call. It does not keep the process alive. Errors are
  * the original ones: those of the language, and those whose classes the module's handle has. `run` also throws `JobTimeout`, `WorkerDied`
- * when the worker has exited or has no memory left, `NotCloneable`, and `BridgeClosed`. Arguments and results are cloned, of any size.
- * What the worker prints appears at once and in its order, also while the calling thread is blocked, and nobody waits for that.
+ * when the worker has exited or has no memory left, `NotCloneable`, and `BridgeClosed`. Arguments are cloned when the call is made, and the
+ * result when the function has ended, of any size: what either side changes after that, the other does not see. A `SharedArrayBuffer` is shared.
+ * What the worker prints appears at once and in its order, also while the calling thread is blocked, and nobody waits for that; what takes it
+ * there, a `process.stdout.write` of your own, may call the bridge as well. The worker has a copy of the environment variables, of when it was
+ * started, and no standard input.
  *
  * **Interruption**: nothing can interrupt a thread that is blocked; there is `timeout`. It, and `close`, end the worker as it stands: no
- * `finally` in it is run.
+ * `finally` in it is run. A thread in native code, as in `execSync`, ends when that returns: nobody waits for it, but the end of the process.
  *
  * @example
  * import { SyncBridge } from "effect-concurrency/promise"
@@ -89,11 +92,10 @@ export class SyncBridge<in out M extends Calls> {
 
   constructor(module: M, options: SyncBridgeOptions = {}) {
     const where = "new SyncBridge"
-    const { resourceLimits } = record(where, options)
     const state = core.make(where, workerModule.sourceOf(where, module), options)
-    const told = (error: unknown) =>
-      void report({ where: "SyncBridge", name: state.source.href, message: core.diedIdle, error })
-    this[core.TypeId] = new Bridge(state, resourceLimits, told)
+    const told = (message: string, error: unknown) =>
+      void report({ where: "SyncBridge", name: state.source.href, message, error })
+    this[core.TypeId] = new Bridge(state, told)
   }
 
   /**
@@ -125,7 +127,10 @@ export class SyncBridge<in out M extends Calls> {
     this[core.TypeId].start("SyncBridge.start")
   }
 
-  /** Ends the worker; the promise settles when its thread is gone. From here on `run` throws `BridgeClosed`. */
+  /**
+   * Ends the worker; the promise settles when its thread is gone, or after five seconds: one in native code cannot be ended, and is reported. From
+   * here on `run` throws `BridgeClosed`.
+   */
   close(): Promise<void> {
     return this[core.TypeId].close()
   }

@@ -53,7 +53,9 @@ describe("the core of a bridge", () => {
             if (step === "expire" || step === "died" || step === "broken") {
               // I2
               assert.isFalse(core.accept(state, worker, waiting, waiting.id))
-              assert.isUndefined(core.died(state, worker, waiting, "once more"))
+              const { workersDied } = state
+              core.died(state, worker, waiting, "once more")
+              assert.deepStrictEqual([state.phase, state.workersDied], ["none", workersDied])
               worker = undefined
             }
           }
@@ -94,6 +96,17 @@ describe("the core of a bridge", () => {
     assert.isFalse(unable.started)
     assert.match(unable.message, /could not be started for "f": it had not loaded file:\/\/\/x\.js after 7 ms/)
     assert.strictEqual(core.stats(starting).workersDied, 1)
+  })
+
+  it("a worker that is none any more was lost to a call that waits for it, and nothing else happens", () => {
+    const { state, worker } = listening()
+    const outer = call(state)
+    core.expire(state, call(state))
+    const next = core.start(state)
+    const lost = core.died(state, worker, outer, new Error("given up"))!
+    assert.deepStrictEqual([lost.started, lost.message], [true, 'the worker ended while it ran "f": given up'])
+    assert.deepStrictEqual([state.phase, state.worker, state.workersDied], ["starting", next, 0])
+    core.check(state)
   })
 
   it("a worker that has died between calls is nobody's failure", () => {
@@ -165,7 +178,8 @@ describe("the core of a bridge", () => {
 
   it("refuses what makes no sense", () => {
     const refused = (options: any) => assert.throws(() => make(options), /^here: /)
-    for (const options of [null, 1, { timeout: -1 }, { timeout: NaN }, { startTimeout: "1" }]) refused(options)
+    for (const options of [null, 1, { timeout: -1 }, { timeout: NaN }, { startTimeout: "1" }, { resourceLimits: 1 }])
+      refused(options)
     const state = make()
     assert.throws(() => core.begin(state, "here", 1 as any, []), TypeError, /^here: name must be/)
     assert.throws(() => core.begin(state, "here", "f", "args" as any), TypeError, /^here: args must be an array/)

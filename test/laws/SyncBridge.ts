@@ -375,6 +375,78 @@ export const syncBridgeLaws = ({ make, module, name }: SyncBridgeSkin): void => 
       }
     })
 
+    it("what is printed may itself call the bridge, however that ends", () => {
+      const bridge = made()
+      const write = vi.spyOn(process.stdout, "write")
+      const inner: Array<unknown> = []
+      /** Runs a function that prints, while what prints calls something. */
+      const around = (name: string, call: () => unknown): unknown => {
+        write.mockImplementationOnce(() => {
+          try {
+            inner.push(call())
+          } catch (error) {
+            inner.push((error as Error).name)
+          }
+          return true
+        })
+        return name === "prints" ? bridge.run(name, [1]) : bridge.run(name, [100_000])
+      }
+      try {
+        // Its answer is there before that of the call within it, which waits longer.
+        assert.strictEqual(
+          around("prints", () => bridge.run("later", [10, "inner"])),
+          1
+        )
+        const lost = thrown(() => around("printsAndStays", () => bridge.run("never", [], { timeout: 20 })))
+        assert.instanceOf(lost, WorkerDied)
+        assert.deepStrictEqual([lost.job, lost.started], ["printsAndStays", true])
+        assert.match(lost.message, /it was given up: another call took too long, or closed the bridge/)
+        assert.strictEqual(bridge.run("answer", []), 42)
+        const closed = thrown(() => around("printsAndStays", () => void bridge.close()))
+        assert.instanceOf(closed, WorkerDied)
+        assert.deepStrictEqual(inner, ["inner", "JobTimeout", undefined])
+        assert.deepInclude(bridge.stats(), { timedOut: 1, workers: 2 })
+      } finally {
+        write.mockRestore()
+      }
+    })
+
+    it("when printing fails, that is thrown, and nothing is left running", () => {
+      const bridge = made()
+      bridge.run("count", [])
+      const write = vi.spyOn(process.stdout, "write").mockImplementationOnce(() => {
+        throw new RangeError("no room")
+      })
+      try {
+        assert.instanceOf(
+          thrown(() => bridge.run("printsAndStays", [100_000])),
+          RangeError
+        )
+      } finally {
+        write.mockRestore()
+      }
+      assert.strictEqual(bridge.run("count", []), 1)
+      assert.deepInclude(bridge.stats(), { workers: 2, workersDied: 1 })
+    })
+
+    it("what was printed between two calls is out before the second waits", () => {
+      const bridge = made()
+      bridge.run("printsLater", [1])
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
+      let printed = Infinity
+      const write = vi.spyOn(process.stdout, "write").mockImplementation(() => {
+        printed = performance.now()
+        return true
+      })
+      try {
+        const begin = performance.now()
+        bridge.run("later", [300, 0])
+        assert.isBelow(printed - begin, 200)
+      } finally {
+        write.mockRestore()
+      }
+    })
+
     it("where blocking is not allowed, or there are no threads, that is said", () => {
       const wait = vi.spyOn(Atomics, "wait").mockImplementation(() => {
         throw new TypeError("Atomics.wait cannot be called in this context")
@@ -412,7 +484,14 @@ export const syncBridgeLaws = ({ make, module, name }: SyncBridgeSkin): void => 
     })
 
     it("refuses what makes no sense", () => {
-      for (const options of [{ timeout: -1 }, { timeout: NaN }, { startTimeout: -1 }, 5, null] as ReadonlyArray<any>) {
+      for (const options of [
+        { timeout: -1 },
+        { timeout: NaN },
+        { startTimeout: -1 },
+        { resourceLimits: 5 },
+        5,
+        null
+      ] as ReadonlyArray<any>) {
         assert.throws(() => make(module(fixture), options), /SyncBridge(\.make)?: /)
       }
       for (const value of [undefined, null, {}, fixture] as ReadonlyArray<any>) {

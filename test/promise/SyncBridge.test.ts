@@ -2,7 +2,7 @@ import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { SyncBridge } from "effect-concurrency/promise"
 import * as Effects from "effect-concurrency/SyncBridge"
-import { assert, describe, it } from "vitest"
+import { assert, describe, it, vi } from "vitest"
 import { BridgeClosed } from "../../src/core/syncBridge.js"
 import { fixture, syncBridgeLaws, syncBridgeSkins, thrown } from "../laws/SyncBridge.js"
 import { root } from "../utils/source.js"
@@ -21,6 +21,25 @@ describe("SyncBridge (promise): its end", () => {
       BridgeClosed
     )
     await bridge[Symbol.asyncDispose]()
+  })
+
+  it("is not kept waiting by a thread that cannot be ended: that is reported", async () => {
+    const error = vi.spyOn(console, "error").mockImplementation(() => {})
+    try {
+      const bridge = new SyncBridge(functions)
+      thrown(() => bridge.run("blocksInNative", [3_000], { timeout: 500 }))
+      vi.useFakeTimers({ toFake: ["setTimeout"] })
+      const closed = bridge.close()
+      vi.advanceTimersByTime(5_000)
+      await closed
+      assert.match(
+        error.mock.calls.flat().map(String).join("\n"),
+        /the worker of a bridge cannot be ended.*native code/s
+      )
+    } finally {
+      vi.useRealTimers()
+      error.mockRestore()
+    }
   })
 
   it("a view has the worker of the other skin's bridge, and ends it", async () => {
@@ -90,6 +109,15 @@ describe("SyncBridge (promise): a program that has one", () => {
 
   it("may have a loader for TypeScript", async () => {
     const { stdout } = await program("console.log(bridge.run('add', [1, 2]))", "--import", "tsx")
+    assert.strictEqual(stdout, "3\n")
+  })
+
+  it("may have options that are not for a thread", async () => {
+    const { stdout } = await program(
+      "console.log(bridge.run('add', [1, 2]))",
+      "--expose-gc",
+      "--max-old-space-size=500"
+    )
     assert.strictEqual(stdout, "3\n")
   })
 
