@@ -10,7 +10,10 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-concurrency$/, replacement: `${src}index.ts` },
-      { find: /^effect-concurrency\/(promise|testing|worker)$/, replacement: `${src}$1/index.ts` },
+      {
+        find: /^effect-concurrency\/(promise|testing|worker|distributed|promise\/distributed)$/,
+        replacement: `${src}$1/index.ts`
+      },
       { find: /^effect-concurrency\/(.+)$/, replacement: `${src}$1.ts` }
     ]
   },

@@ -6,10 +6,14 @@ import { codeOnly, filesIn, importsOf, read, root, withoutComments } from "./uti
 const sources = filesIn("src")
 const isModule = (file: string): boolean => dirname(file) === "src" && file !== "src/index.ts"
 const modules = sources.filter(isModule)
+const services = sources.filter((file) => /^src\/distributed\/Distributed\w+\.ts$/.test(file))
 const cores = sources.filter((file) => file.startsWith("src/core/"))
 
 /** Modules with an entry of their own and not in the index: what they import need not be installed for the rest. */
-const apart = new Set(["src/Executor.ts", "src/HttpLimits.ts", "src/NodeExecutor.ts"])
+const apart = new Set(["src/Executor.ts", "src/HttpLimits.ts", "src/NodeExecutor.ts", "src/redis.ts"])
+
+/** Modules whose facade has an entry of its own, too. */
+const twice = new Set(["src/redis.ts"])
 
 /** Layers for one platform of a module that has the facade, and the tests. */
 const platforms = new Set(["src/NodeExecutor.ts"])
@@ -52,17 +56,25 @@ const allowed: Record<string, (edge: Edge) => boolean> = {
     to === "effect" ||
     (to === "@effect/platform" && apart.has(file)) ||
     (to === "@effect/platform-node" && platforms.has(file)) ||
+    (file === "src/redis.ts" && inLayers(to, "redis", "distributed")) ||
     inLayers(to, "core", "internal", "modules", "worker"),
   // What runs in a worker. It starts without Effect, and loads it when a function returned an effect.
   worker: ({ file, to, typeOnly }) =>
     inLayers(to, "core", "worker") ||
     (to === "effect" && (typeOnly || ["src/worker/contract.ts", "src/worker/effects.ts"].includes(file))),
   promise: ({ file, to, typeOnly }) =>
-    inLayers(to, "core", "promise", "worker") || typeOnly || (isEffect(to) && runsEffects(file)),
-  distributed: ({ file, to }) =>
-    to === "effect" ||
-    (to === "ioredis" && file === "src/distributed/redis.ts") ||
-    inLayers(to, "core", "internal", "modules", "distributed"),
+    inLayers(to, "core", "promise", "worker") ||
+    (file === "src/promise/redis.ts" && inLayers(to, "redis")) ||
+    typeOnly ||
+    (isEffect(to) && runsEffects(file)),
+  distributed: ({ to }) => to === "effect" || inLayers(to, "core", "internal", "modules", "distributed"),
+  // Neither Effect nor a driver, so that both skins use it: it is handed one, or loads it.
+  redis: ({ file, to }) =>
+    inLayers(to, "core", "redis") ||
+    (to === "ioredis" && file === "src/redis/ioredis.ts") ||
+    // For users of another package: it has an entry of its own.
+    (file === "src/redis/experimental.ts" &&
+      (["effect", "@effect/experimental", "src/redis.ts"].includes(to) || inLayers(to, "internal"))),
   testing: ({ to }) => to === "effect" || to === "fast-check" || inLayers(to, "core", "internal", "testing")
 }
 
@@ -114,6 +126,12 @@ describe("imports", () => {
     expect(findCycle(edges.filter(({ file, to }) => isModule(file) && isModule(to)))).toBeUndefined()
   })
 
+  it("of a driver for Redis are in one place, and only when it is needed", () => {
+    const drivers = edges.filter(({ to }) => ["ioredis", "redis"].includes(to))
+    expect(drivers).toEqual([{ file: "src/redis/ioredis.ts", to: "ioredis", typeOnly: false }])
+    expect(read("src/redis/ioredis.ts")).toMatch(/\bimport\("ioredis"\)/)
+  })
+
   it("of benchmarks and examples are the package's public names", () => {
     const files = [...filesIn("test/bench"), ...filesIn("scratchpad")]
     const forbidden = files.flatMap((file) =>
@@ -122,7 +140,9 @@ describe("imports", () => {
         .filter(({ specifier, to }) =>
           specifier.startsWith(".")
             ? to.startsWith("src/") || to.startsWith("dist/")
-            : /^effect-concurrency\/(core|internal|promise\/)/.test(specifier)
+            : /^effect-concurrency\/(core|internal|promise\/(?!(distributed|redis)$)|redis\/(?!experimental$)|distributed\/)/.test(
+                specifier
+              )
         )
         .map(({ specifier }) => `${file} imports ${specifier}`)
     )
@@ -153,9 +173,21 @@ describe("seams", () => {
 
   it("an Effect is run for a promise caller in one place", () => {
     const others = sources.filter(
-      (file) => !["src/promise/run.ts", "src/internal/effect.ts", "src/testing/world.ts"].includes(file)
+      (file) =>
+        ![
+          "src/internal/effect.ts",
+          "src/promise/run.ts",
+          // Its own functions have these names.
+          "src/SyncBridge.ts",
+          "src/testing/world.ts",
+          // In a worker, and where one is called: an effect is what a function there returned.
+          "src/worker/contract.ts",
+          "src/worker/effects.ts"
+        ].includes(file)
     )
-    expect(offenders(others, /\b(Effect|Runtime|ManagedRuntime)\.run\w*/g)).toEqual([])
+    expect(offenders(others, /\b((Effect|Runtime|ManagedRuntime)\.run\w*|run(Fork|Promise|Sync)\w*(?=\())/g)).toEqual(
+      []
+    )
   })
 
   it("a ticket suspends a fiber in one place, and a promise in one place", () => {
@@ -217,14 +249,28 @@ describe("modules", () => {
     expect(missing).toEqual([])
   })
 
+  it.each(services)("%s has its facade, and both are exported", (file) => {
+    const stem = basename(file, ".ts")
+    expect(existsSync(join(root, `src/promise/distributed/${stem}.ts`))).toBe(true)
+    expect(read("src/distributed/index.ts")).toContain(`export * as ${stem} from "./${stem}.js"`)
+    expect(read("src/promise/distributed/index.ts")).toContain(`from "./${stem}.js"`)
+  })
+
   it.each(modules)("%s is exported by both index files, unless it stands apart", (file) => {
     const stem = basename(file, ".ts")
     const line = `export * as ${stem} from "./${stem}.js"`
     expect(read("src/index.ts").includes(line)).toBe(!apart.has(file))
-    expect(read("src/promise/index.ts").includes(`from "./${stem}.js"`)).toBe(!platforms.has(file))
+    expect(read("src/promise/index.ts").includes(`from "./${stem}.js"`)).toBe(!platforms.has(file) && !twice.has(file))
   })
 
-  it.each(["src/index.ts", "src/promise/index.ts", "src/testing/index.ts"])("%s only re-exports", (file) => {
+  const indices = [
+    "src/index.ts",
+    "src/promise/index.ts",
+    "src/testing/index.ts",
+    "src/distributed/index.ts",
+    "src/promise/distributed/index.ts"
+  ]
+  it.each(indices)("%s only re-exports", (file) => {
     const reexport = /\s*export (type )?(\*( as \w+)?|\{[^}]*\}) from "\.{1,2}\/[\w./]+\.js";?/g
     expect(withoutComments(read(file)).replace(reexport, "").trim()).toBe("")
   })

@@ -136,7 +136,8 @@ class Gcra extends Usage {
     const before = this.total
     this.count += cost
     this.total += cost
-    this.at = at
+    // Whoever takes nothing stands behind nobody: what others took before it can still be given back.
+    if (cost > 0) this.at = at
     this.until = Math.max(this.until, at)
     return { cost, at, before, total: this.total }
   }

@@ -75,9 +75,11 @@ export {
 } from "./RateLimiter.js"
 export {
   type RateLimiterStore,
+  type RateLimiterStoreAsk,
   type RateLimiterStoreDecision,
   rateLimiterStoreMemory,
   type RateLimiterStoreRequest,
+  type RateLimiterStoreReturn,
   RateLimiterWithStore
 } from "./rateStore.js"
 export {

@@ -48,10 +48,18 @@ const project = async (name: string, ...install: ReadonlyArray<string>): Promise
   return directory
 }
 
-/** Runs a consumer, which must exit with 0 and close with "ok". */
-const consume = async (directory: string, node: string, file: string): Promise<void> => {
+/** A package that is not installed: folders further up may have it. What is found first is this, which exports nothing. */
+const hide = async (directory: string, name: string): Promise<void> => {
+  const folder = join(directory, "node_modules", name)
+  await mkdir(folder)
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name, exports: {} }))
+}
+
+/** Runs a consumer, which must exit with 0 and close with "ok"; what it prints besides can be said. */
+const consume = async (directory: string, node: string, file: string, prints = /^/): Promise<void> => {
   const { stdout } = await run(directory, node, file)
   if (stdout.trimEnd().split("\n").at(-1) !== "ok") throw new Error(`${file} did not reach its end: ${stdout}`)
+  if (!prints.test(stdout)) throw new Error(`${file} did not print ${String(prints)}: ${stdout}`)
 }
 
 try {
@@ -89,13 +97,38 @@ try {
   await step("the second project is without Effect", async () => {
     const effect = join(alone, "node_modules/effect")
     if (existsSync(effect)) throw new Error("effect was installed")
-    // Folders further up may have one. What is found first is this, which exports nothing.
-    await mkdir(effect)
-    await writeFile(join(effect, "package.json"), JSON.stringify({ name: "effect", exports: {} }))
+    await hide(alone, "effect")
     await consume(alone, process.execPath, "alone.js")
   })
+  const withRedis = await project(
+    "with-redis",
+    tarball,
+    `effect@${devDependencies["effect"]}`,
+    `ioredis@${devDependencies["ioredis"]}`,
+    `@effect/platform@${devDependencies["@effect/platform"]}`,
+    `@effect/experimental@${devDependencies["@effect/experimental"]}`
+  )
+  await step("effect-concurrency/redis/experimental, with its peers", () =>
+    consume(withRedis, process.execPath, "experimental.js")
+  )
+  await hide(withEffect, "ioredis")
+  await hide(alone, "ioredis")
+  const missing = /the package ioredis \(version 5\) cannot be loaded/
+  const refused = /the server could not be reached/
   for (const major of majors) {
     const node = nodeOf(major)
+    await step(`Node ${major}: effect-concurrency/redis, with its peer`, () =>
+      consume(withRedis, node, "redis.js", refused)
+    )
+    await step(`Node ${major}: effect-concurrency/promise/redis, with its peer`, () =>
+      consume(withRedis, node, "redisPromise.js", refused)
+    )
+    await step(`Node ${major}: effect-concurrency/redis says what is missing`, () =>
+      consume(withEffect, node, "redis.js", missing)
+    )
+    await step(`Node ${major}: effect-concurrency/promise/redis, without Effect, says what is missing`, () =>
+      consume(alone, node, "redisPromise.js", missing)
+    )
     await step(`Node ${major}: effect-concurrency`, () => consume(withEffect, node, "effect.js"))
     await step(`Node ${major}: effect-concurrency/promise`, () => consume(withEffect, node, "promise.js"))
     await step(`Node ${major}: effect-concurrency/testing`, () => consume(withEffect, node, "testing.js"))

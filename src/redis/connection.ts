@@ -1,0 +1,438 @@
+/**
+ * A connection to a Redis server, as the stores of both skins use it: what is asked is answered, or fails, in time.
+ *
+ * It is made over a driver, which knows the protocol and how to connect again. What it promises beyond that:
+ *
+ * - A question ends within `timeout`, whatever the server does. One whose caller gave up before it was sent is never sent. One that was sent
+ *   is never sent again: if the connection breaks before the answer, it fails at once, and nobody knows whether it was done.
+ * - Without a connection, a question waits for one. After an outage of `timeout` all fail at once, until the server is back: whoever asks in
+ *   vain need not find out again how long that takes.
+ * - A script is sent by its digest; a server that does not know it is sent its text. Questions go out in the order in which they are asked.
+ * - A connection that nobody uses is asked something now and then, so that it is not lost without anybody's knowing.
+ * - Subscriptions share one connection of their own. They survive its loss; afterwards each listener is called once, for it may have missed
+ *   something.
+ *
+ * @internal
+ */
+import { expect } from "../core/arguments.js"
+import type { Argument, Script } from "../core/redis/script.js"
+import { checkPrefix } from "../core/redis/script.js"
+import { StoreError, type StoreErrorReason } from "../core/storeError.js"
+
+/**
+ * What becomes of a connection to the server. None is called while the driver's own functions run.
+ *
+ * @since 0.1.0
+ */
+export interface LinkEvents {
+  /** It can be used: for the first time, or again. */
+  ready(): void
+  /** It cannot be used any more, or could not be made. (It may be told several times.) */
+  lost(error: unknown): void
+  /** It will never be usable. */
+  failed(error: unknown): void
+  /** A message on a channel that was subscribed to. */
+  message(channel: string, message: string): void
+}
+
+/**
+ * One connection to the server, which the driver makes again when it is lost, without an end.
+ *
+ * @since 0.1.0
+ */
+export interface Link {
+  /** Sends a command at once; it is called only while the connection can be used. Strings in answers are strings. */
+  call(command: string, args: ReadonlyArray<Argument>): Promise<unknown>
+  /** Drops the connection, of which no answer comes any more, and makes it again. */
+  reset(): void
+  /** Ends it for good: nothing of it is left, also when the server does not react. */
+  close(): void
+}
+
+/**
+ * What speaks the protocol: a client library, or an adapter for one.
+ *
+ * @since 0.1.0
+ */
+export interface Driver {
+  /** Opens a connection. It sends nothing by itself that a caller has given up, and nothing twice. */
+  open(events: LinkEvents): Link
+  /** Whether a call failed because the server said so, and not because its answer was lost. */
+  isReply(error: unknown): boolean
+}
+
+export interface ConnectionOptions {
+  /** The most milliseconds that a question takes. Default: 2,000. */
+  readonly timeout?: number | undefined
+  /** What all keys begin with. Default: `"effect-concurrency"`. */
+  readonly prefix?: string | undefined
+}
+
+export interface CallOptions {
+  /** Ends the wait, and, when the question was not sent yet, the question. One signal a call: it has a listener for each. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Milliseconds. */
+export const defaultTimeout = 2000
+
+/** Hears a message, or, with `undefined`, that some may have been missed. It must not throw. */
+export type Listener = (message: string | undefined) => void
+
+export class Connection {
+  readonly prefix: string
+  readonly timeout: number
+  private readonly commands: Line
+  private subscriptions: Subscriptions | undefined = undefined
+  private isClosed = false
+  /** What the server calls a script; none while it has not said so. */
+  private readonly digests = new Map<string, string | undefined>()
+
+  constructor(
+    private readonly driver: Driver,
+    { prefix = "effect-concurrency", timeout = defaultTimeout }: ConnectionOptions = {}
+  ) {
+    this.prefix = checkPrefix("Redis", prefix)
+    this.timeout = checkTimeout(timeout)
+    this.commands = new Line(driver, timeout, (link) => link.call("PING", []))
+  }
+
+  /** Sends a command. One that makes the server wait keeps all others waiting. */
+  send(command: string, args: ReadonlyArray<Argument> = [], options?: CallOptions): Promise<unknown> {
+    return this.commands.ask(command, options, (link) => link.call(command, args))
+  }
+
+  /** Runs a script. */
+  async run<In, Out>(script: Script<In, Out>, input: In, options?: CallOptions): Promise<Out> {
+    const { args, decode, keys, lua, name } = script
+    const reply = await this.eval(name, lua, keys(this.prefix, input), args(input), options)
+    return decode(reply, input)
+  }
+
+  /** Runs the text of a script. */
+  eval(
+    operation: string,
+    lua: string,
+    keys: ReadonlyArray<string>,
+    args: ReadonlyArray<Argument> = [],
+    options?: CallOptions
+  ): Promise<unknown> {
+    const rest = [keys.length, ...keys, ...args]
+    const whole = (link: Link) => link.call("EVAL", [lua, ...rest])
+    const question: Question = (link, isWanted) => {
+      const digest = this.digestOf(link, lua)
+      if (digest === undefined) return whole(link)
+      return link.call("EVALSHA", [digest, ...rest]).catch((error: unknown) => {
+        if (isUnknownScript(error) && isWanted()) return whole(link)
+        throw error
+      })
+    }
+    return this.commands.ask(operation, options, question, keys)
+  }
+
+  /** What the server calls a script. It is asked at the first time; nobody waits for that. */
+  private digestOf(link: Link, lua: string): string | undefined {
+    const { digests, driver } = this
+    if (!digests.has(lua)) {
+      digests.set(lua, undefined)
+      link.call("SCRIPT", ["LOAD", lua]).then(
+        (digest) => digests.set(lua, String(digest)),
+        // A server that does not allow it is sent the text each time.
+        (error) => driver.isReply(error) || digests.delete(lua)
+      )
+    }
+    return digests.get(lua)
+  }
+
+  /**
+   * Listens to a channel: at the latest from when the promise is fulfilled. What it gives ends that. When the connection was lost, and is
+   * there again, the listener is called with `undefined`.
+   */
+  async subscribe(channel: string, listener: Listener, options: CallOptions = {}): Promise<() => void> {
+    if (this.isClosed) throw new StoreError(`SUBSCRIBE: ${closed}`, { operation: "SUBSCRIBE", reason: "closed" })
+    this.subscriptions ??= new Subscriptions(this.driver, this.timeout)
+    return this.subscriptions.add(channel, listener, options)
+  }
+
+  /** Ends everything. What is not answered yet fails. */
+  close(): void {
+    this.isClosed = true
+    this.commands.end({ reason: "closed", message: closed })
+    this.subscriptions?.end()
+  }
+}
+
+const closed = "the connection is closed"
+
+const checkTimeout = (timeout: number): number =>
+  expect(timeout > 0 && timeout < 2 ** 31, "Redis", "timeout", "a finite time above 0", timeout, "number")
+
+/** Puts a question; `isWanted` says, later, whether there is still somebody to be answered. */
+type Question = (link: Link, isWanted: () => boolean) => Promise<unknown>
+
+/** Somebody who waits for the connection, or for an answer. */
+interface Asker {
+  /** Called once the connection can be used. */
+  readonly go: () => void
+  readonly fail: (reason: StoreErrorReason, message: string, cause: unknown) => void
+}
+
+/** Why a connection is over: it was closed here, or it can never be made. */
+interface Ended {
+  readonly reason: StoreErrorReason
+  readonly message: string
+  readonly cause?: unknown
+}
+
+/** One connection, and who waits for it. */
+class Line {
+  private readonly link: Link
+  private isReady = false
+  /** It has been lost for so long that nobody waits for it any more. */
+  private isDown = false
+  /** Why it is over, when it is. */
+  private ended: Ended | undefined = undefined
+  private whyLost: unknown = undefined
+  private outage: ReturnType<typeof setTimeout> | undefined = undefined
+  private readonly heart: ReturnType<typeof setInterval>
+  private readonly waiting = new Set<Asker>()
+  private readonly asked = new Set<Asker>()
+
+  constructor(
+    private readonly driver: Driver,
+    private readonly timeout: number,
+    private readonly beat: Question,
+    private readonly onReady: () => void = () => {},
+    message: LinkEvents["message"] = () => {}
+  ) {
+    this.watchOutage()
+    this.heart = unreferenced(setInterval(() => this.check(), heartbeat))
+    this.link = driver.open({
+      ready: () => this.ready(),
+      lost: (error) => this.lost(error),
+      failed: (error) => this.end({ reason: "connection", message: messageOf(error), cause: error }),
+      message
+    })
+  }
+
+  /** The connection, if it can be used now. */
+  get usable(): Link | undefined {
+    return this.isReady ? this.link : undefined
+  }
+
+  private ready(): void {
+    if (this.ended !== undefined || this.isReady) return
+    this.isReady = true
+    this.isDown = false
+    clearTimeout(this.outage)
+    this.onReady()
+    for (const asker of take(this.waiting)) asker.go()
+  }
+
+  private lost(error: unknown): void {
+    this.whyLost = error ?? this.whyLost
+    if (!this.isReady) return
+    this.isReady = false
+    this.watchOutage()
+    for (const asker of take(this.asked)) asker.fail("connection", "the connection broke", this.whyLost)
+  }
+
+  private watchOutage(): void {
+    this.outage = unreferenced(
+      setTimeout(() => {
+        this.isDown = true
+        for (const asker of take(this.waiting)) asker.fail("timeout", this.unreachable, this.whyLost)
+      }, this.timeout)
+    )
+  }
+
+  /** One that nobody uses may have gone without a word: that is found out now, and not by whoever asks next. */
+  private check(): void {
+    if (this.isReady && this.asked.size === 0) this.ask("PING", {}, this.beat).catch(() => {})
+  }
+
+  private get unreachable(): string {
+    return `the server could not be reached for ${this.timeout} ms`
+  }
+
+  /** Puts a question as soon as the connection can be used, and gives the answer. */
+  ask(
+    operation: string,
+    { signal }: CallOptions = {},
+    question: Question,
+    keys: ReadonlyArray<string> = []
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const refuse = (reason: StoreErrorReason, message: string, cause: unknown) =>
+        reject(
+          new StoreError(`${operation}: ${message}`, { operation, reason, ...(cause === undefined ? {} : { cause }) })
+        )
+      if (signal?.aborted) return reject(signal.reason)
+      if (this.ended !== undefined) return refuse(this.ended.reason, this.ended.message, this.ended.cause)
+      if (this.isDown) return refuse("connection", this.unreachable, this.whyLost)
+
+      let isWanted = true
+      /** True for whoever comes first. */
+      const settles = (): boolean => {
+        if (!isWanted) return false
+        isWanted = false
+        clearTimeout(timer)
+        signal?.removeEventListener("abort", abort)
+        this.waiting.delete(asker)
+        this.asked.delete(asker)
+        return true
+      }
+      const answered = (reply: unknown) => {
+        if (settles()) resolve(reply)
+      }
+      const asker: Asker = {
+        go: () => {
+          this.asked.add(asker)
+          try {
+            question(this.link, () => isWanted).then(answered, failed)
+          } catch (error) {
+            failed(error)
+          }
+        },
+        fail: (reason, message, cause) => {
+          if (settles()) refuse(reason, message, cause)
+        }
+      }
+      const failed = (error: unknown) => {
+        const message = messageOf(error)
+        if (!this.driver.isReply(error)) asker.fail("connection", "the connection broke", error)
+        // A script says where in it that was, before or after.
+        else if (/\bWRONGTYPE\b/.test(message))
+          asker.fail("wrong type", `something else is stored: ${listed(keys)}`, error)
+        else asker.fail("server", message, error)
+      }
+      const abort = () => {
+        if (settles()) reject(signal!.reason)
+      }
+      const timer = setTimeout(() => {
+        if (this.waiting.has(asker)) return asker.fail("timeout", this.unreachable, this.whyLost)
+        const message = `no answer came within ${this.timeout} ms`
+        asker.fail("timeout", message, undefined)
+        // Answers come in the order of the questions: those of the others will not come on this connection either, or it is no better.
+        this.link.reset()
+        this.lost(new Error(message))
+      }, this.timeout)
+      signal?.addEventListener("abort", abort)
+      if (this.isReady) asker.go()
+      else this.waiting.add(asker)
+    })
+  }
+
+  /** It is over: what is not answered yet fails, and whatever is asked later. */
+  end(ended: Ended): void {
+    if (this.ended !== undefined) return
+    this.ended = ended
+    const { cause, message, reason } = ended
+    this.isReady = false
+    clearTimeout(this.outage)
+    clearInterval(this.heart)
+    this.link.close()
+    for (const asker of [...take(this.waiting), ...take(this.asked)]) asker.fail(reason, message, cause)
+  }
+}
+
+interface Subscriber {
+  readonly listener: Listener
+  /** Whether it was told that it will hear everything. */
+  isOn: boolean
+}
+
+interface Channel {
+  readonly subscribers: Set<Subscriber>
+  /** What this connection, and not the one before it, was asked. */
+  asked: Promise<unknown> | undefined
+}
+
+/** Who listens to what, on a connection of their own: one that listens can do nothing else. */
+class Subscriptions {
+  private readonly channels = new Map<string, Channel>()
+  private readonly line: Line
+
+  constructor(driver: Driver, timeout: number) {
+    this.line = new Line(
+      driver,
+      timeout,
+      // It cannot be asked much else. To be told again what one hears changes nothing.
+      (link) => Promise.all([...this.channels.keys()].slice(0, 1).map((name) => link.call("SUBSCRIBE", [name]))),
+      () => this.resume(),
+      (name, message) => this.hear(this.channels.get(name), message)
+    )
+  }
+
+  async add(name: string, listener: Listener, options: CallOptions): Promise<() => void> {
+    let channel = this.channels.get(name)
+    if (channel === undefined) this.channels.set(name, (channel = { subscribers: new Set(), asked: undefined }))
+    const { subscribers } = channel
+    const subscriber: Subscriber = { listener, isOn: false }
+    subscribers.add(subscriber)
+    const leave = () => {
+      if (subscribers.delete(subscriber) && subscribers.size === 0) this.drop(name, channel)
+    }
+    try {
+      await this.line.ask("SUBSCRIBE", options, async (link) => {
+        await (channel.asked ??= link.call("SUBSCRIBE", [name]))
+        subscriber.isOn = true
+      })
+    } catch (error) {
+      leave()
+      throw error
+    }
+    return leave
+  }
+
+  private drop(name: string, { asked }: Channel): void {
+    this.channels.delete(name)
+    if (asked !== undefined) this.line.usable?.call("UNSUBSCRIBE", [name]).catch(() => {})
+  }
+
+  private hear(channel: Channel | undefined, message: string | undefined): void {
+    if (channel === undefined) return
+    for (const { isOn, listener } of channel.subscribers) {
+      // Whoever waits until he is on has missed nothing before that.
+      if (isOn || message !== undefined) listener(message)
+    }
+  }
+
+  /** The connection is another now. */
+  private resume(): void {
+    const link = this.line.usable!
+    for (const [name, channel] of this.channels) {
+      channel.asked = link.call("SUBSCRIBE", [name])
+      channel.asked.then(
+        () => this.hear(channel, undefined),
+        () => {}
+      )
+    }
+  }
+
+  end(): void {
+    this.line.end({ reason: "closed", message: closed })
+    this.channels.clear()
+  }
+}
+
+/** How often a connection is looked after that nobody uses. Shorter than what the boxes in between commonly wait until they forget it. */
+const heartbeat = 15_000
+
+/** It changes only how whoever asks is answered: nobody has to be kept awake for it. */
+const unreferenced = <T>(timer: T): T => {
+  ;(timer as { readonly unref?: () => void }).unref?.()
+  return timer
+}
+
+const take = <A>(set: Set<A>): ReadonlyArray<A> => {
+  const all = [...set]
+  set.clear()
+  return all
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const isUnknownScript = (error: unknown): boolean => messageOf(error).startsWith("NOSCRIPT")
+
+const listed = (keys: ReadonlyArray<string>): string => keys.map((key) => JSON.stringify(key)).join(", ")
