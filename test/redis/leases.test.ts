@@ -1,0 +1,212 @@
+/** Leases on a Redis server: the laws of every store, those of the locks over it, and what only a server has. */
+import { assert, it } from "@effect/vitest"
+import { acquire } from "../../src/core/redis/leases.js"
+import { StoreError } from "../../src/core/storeError.js"
+import { RedisLeases } from "../../src/redis/leases.js"
+import { distributedMutexLaws } from "../laws/DistributedMutex.js"
+import { distributedSemaphoreLaws, type StoreFactory } from "../laws/DistributedSemaphore.js"
+import { leaseStoreLaws } from "../laws/LeaseStore.js"
+import { promise, Recorded, skins, until } from "../laws/leaseSkins.js"
+import { describeRedis, type RedisServer } from "../utils/redis.js"
+import { rejectionOf } from "../utils/rejection.js"
+
+const lease = 60_000
+
+const ask = (holder: string, rest: object = {}) => ({ name: "a", holder, permits: 1, limit: 1, lease, ...rest })
+
+const later = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds))
+
+let prefixes = 0
+
+/** Keys of its own for each test. */
+const prefixOf = (redis: RedisServer): string => `${redis.prefix}-${prefixes++}`
+
+const storeOf = (redis: RedisServer, prefix = prefixOf(redis)) => {
+  const connection = redis.connect({ prefix })
+  return { prefix, connection, store: new RedisLeases(connection) }
+}
+
+describeRedis("leases on Redis", (redis) => {
+  leaseStoreLaws({
+    name: "redis",
+    slack: 25,
+    open: async () => {
+      const { connection, store } = storeOf(redis)
+      return { store, advance: later, close: async () => connection.close() }
+    }
+  })
+
+  const server: StoreFactory = {
+    name: "redis",
+    open: async () => {
+      const prefix = prefixOf(redis)
+      const connections: Array<() => void> = []
+      return {
+        // A connection each, as processes have.
+        connect: () => {
+          const { connection, store } = storeOf(redis, prefix)
+          connections.push(() => connection.close())
+          return store
+        },
+        close: async () => {
+          for (const close of connections) close()
+        }
+      }
+    }
+  }
+  // Both in one line is the same over every store: that is shown over memory.
+  for (const skin of skins.filter(({ name }) => name !== "mixed")) {
+    distributedSemaphoreLaws(skin, server)
+    distributedMutexLaws(skin, server)
+  }
+
+  const keysOf = async (prefix: string) => {
+    const client = redis.client()
+    const keys = (await client.keys(`${prefix}:*`)).toSorted()
+    return Promise.all(keys.map(async (key) => ({ key: key.slice(prefix.length), ttl: await client.pttl(key) })))
+  }
+
+  it("a name has two keys in one hash slot, which expire a day after the lease; what is given back leaves the latest token", async () => {
+    const { prefix, store } = storeOf(redis)
+    await store.acquire(ask("one"))
+    const keys = await keysOf(prefix)
+    assert.deepStrictEqual(
+      keys.map(({ key }) => key),
+      [":{a}:leases:holders", ":{a}:leases:state"]
+    )
+    for (const { ttl } of keys) {
+      assert.isAtMost(ttl, lease + 86_400_000)
+      assert.isAbove(ttl, lease + 86_390_000)
+    }
+    await store.release({ name: "a", holder: "one" })
+    const [left, ...rest] = await keysOf(prefix)
+    assert.strictEqual(left!.key, ":{a}:leases:state")
+    assert.isAbove(left!.ttl, 0)
+    assert.deepStrictEqual(rest, [])
+    const fields = await redis.client().hgetall(`${prefix}:{a}:leases:state`)
+    assert.deepStrictEqual(Object.keys(fields).toSorted(), ["fence", "limit", "seen", "shift", "used"])
+    assert.strictEqual(fields["used"], "0")
+  })
+
+  it("keys that hold something else are left alone: a StoreError names them", async () => {
+    const { prefix, store } = storeOf(redis)
+    const client = redis.client()
+    for (const [part, other] of [
+      ["holders", "state"],
+      ["state", "holders"]
+    ] as const) {
+      await client.set(`${prefix}:{a}:leases:${part}`, "mine")
+      for (const question of [
+        () => store.acquire(ask("one")),
+        () => store.renew({ name: "a", holder: "one", lease }),
+        () => store.release({ name: "a", holder: "one" })
+      ]) {
+        const error = (await rejectionOf(question())) as StoreError
+        assert.instanceOf(error, StoreError)
+        assert.strictEqual(error.reason, "wrong type")
+        assert.include(error.message, `${prefix}:{a}:leases:${part}`)
+      }
+      assert.strictEqual(await client.get(`${prefix}:{a}:leases:${part}`), "mine")
+      assert.strictEqual(await client.exists(`${prefix}:{a}:leases:${other}`), 0)
+      await client.del(`${prefix}:{a}:leases:${part}`)
+    }
+  })
+
+  it("if the server loses one of the keys, nobody holds anything, and tokens go on growing", async () => {
+    for (const part of ["holders", "state"]) {
+      const { prefix, store } = storeOf(redis)
+      const first = await store.acquire(ask("one", { permits: 2, limit: 3 }))
+      await redis.client().del(`${prefix}:{a}:leases:${part}`)
+      assert.isFalse(await store.renew({ name: "a", holder: "one", lease }))
+      const second = await store.acquire(ask("two", { permits: 3, limit: 3 }))
+      assert.isTrue(first.kind === "granted" && second.kind === "granted" && second.token > first.token)
+      assert.isFalse((await store.release({ name: "a", holder: "one" })).held)
+      assert.strictEqual((await store.acquire(ask("three", { limit: 3 }))).kind, "busy")
+      await store.release({ name: "a", holder: "two" })
+      assert.strictEqual((await store.acquire(ask("three", { permits: 3, limit: 3 }))).kind, "granted")
+    }
+  })
+
+  it("tokens are the server's time in microseconds, or one more than the latest", async () => {
+    const { prefix, store } = storeOf(redis)
+    const [seconds, micros] = await redis.client().time()
+    const answer = await store.acquire(ask("one"))
+    assert.strictEqual(answer.kind, "granted")
+    const token = answer.kind === "granted" ? answer.token : 0
+    assert.isAtLeast(token, Number(seconds) * 1e6 + Number(micros))
+    assert.isBelow(token, Number(seconds) * 1e6 + Number(micros) + 10e6)
+    // As if the clock had been set back since.
+    await store.release({ name: "a", holder: "one" })
+    const latest = 8_999_999_999_999_990
+    await redis.client().hset(`${prefix}:{a}:leases:state`, "fence", `${latest}`)
+    assert.deepInclude(await store.acquire(ask("two")), { token: latest + 1 })
+  })
+
+  it("a server's clock that is set back does not make a lease longer", async () => {
+    const { prefix, store } = storeOf(redis)
+    await store.acquire(ask("one", { lease: 200 }))
+    // As if an hour ahead until now.
+    const client = redis.client()
+    const hour = 3_600_000
+    const ends = Number(await client.zscore(`${prefix}:{a}:leases:holders`, "one"))
+    await client.zadd(`${prefix}:{a}:leases:holders`, ends + hour, "one")
+    const seen = Number(await client.hget(`${prefix}:{a}:leases:state`, "seen"))
+    await client.hset(`${prefix}:{a}:leases:state`, "seen", `${seen + hour}`)
+    assert.isTrue(await store.renew({ name: "a", holder: "one", lease: 200 }))
+    const answer = await store.acquire(ask("two", { lease: 200 }))
+    assert.isTrue(answer.kind === "busy" && answer.retryAfter <= 200, JSON.stringify(answer))
+    await later(205)
+    assert.strictEqual((await store.acquire(ask("two", { lease: 200 }))).kind, "granted")
+    await later(205)
+    assert.strictEqual((await store.acquire(ask("three", { lease: 200 }))).kind, "granted")
+  })
+
+  it("a server that has forgotten its scripts is told them again", async () => {
+    const { connection, store } = storeOf(redis)
+    assert.strictEqual((await store.acquire(ask("one"))).kind, "granted")
+    await connection.send("SCRIPT", ["FLUSH"])
+    assert.isTrue(await store.renew({ name: "a", holder: "one", lease }))
+    await connection.send("SCRIPT", ["FLUSH"])
+    assert.strictEqual((await store.acquire(ask("two"))).kind, "busy")
+    await connection.send("SCRIPT", ["FLUSH"])
+    assert.isTrue((await store.release({ name: "a", holder: "one" })).held)
+  })
+
+  it("many leases that have ended are dropped at once, and cost those who come later nothing", async () => {
+    const { prefix, store } = storeOf(redis)
+    const limit = 500
+    await Promise.all(Array.from({ length: limit }, (_, i) => store.acquire(ask(`${i}`, { limit, lease: 100 }))))
+    await later(150)
+    assert.strictEqual((await store.acquire(ask("next", { permits: limit, limit }))).kind, "granted")
+    assert.strictEqual(await redis.client().hlen(`${prefix}:{a}:leases:state`), 6)
+  })
+
+  it("an answer that is none is a StoreError, and the caller has it", async () => {
+    for (const reply of [null, 1, "OK", [1, 2], [2, 1, 1], [1, "x", 1], [0, 1.5, 1]]) {
+      assert.throws(() => acquire.decode(reply, ask("one")), StoreError)
+    }
+  })
+
+  it("64 who wait use two connections, and one subscription", async () => {
+    const { prefix, store } = storeOf(redis)
+    const recorded = new Recorded(store)
+    const other = promise.open(storeOf(redis, prefix).store, 1)
+    const handle = other.acquire("a", 1)
+    await until("it is held", () => handle.state === "done")
+    const before = Number(/connected_clients:(\d+)/.exec(await redis.client().info("clients"))![1])
+    const driver = promise.open(recorded, 1, { poll: 10_000 })
+    const all = Array.from({ length: 64 }, () => driver.hold("a", 1, async () => {}))
+    await until("it watches", () => recorded.watching === 1)
+    await until("it has asked again", () => recorded.count("acquire") === 2)
+    await later(50)
+    assert.deepStrictEqual(recorded.log, ["acquire", "watch", "acquire"])
+    const after = Number(/connected_clients:(\d+)/.exec(await redis.client().info("clients"))![1])
+    assert.isAtMost(after - before, 3)
+    const channel = `${prefix}:{laws:a}:leases:freed`
+    assert.deepStrictEqual(await redis.client().pubsub("NUMSUB", channel), [channel, 1])
+    const released = handle.value.release()
+    await until("all have had it", () => all.every(({ state }) => state === "done"))
+    await until("it is given back", () => released.state === "done")
+    assert.strictEqual(recorded.watching, 0)
+  })
+})

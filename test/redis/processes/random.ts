@@ -1,0 +1,257 @@
+/**
+ * Runs in which four processes contend for a lock and for permits, while some of them are killed or stopped at random. Afterwards it is checked
+ * that there were no two valid tokens at once, that tokens grew, that all permits are there, and that nothing is renewed any more.
+ *
+ * `node --import tsx test/redis/processes/random.ts --runs 1000` prints figures. Options: `--lanes` (how many runs at a time), `--seed`.
+ */
+import { spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { Redis as Client } from "ioredis"
+import { connect } from "../../../src/redis/connect.js"
+import { RedisLeases } from "../../../src/redis/leases.js"
+import { bundle, Contender, Resource, sleep } from "./harness.js"
+
+export interface Options {
+  readonly url: string
+  readonly prefix: string
+  /** The contender, as one file. */
+  readonly program: string
+  readonly runs: number
+  /** How many at a time, each with processes of its own. */
+  readonly lanes: number
+  readonly seed: number
+}
+
+export interface Figures {
+  runs: number
+  /** Times that a lock, or a permit, was held. */
+  sections: number
+  killed: number
+  stopped: number
+  /** Holders that were told of the loss of their lease. */
+  lost: number
+  /** What the resource has accepted, and refused because of its token. */
+  accepted: number
+  refused: number
+  storeErrors: number
+  milliseconds: number
+  violations: Array<string>
+}
+
+/** A small generator of random numbers from 0 to 1, so that a seed says what happens (as far as real processes let it). */
+const dice = (seed: number) => (): number => {
+  seed = (seed + 0x6d2b79f5) | 0
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+}
+
+const processes = 4
+const lease = 250
+const limit = 3
+
+export const randomRuns = async (options: Options): Promise<Figures> => {
+  const figures: Figures = {
+    runs: 0,
+    sections: 0,
+    killed: 0,
+    stopped: 0,
+    lost: 0,
+    accepted: 0,
+    refused: 0,
+    storeErrors: 0,
+    milliseconds: 0,
+    violations: []
+  }
+  const began = performance.now()
+  let next = 0
+  const lane = async (index: number): Promise<void> => {
+    const world = new World(options, index, figures)
+    try {
+      while (next < options.runs) await world.run(next++)
+    } finally {
+      await world.close()
+    }
+  }
+  await Promise.all(Array.from({ length: options.lanes }, (_, index) => lane(index)))
+  figures.milliseconds = Math.round(performance.now() - began)
+  return figures
+}
+
+/** Processes that serve for one run after the other. */
+class World {
+  private contenders: Array<Contender> = []
+  private readonly client: Client
+  private readonly connection
+  private readonly store
+  private resource = new Resource(() => 1)
+  private readonly prefix: string
+
+  constructor(
+    private readonly options: Options,
+    index: number,
+    private readonly figures: Figures
+  ) {
+    this.prefix = `${options.prefix}-${index}`
+    this.client = new Client(options.url)
+    this.client.on("error", () => {})
+    this.connection = connect({ url: options.url, prefix: this.prefix })
+    this.store = new RedisLeases(this.connection)
+  }
+
+  async close(): Promise<void> {
+    for (const contender of this.contenders) if (!contender.isDead) await contender.kill()
+    this.client.disconnect()
+    this.connection.close()
+  }
+
+  async run(index: number): Promise<void> {
+    const { figures, options } = this
+    const random = dice(options.seed * 1_000_003 + index)
+    const between = (low: number, high: number) => low + Math.floor(random() * (high - low + 1))
+    const lockName = `lock-${index}`
+    const permitsName = `permits-${index}`
+    const resource = new Resource((name) => (name === lockName ? 1 : limit))
+    this.resource = resource
+    await this.fill()
+    const works: Array<Promise<void>> = []
+    let isOver = false
+    for (const contender of this.contenders)
+      works.push(this.work(contender, random, lockName, permitsName, () => isOver))
+    // What happens to them meanwhile.
+    for (let i = between(0, 3); i > 0; i--) {
+      await sleep(between(5, 80))
+      const contender = this.contenders[between(0, processes - 1)]!
+      if (contender.isDead) continue
+      if (random() < 0.6) {
+        figures.killed++
+        await contender.kill()
+      } else {
+        figures.stopped++
+        contender.stop()
+        await sleep(between(20, 2 * lease))
+        contender.continue()
+      }
+    }
+    isOver = true
+    await Promise.all(works)
+    figures.runs++
+    figures.accepted += resource.accepted
+    figures.refused += resource.refusals.length
+    // What those had to say who do not mind that their lease is lost has been heard by now.
+    for (const violation of resource.violations()) figures.violations.push(`run ${index}: ${violation}`)
+    await this.checkRest(index, lockName, permitsName)
+  }
+
+  /** As many processes as there should be. The resource is another in each run. */
+  private async fill(): Promise<void> {
+    this.contenders = this.contenders.filter(({ isDead }) => !isDead)
+    const proxy = { ask: (contender: Contender, question: never) => this.resource.ask(contender, question) }
+    while (this.contenders.length < processes) {
+      const { program, url } = this.options
+      this.contenders.push(new Contender(program, { url, prefix: this.prefix }, proxy as unknown as Resource))
+    }
+    await Promise.all(this.contenders.map(({ ready }) => ready))
+  }
+
+  private async work(
+    contender: Contender,
+    random: () => number,
+    lockName: string,
+    permitsName: string,
+    isOver: () => boolean
+  ): Promise<void> {
+    const { figures } = this
+    for (let i = 0; i < 4 || !isOver(); i++) {
+      if (i > 40) return
+      const isLock = random() < 0.6
+      const { error } = await contender.tell({
+        what: "section",
+        name: isLock ? lockName : permitsName,
+        limit: isLock ? 1 : limit,
+        lease,
+        poll: 100,
+        hold: Math.floor(random() * 25),
+        deaf: random() < 0.2
+      })
+      if (error === undefined) figures.sections++
+      else if (error.tag === "Dead") return
+      else if (error.tag === "LeaseLost") figures.lost++
+      else if (error.tag === "StoreError") figures.storeErrors++
+      else figures.violations.push(error.message)
+    }
+  }
+
+  /** All permits can be had, without waiting longer than for a lease, and then nothing changes any more. */
+  private async checkRest(index: number, lockName: string, permitsName: string): Promise<void> {
+    const { figures, store } = this
+    for (const [name, permits] of [
+      [`mutex:${lockName}`, 1],
+      [`semaphore:${permitsName}`, limit]
+    ] as const) {
+      const end = performance.now() + 3 * lease
+      for (;;) {
+        const answer = await store.acquire({ name, holder: "check", permits, limit: permits, lease: 1000 })
+        if (answer.kind === "granted") break
+        if (performance.now() > end) {
+          figures.violations.push(`run ${index}: ${name}: permits were lost, or something is still renewed`)
+          break
+        }
+        await sleep(Math.min(20, answer.retryAfter))
+      }
+      await store.release({ name, holder: "check" })
+      const held = await this.client.zcard(`${this.prefix}:{${name}}:leases:holders`)
+      if (held !== 0) figures.violations.push(`run ${index}: ${name}: ${held} hold something`)
+    }
+  }
+}
+
+/** A server for this program, which is gone with it. (Those of the suites are for vitest.) */
+const ownServer = async (): Promise<{ readonly url: string; readonly end: () => void }> => {
+  const folder = mkdtempSync(join(tmpdir(), "redis-"))
+  const port = 20_000 + (process.pid % 20_000)
+  const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
+  const child = spawn("redis-server", options, { stdio: "ignore" })
+  const end = () => {
+    child.kill("SIGKILL")
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.on("exit", end)
+  const client = new Client(port, "127.0.0.1")
+  client.on("error", () => {})
+  while ((await client.ping().catch(() => "")) !== "PONG") await sleep(5)
+  client.disconnect()
+  return { url: `redis://127.0.0.1:${port}`, end }
+}
+
+const main = async (): Promise<void> => {
+  const option = (name: string, otherwise: number): number => {
+    const index = process.argv.indexOf(`--${name}`)
+    return index < 0 ? otherwise : Number(process.argv[index + 1])
+  }
+  const server = await ownServer()
+  const program = bundle()
+  try {
+    const { violations, ...figures } = await randomRuns({
+      url: server.url,
+      prefix: "random",
+      program: program.file,
+      runs: option("runs", 100),
+      lanes: option("lanes", 2),
+      seed: option("seed", 1)
+    })
+    // oxlint-disable-next-line no-console -- a program
+    for (const [name, value] of Object.entries(figures)) console.log(`${name.padEnd(14)} ${value.toLocaleString("en")}`)
+    // oxlint-disable-next-line no-console -- a program
+    console.log(violations.length === 0 ? "violations     none" : violations.join("\n"))
+    process.exitCode = violations.length === 0 ? 0 : 1
+  } finally {
+    program.remove()
+    server.end()
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main()
