@@ -36,7 +36,13 @@ describe("explored", () => {
       "HttpLimits",
       "Executor"
     ]
-    const shared = ["DistributedMutex", "DistributedSemaphore", "DistributedQueue"]
+    const shared = [
+      "DistributedMutex",
+      "DistributedSemaphore",
+      "DistributedQueue",
+      "DistributedEvent",
+      "DistributedBarrier"
+    ]
     const primitives = [...waits, ...tasks, ...times, ...shared]
     expect(new Set(scenarios.map(({ primitive }) => primitive))).toEqual(new Set(primitives))
     for (const primitive of primitives) {

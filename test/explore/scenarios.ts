@@ -6,6 +6,8 @@ import * as CircuitBreaker from "./CircuitBreaker.js"
 import * as Condition from "./Condition.js"
 import * as Debounce from "./Debounce.js"
 import * as Deferred from "./Deferred.js"
+import * as DistributedBarrier from "./DistributedBarrier.js"
+import * as DistributedEvent from "./DistributedEvent.js"
 import * as DistributedMutex from "./DistributedMutex.js"
 import * as DistributedQueue from "./DistributedQueue.js"
 import * as DistributedSemaphore from "./DistributedSemaphore.js"
@@ -55,5 +57,7 @@ export const scenarios: ReadonlyArray<Explored> = [
   Executor,
   DistributedMutex,
   DistributedSemaphore,
-  DistributedQueue
+  DistributedQueue,
+  DistributedEvent,
+  DistributedBarrier
 ].flatMap((module) => module.scenarios)

@@ -14,6 +14,7 @@
 import type { Explore } from "effect-concurrency/testing"
 import type { Patch } from "./load.js"
 import * as executor from "./executor.js"
+import * as meetings from "./meetings.js"
 import * as queue from "./queue.js"
 import * as time from "./time.js"
 
@@ -1458,7 +1459,7 @@ const leases: ReadonlyArray<Mutant> = [
     file: "src/core/lessor.ts",
     find: "      this.giveBack(held)\n",
     replace: "",
-    caughtBy: "one at a time, in order of their tokens, and nothing is left held, whoever is interrupted"
+    caughtBy: "what is granted to one who has gone goes back"
   },
   {
     name: "a lessor that forgets the grant of one who is interrupted in the same step",
@@ -1534,5 +1535,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   ...leases,
   ...time.mutants,
   ...executor.mutants,
-  ...queue.mutants
+  ...queue.mutants,
+  ...meetings.mutants
 ]
