@@ -334,15 +334,13 @@ const made = <R>(
     onStateChange &&
     ((change: Change): void => {
       run(
-        catchCause(
-          Effect.interruptible(Effect.suspend(() => Effect.asVoid(onStateChange(change)))),
-          (cause) =>
-            report({
-              where: "CircuitBreaker.onStateChange",
-              name: change.name,
-              message: "a callback failed",
-              cause
-            })
+        catchCause(Effect.interruptible(Effect.suspend(() => Effect.asVoid(onStateChange(change)))), (cause) =>
+          report({
+            where: "CircuitBreaker.onStateChange",
+            name: change.name,
+            message: "a callback failed",
+            cause
+          })
         )
       )
     })

@@ -31,6 +31,7 @@ const groups = [
   "breakers",
   "executors",
   "bridges",
+  "distributed",
   "policies",
   "memory"
 ]
