@@ -2,8 +2,11 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Layer } from "effect"
 import { Debounce } from "effect-concurrency"
+import { DistributedRateLimiter } from "effect-concurrency/distributed"
 import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { monitorEventLoopDelay } from "node:perf_hooks"
@@ -23,7 +26,12 @@ import {
   RequestSlots,
   RequestTime
 } from "../scratchpad/link-check/services.js"
+import { Shared } from "../scratchpad/link-check/shared.js"
 import { ProgressLine } from "../scratchpad/link-check/terminal.js"
+import { connect } from "../src/redis/connect.js"
+import type { Connection } from "../src/redis/connection.js"
+import { RedisDeliveries } from "../src/redis/deliveries.js"
+import { describeRedis, RedisServer } from "./utils/redis.js"
 
 const repository = fileURLToPath(new URL("..", import.meta.url))
 
@@ -159,6 +167,26 @@ const makeFolder = async (): Promise<string> => {
   await writeFile(join(folder, "outside.md"), "there, but not ours")
   return folder
 }
+
+const silent = Layer.scoped(
+  ProgressLine,
+  Debounce.make(() => Effect.void, { wait: 0 })
+)
+
+/** What asks the mirrors, and is asked. Where the rate is kept is left open. */
+const live = Layer.merge(MirrorsLive, NodeHttpClient.layerUndici).pipe(
+  Layer.provideMerge(
+    Layer.mergeAll(
+      silent,
+      Pages.layer,
+      Progress.layer,
+      RequestSlots.layer,
+      RequestRate.layer,
+      RequestTime.layer,
+      RequestRetry.layer
+    )
+  )
+)
 
 // Each run spends most of its time loading: side by side they take half as long.
 describe.concurrent("link-check", { timeout: 60_000 }, () => {
@@ -324,6 +352,10 @@ describe.concurrent("link-check", { timeout: 60_000 }, () => {
     [["--timeout", "0"], '--timeout must be a whole number from 1 to 60000, got "0"'],
     [["--deadline", "0"], '--deadline must be a whole number from 1 to 86400, got "0"'],
     [["src", "test"], "one folder at a time, got 2: src, test"],
+    [["src", "--redis", "localhost:6379"], "--redis must be a URL such as redis://localhost:6379"],
+    [["src", "--redis", "redis://"], "--redis must be a URL such as redis://localhost:6379"],
+    [["src", "--run", "mine"], "--run is for --redis"],
+    [["src", "--redis", "redis://localhost", "--run", ""], "--run must be a name of 1 to 200 characters, got 0"],
     [["--colour"], "Unknown option '--colour'"]
   ])("refuses %j and says why", async (args, message) => {
     const error = await Effect.runPromise(Effect.flip(parse(args)))
@@ -350,32 +382,18 @@ describe("link-check, of several mirrors", { timeout: 60_000 }, () => {
   beforeAll(async () => void (folder = await makeFolder()))
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  const silent = Layer.scoped(
-    ProgressLine,
-    Debounce.make(() => Effect.void, { wait: 0 })
-  )
-  const live = Layer.merge(MirrorsLive, NodeHttpClient.layerUndici).pipe(
-    Layer.provideMerge(
-      Layer.mergeAll(
-        silent,
-        Pages.layer,
-        Progress.layer,
-        RequestSlots.layer,
-        RequestRate.layer,
-        RequestTime.layer,
-        RequestRetry.layer
-      )
-    )
-  )
   /** What asks, and is asked, as the command line says. */
   const withMirrors = <A, E>(
     args: ReadonlyArray<string>,
-    effect: Effect.Effect<A, E, Layer.Layer.Success<typeof live>>
+    effect: Effect.Effect<A, E, Layer.Layer.Success<typeof live> | Options>
   ) =>
     Effect.gen(function* () {
       const options = yield* parse([join(folder, "site"), ...args])
       if (options === "help") throw new Error("asked for no help")
-      return yield* effect.pipe(Effect.provide(live), Effect.provideService(Options, options))
+      return yield* effect.pipe(
+        Effect.provide(Layer.provide(live, DistributedRateLimiter.layerStoreMemory)),
+        Effect.provideService(Options, options)
+      )
     })
 
   /** Asks with some of the mirrors out of order. */
@@ -466,6 +484,153 @@ describe("link-check, of several mirrors", { timeout: 60_000 }, () => {
     const error = await Effect.runPromise(Effect.flip(ask(() => true)))
     expect(error).toBeInstanceOf(UserError)
     expect(error.message).toMatch(/^no mirror answers: .+; .+/)
+  })
+})
+
+// The processes of a run load side by side, and so do the runs.
+describeRedis("link-check, shared by processes", (redis) => {
+  let folder: string
+  beforeAll(async () => void (folder = await makeFolder()))
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  /** Takes part in a run, and gives what was reported. */
+  const takePart = async (json: string, args: ReadonlyArray<string>, when?: When) => {
+    const file = join(folder, json)
+    const run = await linkCheck([join(folder, "site"), "--threads", "0", "--json", file, ...args], when)
+    return { run, report: JSON.parse(await readFile(file, "utf8")) }
+  }
+  /** Asks the server, over a connection that none of the other tests closes when it ends. */
+  const look = async <A>(question: (server: Connection) => Promise<A>): Promise<A> => {
+    const server = connect({ url: redis.url, prefix: "link-check" })
+    try {
+      return await question(server)
+    } finally {
+      server.close()
+    }
+  }
+  /** What is the same for all, whoever did it. */
+  const found = ({ broken, checked, external, externalLinks, files, interrupted, links, unreadable, unread }: any) => ({
+    broken,
+    checked,
+    external,
+    externalLinks,
+    files,
+    interrupted,
+    links,
+    unreadable,
+    unread
+  })
+  let alone: Promise<any>
+  const aloneFound = () =>
+    (alone ??= takePart("alone.json", []).then(({ report }) => {
+      expect(report).toMatchObject({ files: 5, interrupted: false })
+      expect(report.broken).toHaveLength(10)
+      return found(report)
+    }))
+
+  const parsed = async (args: ReadonlyArray<string>) => {
+    const options = await Effect.runPromise(parse([join(folder, "site"), ...args]))
+    if (options === "help") throw new Error("asked for no help")
+    return options
+  }
+
+  describe.concurrent("in a run", { timeout: 120_000 }, () => {
+    it("two find together what one finds alone, and each file is done by one of them", async ({ expect }) => {
+      const run = `${redis.prefix}-two`
+      const slowly = ["--redis", redis.url, "--run", run, "--mirrors", "1", "--slow", "300", "--concurrency", "1"]
+      const two = await Promise.all([takePart("one.json", slowly), takePart("other.json", slowly)])
+      for (const { report, run } of two) {
+        expect(run).toMatchObject({ code: 0, stderr: "" })
+        expect(run.stdout).toContain("docs/broken.md:3  missing.md  does not exist\n")
+        expect(run.stdout).toMatch(/^ {2}done here +\d of these files$/m)
+        expect(found(report)).toEqual(await aloneFound())
+        expect(report.here.done).toBeGreaterThan(0)
+      }
+      // Five, and once more what was held up for longer than a lease.
+      const times = two[0].report.here.done + two[1].report.here.done
+      expect(times).toBeGreaterThanOrEqual(5)
+      expect(times).toBeLessThan(10)
+
+      // So the next one is a new one.
+      expect(await look((server) => server.send("EXISTS", [`link-check:{${run}}:run`]))).toBe(0)
+    })
+
+    it("one is killed in the midst of it, and the other has its files back", async ({ expect }) => {
+      const shared = ["--redis", redis.url, "--run", `${redis.prefix}-killed`]
+      const stuck = ["--mirrors", "1", "--slow", "60000", "--timeout", "60000", "--concurrency", "2"]
+      const killed = await takePart("killed-one.json", [...shared, ...stuck], {
+        when: " of 2 files done here",
+        act: (group) => process.kill(-group, "SIGKILL")
+      })
+      expect(killed.run.code).toBeNull()
+      const { report, run } = await takePart("alive.json", shared)
+      expect(run).toMatchObject({ code: 0, stderr: "" })
+      expect(found(report)).toEqual(await aloneFound())
+      expect(report.here.done).toBe(5)
+    })
+
+    it("Ctrl-C gives back at once what was begun", async ({ expect }) => {
+      const run = `${redis.prefix}-stopped`
+      const shared = ["--redis", redis.url, "--run", run]
+      const stuck = ["--mirrors", "1", "--slow", "60000", "--timeout", "60000", "--concurrency", "2"]
+      const stopped = await takePart("stopped.json", [...shared, ...stuck], { when: " of 2 files done here" })
+      expect(stopped.run).toMatchObject({ code: 130, stderr: "" })
+      expect(stopped.report).toMatchObject({ interrupted: true })
+      const counts = await look(async (server) => {
+        const id = await server.send("GET", [`link-check:{${run}}:run`])
+        return new RedisDeliveries(server).counts(`files of ${id}`)
+      })
+      expect(counts).toMatchObject({ leased: 0, delayed: 0, dead: 0 })
+      expect(counts.ready).toBeGreaterThanOrEqual(2)
+    })
+
+    it.skipIf(!redis.isOurs)("says so and exits 2 when the server is gone in the midst of it", async ({ expect }) => {
+      const server = new RedisServer()
+      await server.start()
+      const stuck = ["--mirrors", "1", "--slow", "60000", "--timeout", "60000", "--concurrency", "2", "--threads", "0"]
+      const run = await linkCheck([join(folder, "site"), "--redis", server.url, ...stuck], {
+        when: " of 2 files done here",
+        act: () => void server.end()
+      })
+      expect(run.code).toBe(2)
+      expect(run.stdout).not.toContain("Error")
+      // No stack trace, whatever the library reports besides.
+      const lines = run.stderr.trimEnd().split("\n")
+      expect(lines.filter((line) => !line.startsWith("link-check: "))).toEqual([])
+      expect(lines.at(-1)).toMatch(/^link-check: the run cannot be shared on 127\.0\.0\.1:\d+: .*could not be reached/)
+    })
+
+    it("says so when the server does not answer, or there is none", async ({ expect }) => {
+      const silent = createServer(() => {}).listen(0, "127.0.0.1")
+      await once(silent, "listening")
+      const { port } = silent.address() as AddressInfo
+      const errors = [port, 1].map(async (port) => {
+        const options = await parsed(["--redis", `redis://user:secret@127.0.0.1:${port}`])
+        const began = Effect.scoped(Layer.build(Shared)).pipe(Effect.provideService(Options, options))
+        return Effect.runPromise(Effect.flip(began))
+      })
+      for (const error of await Promise.all(errors)) {
+        expect(error).toBeInstanceOf(UserError)
+        expect(error.message).toMatch(/^the run cannot be shared on 127\.0\.0\.1:\d+: /)
+        expect(error.message).not.toContain("secret")
+      }
+      silent.close()
+    })
+  })
+
+  // Alone, so that what takes its time is what is to take its time.
+  it("all together ask a mirror no more often than they may", async ({ expect }) => {
+    const shared = ["--redis", redis.url, "--run", `${redis.prefix}-rate`]
+    const options = await parsed([...shared, "--mirrors", "1", "--rate", "10", "--requests", "10"])
+    const askTen = Effect.gen(function* () {
+      const ask = yield* askOnce
+      const paths = Array.from({ length: 10 }, (_, index) => `gone-${index}.md`)
+      yield* Effect.forEach(paths, (path) => ask("files", path), { concurrency: "unbounded" })
+    }).pipe(Effect.provide(Layer.provide(live, Shared)), Effect.provideService(Options, options))
+    const began = performance.now()
+    await Promise.all([Effect.runPromise(askTen), Effect.runPromise(askTen)])
+    // Ten at once, and the others in the second after that; each by itself would take no time.
+    expect(performance.now() - began).toBeGreaterThan(900)
   })
 })
 

@@ -68,16 +68,22 @@ const checkers = (ask: Ask) =>
     )
   })
 
-/** Reads a file once: what it links to, and what in it can be linked to. */
-const read = (root: string, file: string) =>
+/** Reads a file: what it links to, and what in it can be linked to. */
+export const readPage = (root: string, file: string) =>
   Effect.gen(function* () {
     const text = yield* Effect.tryPromise({
       try: () => readFile(posix.join(root, file), "utf8"),
       catch: (error) => error as Error
     })
     const page = yield* parse(text)
-    const external = page.links.filter(isExternal).length
     yield* Pages.update(HashMap.set(file, page))
+    return page
+  })
+
+const read = (root: string, file: string) =>
+  Effect.gen(function* () {
+    const page = yield* readPage(root, file)
+    const external = page.links.filter(isExternal).length
     yield* note((results) => ({
       ...results,
       files: results.files + 1,
@@ -100,7 +106,7 @@ const parse = (text: string) =>
   )
 
 /** Where a link leads. `/a.md` starts at the repository, as on GitHub; anything else at the folder that the file stands in. */
-const toLocalLink = (root: string, file: string, { href, line }: Link): LocalLink => {
+export const toLocalLink = (root: string, file: string, { href, line }: Link): LocalLink => {
   const [, path = "", anchor] = /^([^?#]*)(?:\?[^#]*)?(?:#(.*))?$/s.exec(href) ?? []
   const decoded = decode(path)
   const from = decoded.startsWith("/") ? repositoryOf(root, file) : posix.dirname(file)
@@ -129,7 +135,7 @@ interface Checked extends LocalLink {
   readonly reason: string | undefined
 }
 
-const checkLink = (ask: Ask, link: LocalLink) =>
+export const checkLink = (ask: Ask, link: LocalLink) =>
   Effect.map(link.href === "" ? Effect.succeed("is empty") : problemOf(ask, link), (reason): Checked => ({
     ...link,
     reason

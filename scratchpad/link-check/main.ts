@@ -3,6 +3,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Clock, Console, Effect, Exit, type HashMap, Layer, Schedule } from "effect"
 import { Event, Wait } from "effect-concurrency"
+import { DistributedRateLimiter } from "effect-concurrency/distributed"
 import { check } from "./check.js"
 import { isExternal, type Page } from "./markdown.js"
 import { Options, parse, usage, UserError } from "./options.js"
@@ -24,34 +25,43 @@ import {
   RunTime,
   Start
 } from "./services.js"
+import { Shared, checkShared } from "./shared.js"
 import { ProgressLine, showProgress } from "./terminal.js"
 
+type Failure = Effect.Effect.Error<typeof check | typeof checkShared>
+
 /** Does the work and tells what came out, also when it is interrupted. Returns the exit code. */
-const run = Effect.gen(function* () {
-  const { strict } = yield* Options
-  const started = yield* Clock.currentTimeMillis
-  const interruption = yield* Event.make()
+const run = <R>(check: Effect.Effect<void, Failure, R>) =>
+  Effect.gen(function* () {
+    const { strict } = yield* Options
+    const started = yield* Clock.currentTimeMillis
+    const interruption = yield* Event.make()
 
-  const job = Effect.gen(function* () {
-    const end = yield* Wait.firstCompleted([
-      Effect.as(work(outcome(started, true)), "done" as const).pipe(
-        RunTime.timeout,
-        Effect.catchTag("DeadlineExceeded", Effect.succeed)
-      ),
-      Effect.as(interruption.wait, "interrupted" as const)
-    ])
-    yield* tell(yield* outcome(started, end !== "done"))
-    if (typeof end !== "string") return yield* Effect.fail(new UserError(end.message))
-  }).pipe(Effect.ensuring(Effect.zip(Files.shutdown, LocalLinks.shutdown)))
+    const job = Effect.gen(function* () {
+      const end = yield* Wait.firstCompleted([
+        Effect.as(work(check, outcome(started, true)), "done" as const).pipe(
+          RunTime.timeout,
+          Effect.catchTag("DeadlineExceeded", Effect.succeed)
+        ),
+        Effect.as(interruption.wait, "interrupted" as const)
+      ])
+      yield* tell(yield* outcome(started, end !== "done"))
+      if (typeof end !== "string") return yield* Effect.fail(new UserError(end.message))
+    }).pipe(Effect.ensuring(Effect.zip(Files.shutdown, LocalLinks.shutdown)))
 
-  // Ctrl-C ends the waiting here and, by the event, the work; but not the telling, which closing the shield waits for.
-  yield* LastWords.shield(job, { name: "the summary and the report" }).pipe(Effect.onInterrupt(() => interruption.set))
+    // Ctrl-C ends the waiting here and, by the event, the work; but not the telling, which closing the shield waits for.
+    yield* LastWords.shield(job, { name: "the summary and the report" }).pipe(
+      Effect.onInterrupt(() => interruption.set)
+    )
 
-  const { broken } = yield* Progress.get
-  return strict && broken.length > 0 ? 1 : 0
-})
+    const { broken } = yield* Progress.get
+    return strict && broken.length > 0 ? 1 : 0
+  })
 
-const work = (soFar: Effect.Effect<Outcome, never, Progress | Pages | Files>) =>
+const work = <R>(
+  check: Effect.Effect<void, Failure, R>,
+  soFar: Effect.Effect<Outcome, never, Progress | Pages | Files>
+) =>
   Effect.gen(function* () {
     yield* showProgress
     yield* keepSaved(Effect.flatMap(soFar, save))
@@ -128,7 +138,11 @@ const program = Effect.gen(function* () {
     yield* Console.log(usage)
     return 0
   }
-  return yield* run.pipe(Effect.provide(Live), Effect.provideService(Options, options))
+  const outcome =
+    options.redis === undefined
+      ? run(check).pipe(Effect.provide(Layer.provide(Live, DistributedRateLimiter.layerStoreMemory)))
+      : run(checkShared).pipe(Effect.provide(Layer.provideMerge(Live, Shared)))
+  return yield* Effect.provideService(outcome, Options, options)
 }).pipe(Effect.catchTag("UserError", ({ message }) => Effect.as(Console.error(`link-check: ${message}`), 2)))
 
 // `npm start` passes Ctrl-C on although the terminal has told us already. Effect listens for the first signal only, and a second that

@@ -7,7 +7,8 @@ import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Cache, Effect } from "effect"
 import { Wait } from "effect-concurrency"
 import * as HttpLimits from "effect-concurrency/HttpLimits"
-import { UserError } from "./options.js"
+import { StoreError } from "effect-concurrency/redis"
+import { Options, storeFailed, UserError } from "./options.js"
 import { Anchors } from "./server.js"
 import { Mirrors, RequestRate, RequestRetry, RequestSlots, RequestTime } from "./services.js"
 import { note } from "./terminal.js"
@@ -27,12 +28,16 @@ const patience = "100 millis"
 /** What was asked before, or is being asked, is not asked again. */
 export const askOnce = Effect.gen(function* () {
   const mirrors = yield* Mirrors
+  const { redis, run } = yield* Options
+  // Whoever shares the run has the same mirrors, under other addresses.
+  const key = ({ url }: { readonly url: string }) =>
+    `${run}, mirror ${mirrors.findIndex((mirror) => url.startsWith(`${mirror}/`)) + 1}`
   const { timeout } = yield* RequestTime
   // From the inside out: the time of a request begins when its turn has come.
   const client = (yield* HttpClient.HttpClient).pipe(
     HttpClient.filterStatus((status) => !HttpLimits.isTransient({ status })),
     HttpClient.transformResponse(timeout),
-    HttpLimits.rateLimit(yield* RequestRate)
+    HttpLimits.rateLimit(yield* RequestRate, { key })
   )
 
   const askMirror = (mirror: number, url: string) =>
@@ -67,7 +72,13 @@ export const askOnce = Effect.gen(function* () {
         answers: results.answers.map((count, mirror) => (mirror === answer.mirror ? count + 1 : count))
       }))
       return answer
-    }).pipe(Effect.mapError(({ errors }) => new UserError(`no mirror answers: ${errors.map(String).join("; ")}`)))
+    }).pipe(
+      Effect.mapError(({ errors }) => {
+        const failure = errors.find((error) => error instanceof StoreError)
+        if (failure !== undefined) return storeFailed(redis, failure)
+        return new UserError(`no mirror answers: ${errors.map(String).join("; ")}`)
+      })
+    )
 
   const cache = yield* Cache.make({ capacity: Infinity, timeToLive: Infinity, lookup: askMirrors })
   const ask: Ask = (what, path) => cache.get(`/${what}?path=${encodeURIComponent(path)}`)

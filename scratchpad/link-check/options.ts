@@ -1,5 +1,6 @@
 /** What the user asked for: the command line, checked before anything starts. */
 import { Context, Effect } from "effect"
+import type { StoreError } from "effect-concurrency/redis"
 import { realpath, stat } from "node:fs/promises"
 import { availableParallelism } from "node:os"
 import { resolve } from "node:path"
@@ -23,6 +24,8 @@ Options:
   --deadline S      how many seconds the whole run may take (default 3600)
   --follow          print each broken link when it is found, rather than all of them in the end
   --json FILE       write the whole report to FILE, external links included; and what there is of it every second until then
+  --redis URL       share the run with whoever gives the same: each file is checked by one of you, and the rate is for all together
+  --run NAME        which run on that server (default: the path of the folder)
   --strict          exit with 1 if a link is broken
   --help            print this
 
@@ -54,6 +57,10 @@ export class Options extends Context.Tag("link-check/Options")<
     readonly deadline: number
     readonly follow: boolean
     readonly json: string | undefined
+    /** The URL of the server on which the run is shared; none, if it is not. */
+    readonly redis: string | undefined
+    /** Whoever names the same run on the same server takes part in it. */
+    readonly run: string
     readonly strict: boolean
   }
 >() {}
@@ -63,6 +70,10 @@ export class UserError {
   readonly _tag = "UserError"
   constructor(readonly message: string) {}
 }
+
+/** The store that the processes share has failed. */
+export const storeFailed = (redis: string | undefined, { message }: StoreError): UserError =>
+  new UserError(`the run cannot be shared on ${new URL(redis!).host}: ${message}`)
 
 /** The settings from the command line, or `"help"`. */
 export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"] | "help", UserError> =>
@@ -86,6 +97,8 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
             deadline: { type: "string", default: "3600" },
             follow: { type: "boolean", default: false },
             json: { type: "string" },
+            redis: { type: "string" },
+            run: { type: "string" },
             strict: { type: "boolean", default: false },
             help: { type: "boolean", default: false }
           }
@@ -99,10 +112,12 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
       )
     }
     const folder = positionals[0] ?? "node_modules"
+    const root = yield* existingFolder(folder)
+    const redis = yield* redisUrl(values.redis)
     const seed = yield* integer("--seed", values.seed, 0)
     return {
       folder,
-      root: yield* existingFolder(folder),
+      root,
       concurrency: yield* integer("--concurrency", values.concurrency),
       threads: yield* integer("--threads", values.threads, 0, 1000),
       requests: yield* integer("--requests", values.requests),
@@ -115,6 +130,8 @@ export const parse = (args: ReadonlyArray<string>): Effect.Effect<Options["Type"
       deadline: yield* integer("--deadline", values.deadline, 1, 86_400),
       follow: values.follow,
       json: values.json,
+      redis,
+      run: yield* runName(values.run, redis, root),
       strict: values.strict
     }
   })
@@ -123,6 +140,24 @@ const integer = (option: string, value: string, min = 1, max = 10_000): Effect.E
   /^\d+$/.test(value) && Number(value) >= min && Number(value) <= max
     ? Effect.succeed(Number(value))
     : Effect.fail(new UserError(`${option} must be a whole number from ${min} to ${max}, got "${value}"`))
+
+/** What was given is not repeated: there may be a password in it. */
+const redisUrl = (url: string | undefined): Effect.Effect<string | undefined, UserError> =>
+  url === undefined || (URL.canParse(url) && /^rediss?:\/\/[^/]/.test(url))
+    ? Effect.succeed(url)
+    : Effect.fail(new UserError("--redis must be a URL such as redis://localhost:6379"))
+
+const runName = (
+  given: string | undefined,
+  redis: string | undefined,
+  root: string
+): Effect.Effect<string, UserError> => {
+  if (given !== undefined && redis === undefined) return Effect.fail(new UserError("--run is for --redis"))
+  const name = given ?? root
+  return redis === undefined || (name.length >= 1 && name.length <= 200)
+    ? Effect.succeed(name)
+    : Effect.fail(new UserError(`--run must be a name of 1 to 200 characters, got ${name.length}`))
+}
 
 const existingFolder = (folder: string): Effect.Effect<string, UserError> =>
   Effect.tryPromise({

@@ -17,9 +17,11 @@ export interface Broken extends Place {
 }
 
 export interface Results {
-  readonly phase: "starting" | "reading" | "checking" | "done"
+  readonly phase: "starting" | "reading" | "checking" | "sharing" | "done"
   /** Files read. */
   readonly files: number
+  /** Of a run that is shared, how many files this process has begun, and how many it has done. */
+  readonly here: { readonly begun: number; readonly done: number } | undefined
   /** Links found: those to check and those that leave the machine. */
   readonly links: number
   readonly external: number
@@ -41,6 +43,7 @@ export interface Results {
 export const emptyResults: Results = {
   phase: "starting",
   files: 0,
+  here: undefined,
   links: 0,
   external: 0,
   local: 0,
@@ -66,10 +69,15 @@ export interface Outcome {
 }
 
 /** One line, for the terminal to be rewritten in place. */
-export const progressLine = (results: Results): string =>
-  results.phase === "checking" || results.phase === "done"
+export const progressLine = (results: Results): string => {
+  if (results.phase === "sharing") {
+    const { begun, done } = results.here ?? { begun: 0, done: 0 }
+    return `sharing: ${done} of ${begun} files done here, ${results.links} links, ${results.broken.length} broken`
+  }
+  return results.phase === "checking" || results.phase === "done"
     ? `checking: ${results.checked} of ${results.local} links, ${results.requests} requests, ${results.broken.length} broken`
     : `reading: ${results.files} files, ${results.links} links`
+}
 
 export const brokenLine = ({ file, href, line, reason }: Broken): string => `${file}:${line}  ${href}  ${reason}`
 
@@ -85,14 +93,17 @@ export const summary = (
     "",
     `${interrupted ? "Interrupted. So far, in" : "Checked"} ${folder}:`,
     `  files          ${results.files}${unread > 0 ? `, with ${unread} found and not yet read` : ""}`,
+    ...(results.here ? [`  done here      ${results.here.done} of these files`] : []),
     `  links          ${results.links}`,
     `  broken         ${results.broken.length}${unchecked > 0 ? `, with ${unchecked} links not yet checked` : ""}`,
     `  external       ${results.external}, listed by --json, not fetched`,
-    `  requests       ${results.requests} for ${results.checked} local links (a target is asked for once)`,
+    results.here
+      ? `  requests       ${results.requests}, made here`
+      : `  requests       ${results.requests} for ${results.checked} local links (a target is asked for once)`,
     ...(results.retries > 0 ? [`  retries        ${results.retries}`] : []),
     `  answers        ${results.answers.map((count, mirror) => `${count} from mirror ${mirror + 1}`).join(", ")}`,
     `  peak in flight ${results.peakInFlight} requests`,
-    `  peak queue     ${results.peakQueue} items`,
+    ...(results.here ? [] : [`  peak queue     ${results.peakQueue} items`]),
     `  time           ${(milliseconds / 1000).toFixed(2)} s`
   ].join("\n")
 }

@@ -4,7 +4,6 @@ import {
   Barrier,
   Event,
   Guarded,
-  RateLimiter,
   Retry,
   Semaphore,
   Shield,
@@ -12,6 +11,7 @@ import {
   type Wait,
   WorkQueue
 } from "effect-concurrency"
+import { DistributedRateLimiter } from "effect-concurrency/distributed"
 import * as Executor from "effect-concurrency/Executor"
 import * as HttpLimits from "effect-concurrency/HttpLimits"
 import * as NodeExecutor from "effect-concurrency/NodeExecutor"
@@ -69,8 +69,8 @@ export class RequestSlots extends Semaphore.Service<RequestSlots>()(
   Effect.map(Options, ({ requests }) => ({ permits: requests }))
 ) {}
 
-/** How often a mirror is asked. It has a line of its own for each of them. */
-export class RequestRate extends RateLimiter.Service<RequestRate>()(
+/** How often a mirror is asked: a rate for each of them. A layer says for whom: this process, or all that share the run. */
+export class RequestRate extends DistributedRateLimiter.Service<RequestRate>()(
   "link-check/RequestRate",
   Effect.map(Options, ({ rate }) => ({ limit: rate, interval: "1 second" }))
 ) {}
