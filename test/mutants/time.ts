@@ -492,10 +492,10 @@ const timeout: ReadonlyArray<Mutant> = [
   {
     name: "a timeout that loses what its work took",
     primitive: "Timeout",
-    why: "The first draft: an operation around the work is one where the result is in nobody's hands.",
+    why: "What is taken is carried by the fiber that works, and goes back when that has ended, although the caller has it.",
     file: "src/Timeout.ts",
-    find: "const fork = Effect.provideService(forkDetached(worker.run(effect)), Current, { deadline })",
-    replace: "const fork = forkDetached(worker.run(Effect.provideService(effect, Current, { deadline })))",
+    find: "parcelIn(exit)?.carriedBy(caller)",
+    replace: "void parcelIn(exit)",
     caughtBy: "an item that is taken under a deadline is given, or stays where it was",
     model: "aggressive"
   }
