@@ -17,6 +17,7 @@ import type { LeaseLost } from "./lease.js"
 import * as leases from "./lease.js"
 import type { Outcome, Waiting } from "./leaseLine.js"
 import * as lines from "./leaseLine.js"
+import { checkName, checkPoll, checkPrefix } from "./naming.js"
 import type { Chain } from "./ticket.js"
 import { settle, wake } from "./ticket.js"
 import type { Time } from "./timekeeper.js"
@@ -124,30 +125,17 @@ export interface Config {
 /** Checks what was given, and adds the defaults. Durations are milliseconds. */
 export const config = (where: string, kind: string, options: Options): Config => {
   const { lease = 10_000, limit, poll = 1000, prefix = kind } = options
-  const checked = expect(poll >= 10 && poll <= leases.longest, where, "poll", "from 10 ms to a day", poll, "number")
-  expect(
-    typeof prefix === "string" && prefix.length <= 256,
-    where,
-    "prefix",
-    "a string of at most 256 characters",
-    prefix
-  )
   return {
     limit: integer(where, "limit", limit, 1, Number.MAX_SAFE_INTEGER),
     lease: leases.checkDuration(where, lease),
-    poll: checked,
-    prefix
+    poll: checkPoll(where, poll),
+    prefix: checkPrefix(where, prefix)
   }
 }
 
-/** A name that does not fit a screen is most likely a value that was mistaken for one; an empty one, a value that was not there. */
-const longestName = 1000
-
 /** Checks a request, before anything is asked. */
 export const checkRequest = (where: string, { config }: Lessor, name: string, permits: number): void => {
-  expect(typeof name === "string", where, "name", "a string", name)
-  const fits = name.length > 0 && name.length <= longestName
-  expect(fits, where, "name", `of 1 to ${longestName} characters`, name.slice(0, 50), "string")
+  checkName(where, name)
   integer(where, "permits", permits, 1, config.limit)
 }
 

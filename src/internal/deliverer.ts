@@ -5,7 +5,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import {
   type Change,
@@ -30,22 +30,21 @@ import type { StoreError } from "../core/storeError.js"
 import { settle as settleTicket, wake } from "../core/ticket.js"
 import {
   type AnyFiber,
-  callback,
   catchCause,
   dice,
   errorsOf,
   forkDetached,
   inheritFrom,
-  interruptNow,
   isInterruptedOnly,
   laterForker,
-  type RunningFiber,
   withFiber
 } from "./effect.js"
 import { FiberTicket, park, type Restore } from "./park.js"
 import { report } from "./report.js"
+import { Asker, type Fail, type Fork, unchecked } from "./storePort.js"
 import { timekeeper } from "./timer.js"
 import { together } from "./together.js"
+import { Work } from "./work.js"
 
 export interface Store {
   readonly exchange: (request: ExchangeRequest) => Effect.Effect<ExchangeAnswer, StoreError>
@@ -64,55 +63,33 @@ export interface Codec<in out A> {
 export const parse = (payload: string): Effect.Effect<unknown, string> =>
   Effect.try({ try: () => JSON.parse(payload) as unknown, catch: String })
 
-type Fork = (effect: Effect.Effect<void>) => void
-
-/** A store that fibers of their own ask, with what the fiber has that made the queue. What fails is a cause. */
-class StorePort implements Port {
+class DeliveryPort extends Asker<Change> implements Port {
   constructor(
     private readonly where: string,
     private readonly name: string,
     private readonly store: Store,
-    private readonly fork: Fork,
+    fork: Fork,
     readonly random: () => number
-  ) {}
+  ) {
+    super((name, changed) => store.watch(name, changed), fork)
+  }
 
-  exchange(request: ExchangeRequest, answer: (answer: ExchangeAnswer) => void, fail: (failure: unknown) => void): void {
-    // A store may throw as soon as its function is called.
-    const asked = Effect.map(
-      Effect.suspend(() => this.store.exchange(request)),
-      (answer) => checkAnswer(request, answer)
+  exchange(request: ExchangeRequest, answer: (answer: ExchangeAnswer) => void, fail: Fail): void {
+    this.ask(
+      () => this.store.exchange(request),
+      (given) => checkAnswer(request, given),
+      answer,
+      fail
     )
-    this.fork(Effect.matchCause(asked, { onFailure: fail, onSuccess: answer }))
   }
 
-  counts(name: string, answer: (counts: Counts) => void, fail: (failure: unknown) => void): void {
-    const asked = Effect.suspend(() => this.store.counts(name))
-    this.fork(Effect.matchCause(asked, { onFailure: fail, onSuccess: answer }))
-  }
-
-  watch(name: string, changed: (change: Change) => void, watching: () => void, over: () => void): () => void {
-    let isStopped = false
-    let resume = () => {}
-    const stopped = callback<void>((done) => {
-      if (isStopped) done(Effect.void)
-      else resume = () => done(Effect.void)
-    })
-    const watch = Effect.suspend(() => this.store.watch(name, changed))
-    const whole = Effect.scoped(Effect.zipRight(Effect.zipRight(watch, Effect.sync(watching)), stopped))
-    this.fork(Effect.matchCause(whole, { onFailure: over, onSuccess: over }))
-    return () => {
-      isStopped = true
-      resume()
-    }
+  counts(name: string, answer: (counts: Counts) => void, fail: Fail): void {
+    this.ask(() => this.store.counts(name), unchecked, answer, fail)
   }
 
   isPassing(failure: unknown): boolean {
     const cause = failure as Cause.Cause<unknown>
     return errorsOf(cause).every((error) => isPassing(error))
-  }
-
-  errorOf(failure: unknown): unknown {
-    return Cause.squash(failure as Cause.Cause<unknown>)
   }
 
   report(note: Note): void {
@@ -132,7 +109,7 @@ class StorePort implements Port {
 export const make = (where: string, store: Store, settings: Settings): Effect.Effect<Deliverer> =>
   Effect.map(
     Effect.all([timekeeper, laterForker<never>(), dice]),
-    ([time, fork, random]) => new Deliverer(settings, new StorePort(where, settings.name, store, fork, random), time)
+    ([time, fork, random]) => new Deliverer(settings, new DeliveryPort(where, settings.name, store, fork, random), time)
   )
 
 const ticketFor = (patient: boolean): FiberTicket<Request, Result> =>
@@ -353,7 +330,7 @@ const guarded = <A, E, R>(
   withFiber((caller): Effect.Effect<Exit.Exit<A, E> | undefined, never, R> => {
     deliverer.look(held)
     if (held.over.isSet) return Effect.succeed(undefined)
-    const work = new Work<A, E>(held, caller)
+    const work = new ItemWork<A, E>(held, caller)
     event.enqueue(held.over, work.first)
     const stopped = () => {
       work.stop()
@@ -371,46 +348,24 @@ const guarded = <A, E, R>(
   })
 
 /** What works on an item. */
-class Work<A, E> {
+class ItemWork<A, E> extends Work<A, E> {
   /** Its end, or that of its lease. */
   readonly first = new FiberTicket<undefined, undefined>(undefined, 0, "an item to be done")
   /** Its end. */
   readonly last = new FiberTicket<undefined, undefined>(undefined, 0, "an item to be let go of")
-  exit: Exit.Exit<A, E> | undefined = undefined
-  private fiber: RunningFiber<void, never> | undefined = undefined
-  private isStopped = false
 
   constructor(
     private readonly held: Held,
-    /** Who is said to have interrupted it, in the trace. */
-    private readonly caller: AnyFiber
-  ) {}
-
-  /** Before its first step there is nothing to interrupt: it looks for itself. */
-  stop(): void {
-    this.isStopped = true
-    if (this.fiber !== undefined && this.exit === undefined) interruptNow(this.fiber, this.caller)
+    caller: AnyFiber
+  ) {
+    super(caller)
   }
 
-  /** In a fiber that begins uninterruptible, so that its end is noted in any case. */
-  run<R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> {
-    return withFiber((fiber: RunningFiber<void, never>): Effect.Effect<void, never, R> => {
-      if (this.isStopped) return this.end(Exit.interrupt(this.caller.id()))
-      this.fiber = fiber
-      return Effect.matchCauseEffect(Effect.interruptible(effect), {
-        onFailure: (cause) => this.end(Exit.failCause(cause)),
-        onSuccess: (value) => this.end(Exit.succeed(value))
-      })
-    })
-  }
-
-  private end(exit: Exit.Exit<A, E>): Effect.Effect<void> {
+  protected ended(): void {
     const { first, held, last } = this
-    this.exit = exit
     let chain = event.cancel(held.over, first)
     if (!first.settled) chain = settleTicket(chain, first, undefined)
     wake(settleTicket(chain, last, undefined))
-    return Effect.void
   }
 }
 

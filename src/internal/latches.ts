@@ -11,7 +11,7 @@ import { checkLook, type Config, Latches, type Port, type SetRequest } from "../
 import { checkName } from "../core/naming.js"
 import { dice, laterForker } from "./effect.js"
 import { FiberTicket, park } from "./park.js"
-import { asked, type Fail, type Fork, StorePort } from "./storePort.js"
+import { asked, type Fail, type Fork, StorePort, unchecked } from "./storePort.js"
 import { timekeeper } from "./timer.js"
 
 export interface Store<out E> {
@@ -33,19 +33,19 @@ class LatchPort extends StorePort implements Port {
   }
 
   set(request: SetRequest, done: () => void, fail: Fail): void {
-    this.ask(() => this.store.set(request), done, fail)
+    this.ask(() => this.store.set(request), unchecked, done, fail)
   }
 
   clear(name: string, done: () => void, fail: Fail): void {
-    this.ask(() => this.store.clear(name), done, fail)
+    this.ask(() => this.store.clear(name), unchecked, done, fail)
   }
 
   pulse(name: string, done: () => void, fail: Fail): void {
-    this.ask(() => this.store.pulse(name), done, fail)
+    this.ask(() => this.store.pulse(name), unchecked, done, fail)
   }
 
   look(name: string, answer: (look: Look) => void, fail: Fail): void {
-    this.ask(() => Effect.map(this.store.look(name), checkLook), answer, fail)
+    this.ask(() => this.store.look(name), checkLook, answer, fail)
   }
 }
 

@@ -3,9 +3,8 @@
  *
  * @internal
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { callable } from "../core/arguments.js"
@@ -29,12 +28,9 @@ import {
 } from "../core/lessor.js"
 import { settle, wake } from "../core/ticket.js"
 import {
-  type AnyFiber,
-  callback,
   dice,
   forkDetached,
   inheritFrom,
-  interruptNow,
   isInterruptedOnly,
   laterForker,
   andInterrupted,
@@ -44,7 +40,8 @@ import {
 } from "./effect.js"
 import { idleTime } from "./idleTime.js"
 import { FiberTicket, park, type Restore } from "./park.js"
-import { report } from "./report.js"
+import { type Fail, type Fork, StorePort } from "./storePort.js"
+import { Work } from "./work.js"
 
 export interface Store<out E> {
   readonly acquire: (request: AcquireRequest) => Effect.Effect<Answer, E>
@@ -53,18 +50,15 @@ export interface Store<out E> {
   readonly watch: (name: string, onFreed: () => void) => Effect.Effect<void, E, Scope.Scope>
 }
 
-type Fork = (effect: Effect.Effect<void>) => void
-
-type Fail = (cause: unknown) => void
-
-/** A store that fibers of their own ask, with what the fiber has that made the instance. What fails is a cause. */
-class StorePort implements Port {
+class LeasePort extends StorePort implements Port {
   constructor(
-    private readonly where: string,
+    where: string,
     private readonly store: Store<unknown>,
-    private readonly fork: Fork,
-    readonly random: () => number
-  ) {}
+    fork: Fork,
+    random: () => number
+  ) {
+    super(where, (name, freed) => store.watch(name, freed), fork, random)
+  }
 
   acquire(request: AcquireRequest, answer: (answer: Answer) => void, fail: Fail): void {
     this.ask(() => this.store.acquire(request), checkAnswer, answer, fail)
@@ -77,52 +71,13 @@ class StorePort implements Port {
   release(request: Holder, answer: (released: Released) => void, fail: Fail): void {
     this.ask(() => this.store.release(request), checkReleased, answer, fail)
   }
-
-  /** A store may throw as soon as its function is called. */
-  private ask<A>(
-    question: () => Effect.Effect<A, unknown>,
-    check: (answer: A) => A,
-    answer: (answer: A) => void,
-    fail: Fail
-  ): void {
-    this.fork(Effect.matchCause(Effect.map(Effect.suspend(question), check), { onFailure: fail, onSuccess: answer }))
-  }
-
-  watch(name: string, freed: () => void, watching: () => void, fail: Fail): () => void {
-    let isStopped = false
-    let resume = () => {}
-    const stopped = callback<void>((done) => {
-      if (isStopped) done(Effect.void)
-      else resume = () => done(Effect.void)
-    })
-    const watch = Effect.suspend(() => this.store.watch(name, freed))
-    const whole = Effect.scoped(Effect.zipRight(Effect.zipRight(watch, Effect.sync(watching)), stopped))
-    this.fork(Effect.matchCause(whole, { onFailure: fail, onSuccess: () => {} }))
-    return () => {
-      isStopped = true
-      resume()
-    }
-  }
-
-  id(): string {
-    return globalThis.crypto.randomUUID()
-  }
-
-  report(name: string, message: string, failed?: { readonly failure: unknown }): void {
-    const cause = failed === undefined ? Cause.empty : (failed.failure as Cause.Cause<unknown>)
-    this.fork(report({ where: this.where, name, message, cause }))
-  }
-
-  errorOf(failure: unknown): unknown {
-    return Cause.squash(failure as Cause.Cause<unknown>)
-  }
 }
 
 /** A lessor over a store, on the clock of where it is made. */
 export const make = (where: string, store: Store<unknown>, config: Config): Effect.Effect<Lessor> =>
   Effect.map(
     Effect.all([idleTime, laterForker<never>(), dice]),
-    ([time, fork, random]) => new Lessor(config, new StorePort(where, store, fork, random), time)
+    ([time, fork, random]) => new Lessor(config, new LeasePort(where, store, fork, random), time)
   )
 
 const what = "permits on lease"
@@ -266,10 +221,10 @@ const guarded = <A, E, R>(
     // It may have been lost on the way here: then nothing begins.
     const loss = held.hear()
     if (loss !== undefined) return Effect.fail(loss)
-    const work = new Work<A, E>(caller)
+    const work = new HolderWork<A, E>(caller)
     const forget = held.listen(() => work.stop())
     return Effect.flatMap(forkDetached(work.run(effect)), (child) => {
-      const settlement = work.ended.settlement
+      const settlement = work.over.settlement
       return Effect.matchCauseEffect(restore(settlement), {
         onFailure: (interruption) => {
           work.stop()
@@ -307,37 +262,11 @@ export const withBodyOf =
     withBody(method, args[count], (body) => Effect.flatMap(tag, (self) => self[method](...args.slice(0, count), body)))
 
 /** What works while it holds a lease. */
-class Work<A, E> {
-  readonly ended = new FiberTicket<undefined, undefined>(undefined, 0, "the end of what holds a lease")
-  exit: Exit.Exit<A, E> | undefined = undefined
-  private fiber: RunningFiber<void, never> | undefined = undefined
-  private isStopped = false
+class HolderWork<A, E> extends Work<A, E> {
+  readonly over = new FiberTicket<undefined, undefined>(undefined, 0, "the end of what holds a lease")
 
-  /** Who is said to have interrupted it, in the trace. */
-  constructor(private readonly caller: AnyFiber) {}
-
-  /** Before its first step there is nothing to interrupt: it looks for itself. */
-  stop(): void {
-    this.isStopped = true
-    if (this.fiber !== undefined && this.exit === undefined) interruptNow(this.fiber, this.caller)
-  }
-
-  /** In a fiber that begins uninterruptible, so that its end is noted in any case. */
-  run<R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> {
-    return withFiber((fiber: RunningFiber<void, never>): Effect.Effect<void, never, R> => {
-      if (this.isStopped) return this.end(Exit.interrupt(this.caller.id()))
-      this.fiber = fiber
-      return Effect.matchCauseEffect(Effect.interruptible(effect), {
-        onFailure: (cause) => this.end(Exit.failCause(cause)),
-        onSuccess: (value) => this.end(Exit.succeed(value))
-      })
-    })
-  }
-
-  private end(exit: Exit.Exit<A, E>): Effect.Effect<void> {
-    this.exit = exit
-    wake(settle(undefined, this.ended, undefined))
-    return Effect.void
+  protected ended(): void {
+    wake(settle(undefined, this.over, undefined))
   }
 }
 

@@ -99,18 +99,11 @@ export interface Delivery<Request, Result, A, E> {
  */
 export const deliver = <Request, Result, A, E>(delivery: Delivery<Request, Result, A, E>): Effect.Effect<A, E> => {
   const wait = Effect.flatten(
-    Effect.uninterruptibleMask((restore) => {
-      if (delivery.ready()) return Effect.succeed(take)
-      const failure = delivery.failure(undefined)
-      if (failure !== undefined) return failure
-      const ticket = delivery.enqueue()
-      return park(
-        restore,
-        ticket,
-        () => delivery.cancel(ticket),
-        (result) => delivery.failure(result) ?? keepUntilCollected(ticket, delivery)
-      )
-    })
+    granted(
+      delivery,
+      () => Effect.succeed(take),
+      (ticket) => keepUntilCollected(ticket, delivery)
+    )
   )
   const take: Effect.Effect<A, E> = deliverNow(delivery.ready, delivery.now, () => wait)
   return delivery.grant === undefined ? take : sends(take, parcel(delivery, delivery.grant))
@@ -130,19 +123,27 @@ const parcel = <Request, Result, A, E>(
       parcel.carriedBy(fiber)
       return Effect.succeed(parcel)
     })
-  return Effect.uninterruptibleMask((restore) => {
-    if (delivery.ready()) return send(grant())
-    const failure = delivery.failure(undefined)
-    if (failure !== undefined) return failure
-    const ticket = delivery.enqueue()
+  return granted(delivery, () => send(grant()), send)
+}
+
+/** Goes on with what is ready, or with the ticket that it was granted to after a wait. */
+const granted = <Request, Result, A, E, B>(
+  { cancel, enqueue, failure, ready }: Delivery<Request, Result, A, E>,
+  now: () => Effect.Effect<B>,
+  later: (ticket: FiberTicket<Request, Result>) => Effect.Effect<B>
+): Effect.Effect<B, E> =>
+  Effect.uninterruptibleMask((restore) => {
+    if (ready()) return now()
+    const failed = failure(undefined)
+    if (failed !== undefined) return failed
+    const ticket = enqueue()
     return park(
       restore,
       ticket,
-      () => delivery.cancel(ticket),
-      (result) => delivery.failure(result) ?? send(ticket)
+      () => cancel(ticket),
+      (result) => failure(result) ?? later(ticket)
     )
   })
-}
 
 /**
  * Takes something that is ready in the step that calls the caller's continuation; if it is not, does something else. It throws to

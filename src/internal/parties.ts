@@ -22,7 +22,7 @@ import {
 import type { Answer, Outcome } from "../core/party.js"
 import { dice, laterForker } from "./effect.js"
 import { FiberTicket, park } from "./park.js"
-import { asked, type Fail, type Fork, StorePort } from "./storePort.js"
+import { asked, type Fail, type Fork, StorePort, unchecked } from "./storePort.js"
 import { timekeeper } from "./timer.js"
 
 export interface Store<out E> {
@@ -46,27 +46,27 @@ class PartyPort extends StorePort implements Port {
   }
 
   arrive(request: ArriveRequest, answer: (answer: Answer) => void, fail: Fail): void {
-    this.ask(() => Effect.map(this.store.arrive(request), checkAnswer), answer, fail)
+    this.ask(() => this.store.arrive(request), checkAnswer, answer, fail)
   }
 
   renew(request: PartyRequest, answer: (answer: Answer) => void, fail: Fail): void {
-    this.ask(() => Effect.map(this.store.renew(request), checkAnswer), answer, fail)
+    this.ask(() => this.store.renew(request), checkAnswer, answer, fail)
   }
 
   withdraw(request: WithdrawRequest, done: () => void, fail: Fail): void {
-    this.ask(() => this.store.withdraw(request), done, fail)
+    this.ask(() => this.store.withdraw(request), unchecked, done, fail)
   }
 
   reset(name: string, done: () => void, fail: Fail): void {
-    this.ask(() => this.store.reset(name), done, fail)
+    this.ask(() => this.store.reset(name), unchecked, done, fail)
   }
 
   abort(name: string, done: () => void, fail: Fail): void {
-    this.ask(() => this.store.abort(name), done, fail)
+    this.ask(() => this.store.abort(name), unchecked, done, fail)
   }
 
   isBroken(name: string, answer: (isBroken: boolean) => void, fail: Fail): void {
-    this.ask(() => Effect.map(this.store.isBroken(name), checkBroken), answer, fail)
+    this.ask(() => this.store.isBroken(name), checkBroken, answer, fail)
   }
 }
 

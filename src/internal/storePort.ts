@@ -16,33 +16,59 @@ export type Fork = (effect: Effect.Effect<void>) => void
 
 export type Fail = (cause: unknown) => void
 
-export class StorePort {
+/** Asks a store, and watches it. A change is told with something, or with nothing. */
+export abstract class Asker<in out Change = void> {
   constructor(
-    private readonly where: string,
-    private readonly watching: (name: string, changed: () => void) => Effect.Effect<void, unknown, Scope.Scope>,
-    private readonly fork: Fork,
-    readonly random: () => number
+    private readonly watching: (
+      name: string,
+      changed: (change: Change) => void
+    ) => Effect.Effect<void, unknown, Scope.Scope>,
+    protected readonly fork: Fork
   ) {}
 
-  /** A store may throw as soon as its function is called. */
-  protected ask<A>(question: () => Effect.Effect<A, unknown>, answer: (answer: A) => void, fail: Fail): void {
-    this.fork(Effect.matchCause(Effect.suspend(question), { onFailure: fail, onSuccess: answer }))
+  /**
+   * A store may throw as soon as its function is called. Nobody interrupts these fibers; but the store may interrupt what it does itself, by a timeout
+   * say: so they are interruptible, wherever the instance was made. (A layer is built in an uninterruptible region.)
+   */
+  protected ask<A>(
+    question: () => Effect.Effect<A, unknown>,
+    check: (answer: A) => A,
+    answer: (answer: A) => void,
+    fail: Fail
+  ): void {
+    const asked = Effect.map(Effect.interruptible(Effect.suspend(question)), check)
+    this.fork(Effect.matchCause(asked, { onFailure: fail, onSuccess: answer }))
   }
 
-  watch(name: string, changed: () => void, watching: () => void, fail: Fail): () => void {
+  watch(name: string, changed: (change: Change) => void, watching: () => void, fail: Fail): () => void {
     let isStopped = false
     let resume = () => {}
     const stopped = callback<void>((done) => {
       if (isStopped) done(Effect.void)
       else resume = () => done(Effect.void)
     })
-    const watch = Effect.suspend(() => this.watching(name, changed))
+    const watch = Effect.interruptible(Effect.suspend(() => this.watching(name, changed)))
     const whole = Effect.scoped(Effect.zipRight(Effect.zipRight(watch, Effect.sync(watching)), stopped))
     this.fork(Effect.matchCause(whole, { onFailure: fail, onSuccess: () => {} }))
     return () => {
       isStopped = true
       resume()
     }
+  }
+
+  errorOf(failure: unknown): unknown {
+    return Cause.squash(failure as Cause.Cause<unknown>)
+  }
+}
+
+export class StorePort extends Asker {
+  constructor(
+    private readonly where: string,
+    watching: (name: string, changed: () => void) => Effect.Effect<void, unknown, Scope.Scope>,
+    fork: Fork,
+    readonly random: () => number
+  ) {
+    super(watching, fork)
   }
 
   id(): string {
@@ -53,11 +79,10 @@ export class StorePort {
     const cause = failed === undefined ? Cause.empty : (failed.failure as Cause.Cause<unknown>)
     this.fork(report({ where: this.where, name, message, cause }))
   }
-
-  errorOf(failure: unknown): unknown {
-    return Cause.squash(failure as Cause.Cause<unknown>)
-  }
 }
+
+/** Of an answer that says nothing. */
+export const unchecked = <A>(answer: A): A => answer
 
 /** Puts a question, and waits for the answer. Whoever is interrupted does not wait for it any more; it is done all the same. */
 export const asked = <A>(what: string, ask: (answer: (answer: A) => void, fail: Fail) => void): Effect.Effect<A, any> =>

@@ -121,6 +121,13 @@ export const comesToRest = (store: SlowStore, stats: () => { readonly held: numb
     claim(!store.overlapped, "two questions were in flight")
   })
 
+/** The same among async functions: what is on its way arrives, however long its fiber is held up. */
+export const cameToRest = async (store: SlowStore, stats: () => unknown): Promise<void> => {
+  for (let ms = 0; ms < 160 && store.leases.size > 0; ms += 20) await new Promise((resolve) => setTimeout(resolve, 20))
+  same(stats(), { held: 0, waiting: 0 }, "stats")
+  same(store.leases.size, 0, "what is held in the store")
+}
+
 const make = ({ distributed, promiseDistributed }: Library, store = new SlowStore(), more = {}) =>
   Effect.map(distributed.DistributedMutex.make({ ...options, ...more }, store), (mutex) => {
     const view = promiseDistributed.DistributedMutex.from(mutex)
@@ -353,10 +360,7 @@ export const scenarios: ReadonlyArray<Explored> = [
       const task = tasks.spawn("task", ({ signal }) => view.run("x", inside.run("task"), { signal }))
       const other = tasks.fork("other", mutex.withLock("x", inside.body("other")))
       await settled<unknown>(fiber, task, other)
-      // What is on its way arrives.
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      same(view.stats(), { held: 0, waiting: 0 }, "stats")
-      same(store.leases.size, 0, "what is held in the store")
+      await cameToRest(store, () => view.stats())
     }
   },
   {

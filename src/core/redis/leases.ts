@@ -19,7 +19,7 @@
  * @internal
  */
 import type { AcquireRequest, Answer, Holder, Released, RenewRequest } from "../lessor.js"
-import { channelOf, checkName, flagReply, integerReply, keyOf, listReply, type Script } from "./script.js"
+import { channelOf, checkName, flagReply, integerReply, keyOf, listReply, monotone, type Script } from "./script.js"
 
 /** The channel on which those hear who wait for permits of a name. */
 export const freedChannel = (prefix: string, name: string): string => channelOf(prefix, name, "leases:freed")
@@ -39,12 +39,8 @@ local limit, used, fence = tonumber(fields[1]), tonumber(fields[2]), tonumber(fi
 local seen, shift = tonumber(fields[4]), tonumber(fields[5])
 local known = limit and used and fence and seen and shift
 if not known then limit, used, fence, seen, shift = 0, 0, 0, 0, 0 end
-local now = math.floor(micros / 1000) + shift
-if now < seen then
-  shift = shift + seen - now
-  now = seen
-end
-local function text(n) return string.format("%.0f", n) end
+local now = math.floor(micros / 1000)
+${monotone}local function text(n) return string.format("%.0f", n) end
 local function holding(id)
   local field = redis.call("HGET", KEYS[2], ":" .. id)
   if not field then return nil end

@@ -25,6 +25,7 @@ import {
   integerReply,
   keyOf,
   listReply,
+  monotone,
   numberReply,
   type Script,
   wrongReply
@@ -58,12 +59,8 @@ if not known then
   redis.call("DEL", KEYS[1], KEYS[2], KEYS[3])
   first = {}
 end
-local now = math.floor(micros / 1000) + shift
-if now < seen then
-  shift = shift + seen - now
-  now = seen
-end
-local function text(n) return string.format("%.0f", n) end
+local now = math.floor(micros / 1000)
+${monotone}local function text(n) return string.format("%.0f", n) end
 local function party(who)
   local field = redis.call("HGET", KEYS[1], ":" .. who)
   if not field then return nil end

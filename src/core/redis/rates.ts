@@ -15,7 +15,7 @@
 import type { Rate } from "../rate.js"
 import { checkCost } from "../rate.js"
 import type { Answer, StoreRequest, StoreReturn } from "../rateStore.js"
-import { checkName, flagReply, integerReply, keyOf, listReply, type Script } from "./script.js"
+import { checkName, flagReply, integerReply, keyOf, listReply, monotone, type Script } from "./script.js"
 
 /** By what a grant is known again: numbers that only the scripts of its algorithm understand. */
 type Grant = ReadonlyArray<number>
@@ -64,15 +64,6 @@ const grantsOf = ({ grants }: StoreReturn): ReadonlyArray<number> =>
 const clock = `
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
-`
-
-const monotone = `
-now = now + shift
-if now < seen then
-  shift = shift + seen - now
-  now = seen
-end
-seen = now
 `
 
 const readBucket = `

@@ -98,3 +98,17 @@ export const listReply = (script: string, reply: unknown, length?: number): Read
   if (Array.isArray(reply) && (length === undefined || reply.length === length)) return reply
   throw wrongReply(script, length === undefined ? "a list" : `a list of ${length}`, reply)
 }
+
+/**
+ * A server's clock may be set back. Then no time has passed, and from there it goes on: otherwise what lasts for a while would last until the old time is
+ * reached again. A script reads `seen`, the latest time that was written, and `shift`, by how much the clock was set back since the first; this makes
+ * of the server's time `now` the time that counts, in the same unit; and the script writes both again.
+ */
+export const monotone = `
+now = now + shift
+if now < seen then
+  shift = shift + seen - now
+  now = seen
+end
+seen = now
+`

@@ -14,7 +14,7 @@ import type * as Effects from "../../distributed/DistributedQueue.js"
 import { attempt, checkWait, park, PromiseTicket, type WaitOptions, watch } from "../park.js"
 import { platformTime } from "../timer.js"
 import { view } from "../view.js"
-import { type DeliveryStore, StorePort } from "./deliveries.js"
+import { DeliveryPort, type DeliveryStore } from "./deliveries.js"
 
 /**
  * How a queue is used. Durations are milliseconds.
@@ -339,7 +339,7 @@ export class DistributedQueue<in out A = unknown> {
       callable(where, "codec.decode", codec.decode)
     }
     this[core.TypeId] = {
-      deliverer: new Deliverer(settings, new StorePort("DistributedQueue", settings.name, store), platformTime()),
+      deliverer: new Deliverer(settings, new DeliveryPort("DistributedQueue", settings.name, store), platformTime()),
       encode: (item) => (codec === undefined ? JSON.stringify(item) : codec.encode(item)),
       decode: (payload) => (codec === undefined ? (JSON.parse(payload) as A) : codec.decode(payload)),
       call: (ask) => ask(store)

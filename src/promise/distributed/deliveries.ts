@@ -15,10 +15,9 @@ import type {
 import type { Port } from "../../core/deliverer.js"
 import { checkAnswer, isPassing, type Note, textOf } from "../../core/deliveryLine.js"
 import { MemoryDeliveries } from "../../core/memoryDeliveries.js"
-import { attempt } from "../park.js"
-import { roll } from "../random.js"
 import { report } from "../report.js"
 import { platformTime } from "../timer.js"
+import { Asker, unchecked } from "./storePort.js"
 
 /**
  * What a store of a `DistributedQueue` does. What it has to promise is what `DeliveryStoreShape` of the Effect module `DeliveryStore` says.
@@ -47,53 +46,35 @@ export interface DeliveryStore {
  */
 export const deliveryStoreMemory = (): DeliveryStore => new MemoryDeliveries(platformTime())
 
-/** What fails is what the store rejected with. */
-export class StorePort implements Port {
+export class DeliveryPort extends Asker<Change> implements Port {
   constructor(
     private readonly where: string,
     private readonly name: string,
     private readonly store: DeliveryStore
-  ) {}
+  ) {
+    super((name, changed) => store.watch(name, changed))
+  }
 
   exchange(request: ExchangeRequest, answer: (answer: ExchangeAnswer) => void, fail: (failure: unknown) => void): void {
-    attempt(() => this.store.exchange(request))
-      .then((given) => checkAnswer(request, given))
-      .then(answer, fail)
+    this.ask(
+      () => this.store.exchange(request),
+      (given) => checkAnswer(request, given),
+      answer,
+      fail
+    )
   }
 
   counts(name: string, answer: (counts: Counts) => void, fail: (failure: unknown) => void): void {
-    attempt(() => this.store.counts(name)).then(answer, fail)
-  }
-
-  watch(name: string, changed: (change: Change) => void, watching: () => void, over: () => void): () => void {
-    let isStopped = false
-    let stop = () => {}
-    attempt(() => this.store.watch(name, changed)).then((end) => {
-      if (isStopped) return end()
-      stop = end
-      watching()
-    }, over)
-    return () => {
-      isStopped = true
-      stop()
-    }
+    this.ask(() => this.store.counts(name), unchecked, answer, fail)
   }
 
   isPassing(failure: unknown): boolean {
     return isPassing(failure)
   }
 
-  errorOf(failure: unknown): unknown {
-    return failure
-  }
-
   report(note: Note): void {
     const error = note.kind === "lost" ? note.loss : note.kind === "outage" ? note.failure : note.cause
     void report({ where: this.where, name: this.name, message: textOf(note), error })
-  }
-
-  random(): number {
-    return roll()
   }
 
   unique(): string {

@@ -8,7 +8,7 @@ import type { Look } from "../../core/latch.js"
 import { checkLook, type Config, Latches, type Port, type SetRequest } from "../../core/latches.js"
 import { MemoryLatches } from "../../core/memoryLatches.js"
 import { ownTimers, platformTime } from "../timer.js"
-import { StorePort } from "./storePort.js"
+import { StorePort, unchecked } from "./storePort.js"
 
 /**
  * Where flags are kept: what a store does. What it has to promise is what `LatchStoreShape` of `effect-concurrency/distributed` says.
@@ -38,8 +38,6 @@ export interface LatchStore {
  */
 export const latchStoreMemory = (): LatchStore => new MemoryLatches(platformTime())
 
-const same = <A>(answer: A): A => answer
-
 class LatchPort extends StorePort implements Port {
   constructor(
     where: string,
@@ -49,15 +47,15 @@ class LatchPort extends StorePort implements Port {
   }
 
   set(request: SetRequest, done: () => void, fail: (failure: unknown) => void): void {
-    this.ask<void>(() => this.store.set(request), same, done, fail)
+    this.ask<void>(() => this.store.set(request), unchecked, done, fail)
   }
 
   clear(name: string, done: () => void, fail: (failure: unknown) => void): void {
-    this.ask<void>(() => this.store.clear(name), same, done, fail)
+    this.ask<void>(() => this.store.clear(name), unchecked, done, fail)
   }
 
   pulse(name: string, done: () => void, fail: (failure: unknown) => void): void {
-    this.ask<void>(() => this.store.pulse(name), same, done, fail)
+    this.ask<void>(() => this.store.pulse(name), unchecked, done, fail)
   }
 
   look(name: string, answer: (look: Look) => void, fail: (failure: unknown) => void): void {

@@ -25,9 +25,8 @@ import {
 import { MemoryLeases } from "../../core/memoryLeases.js"
 import { Overhear, type Overheard } from "../overhear.js"
 import { attempt, checkWait, park, PromiseTicket, type WaitOptions, watch } from "../park.js"
-import { roll } from "../random.js"
-import { report } from "../report.js"
 import { ownTimers, platformTime } from "../timer.js"
+import { StorePort } from "./storePort.js"
 
 /**
  * Where leases are kept: what a store does. It keeps who holds permits until when, and decides; who waits is not its business. What it has to
@@ -77,60 +76,24 @@ export interface LeaseOptions {
   readonly prefix?: string | undefined
 }
 
-/** What fails is what the store rejected with. */
-class StorePort implements Port {
+class LeasePort extends StorePort implements Port {
   constructor(
-    private readonly where: string,
+    where: string,
     private readonly store: LeaseStore
-  ) {}
+  ) {
+    super(where, (name, freed) => store.watch(name, freed))
+  }
 
   acquire(request: AcquireRequest, answer: (answer: Answer) => void, fail: (failure: unknown) => void): void {
-    attempt(() => this.store.acquire(request))
-      .then(checkAnswer)
-      .then(answer, fail)
+    this.ask(() => this.store.acquire(request), checkAnswer, answer, fail)
   }
 
   renew(request: RenewRequest, answer: (held: boolean) => void, fail: (failure: unknown) => void): void {
-    attempt(() => this.store.renew(request))
-      .then(checkHeld)
-      .then(answer, fail)
+    this.ask(() => this.store.renew(request), checkHeld, answer, fail)
   }
 
   release(request: Holder, answer: (released: Released) => void, fail: (failure: unknown) => void): void {
-    attempt(() => this.store.release(request))
-      .then(checkReleased)
-      .then(answer, fail)
-  }
-
-  watch(name: string, freed: () => void, watching: () => void, fail: (failure: unknown) => void): () => void {
-    let isStopped = false
-    let end: (() => void) | undefined
-    // A store in memory tells of it in the very call that frees something.
-    attempt(() => this.store.watch(name, () => queueMicrotask(freed))).then((stop) => {
-      if (isStopped) return stop()
-      end = stop
-      watching()
-    }, fail)
-    return () => {
-      isStopped = true
-      end?.()
-    }
-  }
-
-  id(): string {
-    return globalThis.crypto.randomUUID()
-  }
-
-  random(): number {
-    return roll()
-  }
-
-  report(name: string, message: string, failed?: { readonly failure: unknown }): void {
-    void report({ where: this.where, name, message, error: failed?.failure })
-  }
-
-  errorOf(failure: unknown): unknown {
-    return failure
+    this.ask(() => this.store.release(request), checkReleased, answer, fail)
   }
 }
 
@@ -138,7 +101,7 @@ class StorePort implements Port {
 export const makeLessor = (where: string, store: LeaseStore, config: Config): Lessor => {
   for (const name of ["acquire", "renew", "release", "watch"] as const)
     callable(`new ${where}`, `store.${name}`, store?.[name])
-  return new Lessor(config, new StorePort(where, store), ownTimers)
+  return new Lessor(config, new LeasePort(where, store), ownTimers)
 }
 
 /** The place of a caller in line: what it gives is what is held, or undefined if it only tried, in vain. */

@@ -17,7 +17,7 @@ import {
 } from "../../core/parties.js"
 import type { Answer } from "../../core/party.js"
 import { ownTimers, platformTime } from "../timer.js"
-import { StorePort } from "./storePort.js"
+import { StorePort, unchecked } from "./storePort.js"
 
 /**
  * Where those are kept who wait for each other: what a store does. What it has to promise is what `PartyStoreShape` of
@@ -53,8 +53,6 @@ export const partyStoreMemory = (): PartyStore => new MemoryParties(platformTime
 
 type Fail = (failure: unknown) => void
 
-const same = <A>(answer: A): A => answer
-
 class PartyPort extends StorePort implements Port {
   constructor(
     where: string,
@@ -72,15 +70,15 @@ class PartyPort extends StorePort implements Port {
   }
 
   withdraw(request: WithdrawRequest, done: () => void, fail: Fail): void {
-    this.ask<void>(() => this.store.withdraw(request), same, done, fail)
+    this.ask<void>(() => this.store.withdraw(request), unchecked, done, fail)
   }
 
   reset(name: string, done: () => void, fail: Fail): void {
-    this.ask<void>(() => this.store.reset(name), same, done, fail)
+    this.ask<void>(() => this.store.reset(name), unchecked, done, fail)
   }
 
   abort(name: string, done: () => void, fail: Fail): void {
-    this.ask<void>(() => this.store.abort(name), same, done, fail)
+    this.ask<void>(() => this.store.abort(name), unchecked, done, fail)
   }
 
   isBroken(name: string, answer: (isBroken: boolean) => void, fail: Fail): void {

@@ -10,10 +10,13 @@ import { report } from "../report.js"
 
 type Fail = (failure: unknown) => void
 
-export class StorePort {
+/** Asks a store, and watches it. A change is told with something, or with nothing. */
+export abstract class Asker<in out Change = void> {
   constructor(
-    private readonly where: string,
-    private readonly watching: (name: string, changed: () => void) => (() => void) | PromiseLike<() => void>
+    private readonly watching: (
+      name: string,
+      changed: (change: Change) => void
+    ) => (() => void) | PromiseLike<() => void>
   ) {}
 
   /** A store may throw as soon as its function is called. */
@@ -26,11 +29,11 @@ export class StorePort {
     attempt(question).then(check).then(answer, fail)
   }
 
-  watch(name: string, changed: () => void, watching: () => void, fail: Fail): () => void {
+  watch(name: string, changed: (change: Change) => void, watching: () => void, fail: Fail): () => void {
     let isStopped = false
     let end: (() => void) | undefined
     // A store in memory tells of it in the very call that changes something.
-    attempt(() => this.watching(name, () => queueMicrotask(changed))).then((stop) => {
+    attempt(() => this.watching(name, (change) => queueMicrotask(() => changed(change)))).then((stop) => {
       if (isStopped) return stop()
       end = stop
       watching()
@@ -41,22 +44,34 @@ export class StorePort {
     }
   }
 
-  id(): string {
-    return globalThis.crypto.randomUUID()
-  }
-
   random(): number {
     return roll()
-  }
-
-  report(name: string, message: string, failed?: { readonly failure: unknown }): void {
-    void report({ where: this.where, name, message, error: failed?.failure })
   }
 
   errorOf(failure: unknown): unknown {
     return failure
   }
 }
+
+export class StorePort extends Asker {
+  constructor(
+    private readonly where: string,
+    watching: (name: string, changed: () => void) => (() => void) | PromiseLike<() => void>
+  ) {
+    super(watching)
+  }
+
+  id(): string {
+    return globalThis.crypto.randomUUID()
+  }
+
+  report(name: string, message: string, failed?: { readonly failure: unknown }): void {
+    void report({ where: this.where, name, message, error: failed?.failure })
+  }
+}
+
+/** Of an answer that says nothing. */
+export const unchecked = <A>(answer: A): A => answer
 
 /** What is asked for somebody who waits for the answer. */
 export const asked = <P extends { errorOf(failure: unknown): unknown }, A>(
