@@ -84,6 +84,9 @@ export abstract class Line extends Timer {
   }
 }
 
+/** Gives a random number. It is called only for whoever goes to sleep: not every pair of dice is cheap to roll. */
+export type Roll = () => number
+
 /** A store that refuses and says "now" would be asked without end. */
 const leastPause = 1
 
@@ -172,8 +175,8 @@ export const granted = (line: Line, lease: Lease, limit: number, now: number): G
   return { chain: next(line, chain, now), taken }
 }
 
-/** The store has refused. The earliest lease ends in `retryAfter`. A random number from 0 to 1 keeps processes from asking all at once. */
-export const refused = (line: Line, limit: number, retryAfter: number, now: number, random: number): Chain => {
+/** The store has refused. No lease ends before `retryAfter`. Dice, which roll from 0 to 1, keep processes from asking all at once. */
+export const refused = (line: Line, limit: number, retryAfter: number, now: number, roll: Roll): Chain => {
   const { news, permits } = line.question!
   line.question = undefined
   line.limit = limit
@@ -182,12 +185,12 @@ export const refused = (line: Line, limit: number, retryAfter: number, now: numb
   for (let first; (first = waitList.head(line.waiting)) !== undefined && first.request.permits >= permits;) {
     if (first.request.tries) chain = refuse(first, chain)
     else if (news || isBlocked(line, first.request.permits)) break
-    else return sleep(line, permits, chain, now, Math.min(retryAfter, pause(line, random)))
+    else return sleep(line, permits, chain, now, Math.min(retryAfter, pause(line, roll)))
   }
   return next(line, chain, now)
 }
 
-const pause = ({ poll }: Line, random: number): number => poll * (0.5 + random / 2)
+const pause = ({ poll }: Line, roll: Roll): number => poll * (0.5 + roll() / 2)
 
 const sleep = (line: Line, permits: number, chain: Chain, now: number, milliseconds: number): Chain => {
   line.refused = permits
@@ -242,7 +245,7 @@ export const ending = (line: Line): void => {
 }
 
 /** Permits that were held here are not any more. `watchers` is how many the store has told of that. */
-export const ended = (line: Line, permits: number, watchers: number, now: number, random: number): Chain => {
+export const ended = (line: Line, permits: number, watchers: number, now: number, roll: Roll): Chain => {
   line.held -= permits
   const others = watchers > (line.watch === "on" ? 1 : 0)
   if (line.question !== undefined) {
@@ -251,7 +254,7 @@ export const ended = (line: Line, permits: number, watchers: number, now: number
   }
   const first = waitList.head(line.waiting)
   const yields = first !== undefined && others && !line.heard && !isBlocked(line, first.request.permits)
-  return yields ? sleep(line, first.request.permits, undefined, now, pause(line, random)) : next(line, undefined, now)
+  return yields ? sleep(line, first.request.permits, undefined, now, pause(line, roll)) : next(line, undefined, now)
 }
 
 /** The caller of a ticket is gone. What it was granted, if it is here, has to be given back. */

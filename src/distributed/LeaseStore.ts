@@ -35,8 +35,8 @@ export type {
    */
   AcquireRequest,
   /**
-   * What became of a request. Granted: with a token, and with how many permits there are. Busy: the earliest lease ends in `retryAfter`
-   * milliseconds, rounded up.
+   * What became of a request. Granted: with a token, and with how many permits there are. Busy: for `retryAfter` milliseconds, rounded up, no lease
+   * ends; whoever asks then may still be early, if it was renewed meanwhile.
    *
    * @since 0.1.0
    * @category models

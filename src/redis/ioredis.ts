@@ -19,10 +19,18 @@ export interface IoRedis {
   duplicate(override?: any): unknown
 }
 
+/** The socket, or what stands for it. */
+interface Stream {
+  readonly destroyed: boolean
+  destroy(): void
+  cork(): void
+  uncork(): void
+}
+
 /** A client that we made. */
 interface Client {
   readonly status: string
-  readonly stream?: { readonly destroyed: boolean; destroy(): void } | undefined
+  readonly stream?: Stream | undefined
   call(command: string, ...args: ReadonlyArray<Argument>): Promise<unknown>
   connect(): Promise<void>
   disconnect(reconnect?: boolean): void
@@ -66,6 +74,8 @@ class IoRedisLink implements Link {
   private client: Client | undefined = undefined
   private isClosed = false
   private timer: ReturnType<typeof setTimeout> | undefined = undefined
+  /** What holds back what is written to it until this tick is over. */
+  private gathering: Stream | undefined = undefined
 
   /** Who wants quick answers may still be far away, or have much to agree upon at first. */
   private readonly patience: number
@@ -118,7 +128,20 @@ class IoRedisLink implements Link {
   call(command: string, args: ReadonlyArray<Argument>): Promise<unknown> {
     // It knows some commands only by their small names; of others it would change the answers then.
     const name = /^(un)?subscribe$/i.test(command) ? command.toLowerCase() : command
+    this.gather()
     return this.client!.call(name, ...args)
+  }
+
+  /** What is sent in one tick leaves in one write: that each leaves in its own is most of what a command costs. */
+  private gather(): void {
+    const stream = this.client?.stream
+    if (stream === undefined || stream === this.gathering) return
+    this.gathering = stream
+    stream.cork()
+    process.nextTick(() => {
+      this.gathering = undefined
+      stream.uncork()
+    })
   }
 
   reset(): void {

@@ -14,13 +14,13 @@ const names = fc.oneof(fc.string(), fc.stringOf(fc.constantFrom("{", "}", "\\", 
 
 describe("the keys of a name", () => {
   it("are read as prefix, name, part", () => {
-    assert.strictEqual(script.keyOf("app", "ada", "leases:holders"), "app:{ada}:leases:holders")
+    assert.strictEqual(script.keyOf("app", "ada", "latch:state"), "app:{ada}:latch:state")
   })
 
   it("are on one server of a cluster, whatever the name is", () => {
     fc.assert(
       fc.property(names, (name) => {
-        const [one, other] = ["leases:holders", "x"].map((part) => script.keyOf("app", name, part))
+        const [one, other] = ["latch:state", "x"].map((part) => script.keyOf("app", name, part))
         assert.strictEqual(hashed(one!), hashed(other!))
       })
     )

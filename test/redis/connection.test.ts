@@ -648,7 +648,7 @@ describeRedis("a connection to a server", (redis) => {
 
 describe("a client of ioredis", () => {
   class FakeClient extends EventEmitter {
-    readonly stream = { destroyed: false, destroy: vi.fn() }
+    readonly stream = { destroyed: false, destroy: vi.fn(), cork: vi.fn(), uncork: vi.fn() }
     readonly connect = vi.fn(async () => {})
     readonly disconnect = vi.fn()
     readonly call = vi.fn<(...args: ReadonlyArray<unknown>) => Promise<unknown>>(async () => "PONG")
@@ -715,6 +715,25 @@ describe("a client of ioredis", () => {
     } finally {
       vi.useRealTimers()
     }
+  })
+
+  it("sends what is asked in one tick in one write, also when its socket is another by then", async () => {
+    const { client, connection } = open()
+    client.emit("ready")
+    const counts = ({ cork, uncork }: FakeClient["stream"]) => [cork.mock.calls.length, uncork.mock.calls.length]
+    const answers = [connection.send("PING"), Promise.resolve().then(() => connection.send("PING"))]
+    const before = client.stream
+    assert.deepStrictEqual(counts(before), [1, 0])
+    const nextTick = () => new Promise<void>((resolve) => setImmediate(resolve))
+    await Promise.all([...answers, nextTick()])
+    assert.deepStrictEqual(counts(before), [1, 1])
+    const more = connection.send("PING")
+    const after = { ...before, cork: vi.fn(), uncork: vi.fn() }
+    Object.assign(client, { stream: after })
+    await Promise.all([more, connection.send("PING"), nextTick()])
+    assert.deepStrictEqual(counts(before), [2, 2])
+    assert.deepStrictEqual(counts(after), [1, 1])
+    connection.close()
   })
 
   it("has the commands as they are, but for two that it knows by their small names only", async () => {

@@ -66,36 +66,85 @@ describeRedis("leases on Redis", (redis) => {
     return Promise.all(keys.map(async (key) => ({ key: key.slice(prefix.length), ttl: await client.pttl(key) })))
   }
 
-  it("a name has two keys in one hash slot, which expire a day after the lease; what is given back leaves the latest token", async () => {
-    const { prefix, store } = storeOf(redis)
-    await store.acquire(ask("one"))
-    const keys = await keysOf(prefix)
-    assert.deepStrictEqual(
-      keys.map(({ key }) => key),
-      [":{a}:leases:holders", ":{a}:leases:state"]
+  /** What is kept for all: eight bytes for each of these. */
+  const parts = ["limit", "used", "fence", "seen", "shift", "first", "kept"] as const
+  type Parts = Record<(typeof parts)[number], number>
+
+  const read = async (prefix: string, field: string): Promise<ReadonlyArray<number>> => {
+    const bytes = (await redis.client().hgetBuffer(`${prefix}:{a}:leases`, field))!
+    return Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(8 * i))
+  }
+
+  const write = async (prefix: string, field: string, numbers: ReadonlyArray<number>): Promise<void> => {
+    const bytes = Buffer.alloc(8 * numbers.length)
+    numbers.forEach((number, i) => bytes.writeDoubleLE(number, 8 * i))
+    await redis.client().hset(`${prefix}:{a}:leases`, field, bytes)
+  }
+
+  const stateOf = async (prefix: string): Promise<Parts> => {
+    const numbers = await read(prefix, "state")
+    return Object.fromEntries(parts.map((part, i) => [part, numbers[i]!])) as Parts
+  }
+
+  const change = async (prefix: string, changes: Partial<Parts>): Promise<void> => {
+    const state = { ...(await stateOf(prefix)), ...changes }
+    await write(
+      prefix,
+      "state",
+      parts.map((part) => state[part])
     )
-    for (const { ttl } of keys) {
-      assert.isAtMost(ttl, lease + 86_400_000)
-      assert.isAbove(ttl, lease + 86_390_000)
-    }
-    await store.release({ name: "a", holder: "one" })
-    const [left, ...rest] = await keysOf(prefix)
-    assert.strictEqual(left!.key, ":{a}:leases:state")
-    assert.isAbove(left!.ttl, 0)
+  }
+
+  it("a name has one key, which expires a day after the lease; what is given back leaves the latest token", async () => {
+    const { prefix, store } = storeOf(redis)
+    const answer = await store.acquire(ask("one"))
+    const [key, ...rest] = await keysOf(prefix)
     assert.deepStrictEqual(rest, [])
-    const fields = await redis.client().hgetall(`${prefix}:{a}:leases:state`)
-    assert.deepStrictEqual(Object.keys(fields).toSorted(), ["fence", "limit", "seen", "shift", "used"])
-    assert.strictEqual(fields["used"], "0")
+    assert.strictEqual(key!.key, ":{a}:leases")
+    assert.isAtMost(key!.ttl, lease + 86_400_000)
+    assert.isAbove(key!.ttl, lease + 86_390_000)
+    await store.release({ name: "a", holder: "one" })
+    const [left] = await keysOf(prefix)
+    assert.isAbove(left!.ttl, 86_390_000)
+    assert.deepStrictEqual(Object.keys(await redis.client().hgetall(`${prefix}:{a}:leases`)), ["state"])
+    const { fence, used } = await stateOf(prefix)
+    assert.strictEqual(used, 0)
+    assert.deepInclude(answer, { token: fence })
   })
 
-  it("keys that hold something else are left alone: a StoreError names them", async () => {
+  it("a key that is used is kept: half a day before it would expire, it is told again", async () => {
     const { prefix, store } = storeOf(redis)
     const client = redis.client()
-    for (const [part, other] of [
-      ["holders", "state"],
-      ["state", "holders"]
-    ] as const) {
-      await client.set(`${prefix}:{a}:leases:${part}`, "mine")
+    await store.acquire(ask("one"))
+    const { kept } = await stateOf(prefix)
+    for (const question of [
+      () => store.renew({ name: "a", holder: "one", lease }),
+      () => store.acquire(ask("two", { limit: 2 }))
+    ]) {
+      await change(prefix, { kept, limit: 2 })
+      await client.pexpire(`${prefix}:{a}:leases`, 1_000_000)
+      await question()
+      assert.isAtMost((await keysOf(prefix))[0]!.ttl, 1_000_000, "it need not be told")
+      await change(prefix, { kept: kept - 43_300_000 })
+      await question()
+      assert.isAbove((await keysOf(prefix))[0]!.ttl, lease + 86_390_000)
+      await store.release({ name: "a", holder: "two" })
+    }
+  })
+
+  it("a key that holds something else is left alone: a StoreError names it", async () => {
+    const { prefix, store } = storeOf(redis)
+    const client = redis.client()
+    const key = `${prefix}:{a}:leases`
+    const theirs = [
+      { make: () => client.set(key, "mine"), look: () => client.get(key) },
+      { make: () => client.hset(key, { mine: "1" }), look: () => client.hgetall(key) },
+      { make: () => client.hset(key, { state: "mine" }), look: () => client.hgetall(key) },
+      { make: () => client.zadd(key, 1, "mine"), look: () => client.zrange(key, 0, -1) }
+    ]
+    for (const { look, make } of theirs) {
+      await make()
+      const before = await look()
       for (const question of [
         () => store.acquire(ask("one")),
         () => store.renew({ name: "a", holder: "one", lease }),
@@ -104,27 +153,42 @@ describeRedis("leases on Redis", (redis) => {
         const error = (await rejectionOf(question())) as StoreError
         assert.instanceOf(error, StoreError)
         assert.strictEqual(error.reason, "wrong type")
-        assert.include(error.message, `${prefix}:{a}:leases:${part}`)
+        assert.include(error.message, key)
       }
-      assert.strictEqual(await client.get(`${prefix}:{a}:leases:${part}`), "mine")
-      assert.strictEqual(await client.exists(`${prefix}:{a}:leases:${other}`), 0)
-      await client.del(`${prefix}:{a}:leases:${part}`)
+      assert.deepEqual(await look(), before)
+      await client.del(key)
     }
   })
 
-  it("if the server loses one of the keys, nobody holds anything, and tokens go on growing", async () => {
-    for (const part of ["holders", "state"]) {
-      const { prefix, store } = storeOf(redis)
-      const first = await store.acquire(ask("one", { permits: 2, limit: 3 }))
-      await redis.client().del(`${prefix}:{a}:leases:${part}`)
-      assert.isFalse(await store.renew({ name: "a", holder: "one", lease }))
-      const second = await store.acquire(ask("two", { permits: 3, limit: 3 }))
-      assert.isTrue(first.kind === "granted" && second.kind === "granted" && second.token > first.token)
-      assert.isFalse((await store.release({ name: "a", holder: "one" })).held)
-      assert.strictEqual((await store.acquire(ask("three", { limit: 3 }))).kind, "busy")
-      await store.release({ name: "a", holder: "two" })
-      assert.strictEqual((await store.acquire(ask("three", { permits: 3, limit: 3 }))).kind, "granted")
-    }
+  it("if the server loses the key, nobody holds anything, and tokens go on growing", async () => {
+    const { prefix, store } = storeOf(redis)
+    const first = await store.acquire(ask("one", { permits: 2, limit: 3 }))
+    await redis.client().del(`${prefix}:{a}:leases`)
+    assert.isFalse(await store.renew({ name: "a", holder: "one", lease }))
+    const second = await store.acquire(ask("two", { permits: 3, limit: 3 }))
+    assert.isTrue(first.kind === "granted" && second.kind === "granted" && second.token > first.token)
+    assert.isFalse((await store.release({ name: "a", holder: "one" })).held)
+    assert.strictEqual((await store.acquire(ask("three", { limit: 3 }))).kind, "busy")
+    await store.release({ name: "a", holder: "two" })
+    assert.strictEqual((await store.acquire(ask("three", { permits: 3, limit: 3 }))).kind, "granted")
+  })
+
+  it("who is refused hears when the first lease ends, also after some were renewed", async () => {
+    const { store } = storeOf(redis)
+    const of = { limit: 2 }
+    await store.acquire(ask("one", { ...of, lease: 100 }))
+    await store.acquire(ask("two", { ...of, lease: 400 }))
+    await store.renew({ name: "a", holder: "one", lease: 1000 })
+    // Nobody has looked since: it may be early, and then it says the next time.
+    const early = await store.acquire(ask("three", of))
+    assert.isTrue(early.kind === "busy" && early.retryAfter <= 100, JSON.stringify(early))
+    await later(105)
+    const exact = await store.acquire(ask("three", of))
+    assert.isTrue(exact.kind === "busy" && exact.retryAfter > 200 && exact.retryAfter <= 295, JSON.stringify(exact))
+    await later(300)
+    assert.strictEqual((await store.acquire(ask("three", of))).kind, "granted")
+    assert.strictEqual((await store.acquire(ask("four", of))).kind, "busy")
+    assert.isFalse(await store.renew({ name: "a", holder: "two", lease }))
   })
 
   it("tokens are the server's time in microseconds, or one more than the latest", async () => {
@@ -138,7 +202,7 @@ describeRedis("leases on Redis", (redis) => {
     // As if the clock had been set back since.
     await store.release({ name: "a", holder: "one" })
     const latest = 8_999_999_999_999_990
-    await redis.client().hset(`${prefix}:{a}:leases:state`, "fence", `${latest}`)
+    await change(prefix, { fence: latest })
     assert.deepInclude(await store.acquire(ask("two")), { token: latest + 1 })
   })
 
@@ -146,12 +210,11 @@ describeRedis("leases on Redis", (redis) => {
     const { prefix, store } = storeOf(redis)
     await store.acquire(ask("one", { lease: 200 }))
     // As if an hour ahead until now.
-    const client = redis.client()
     const hour = 3_600_000
-    const ends = Number(await client.zscore(`${prefix}:{a}:leases:holders`, "one"))
-    await client.zadd(`${prefix}:{a}:leases:holders`, ends + hour, "one")
-    const seen = Number(await client.hget(`${prefix}:{a}:leases:state`, "seen"))
-    await client.hset(`${prefix}:{a}:leases:state`, "seen", `${seen + hour}`)
+    const [permits, token, ends] = await read(prefix, ":one")
+    await write(prefix, ":one", [permits!, token!, ends! + hour])
+    const { first, seen } = await stateOf(prefix)
+    await change(prefix, { first: first + hour, seen: seen + hour })
     assert.isTrue(await store.renew({ name: "a", holder: "one", lease: 200 }))
     const answer = await store.acquire(ask("two", { lease: 200 }))
     assert.isTrue(answer.kind === "busy" && answer.retryAfter <= 200, JSON.stringify(answer))
@@ -178,7 +241,7 @@ describeRedis("leases on Redis", (redis) => {
     await Promise.all(Array.from({ length: limit }, (_, i) => store.acquire(ask(`${i}`, { limit, lease: 100 }))))
     await later(150)
     assert.strictEqual((await store.acquire(ask("next", { permits: limit, limit }))).kind, "granted")
-    assert.strictEqual(await redis.client().hlen(`${prefix}:{a}:leases:state`), 6)
+    assert.strictEqual(await redis.client().hlen(`${prefix}:{a}:leases`), 2)
   })
 
   it("an answer that is none is a StoreError, and the caller has it", async () => {

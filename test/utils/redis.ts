@@ -123,6 +123,7 @@ export class RedisServer {
         const changed = lua
           .replaceAll('redis.call("TIME")', time)
           .replaceAll(/redis\.call\("PEXPIRE", (KEYS\[\d\]).*/g, 'redis.call("PERSIST", $1)')
+          .replaceAll(', "PX", rest)', ")")
         await connection.send("SET", [key, (this as unknown as { now: number }).now])
         return decode(await connection.eval(name, changed, keys(connection.prefix, input), args(input), options), input)
       }

@@ -1,13 +1,12 @@
 /**
  * Leases that a Redis server keeps: one script decides about a request, by the server's clock.
  *
- * A name has two keys. `leases:holders` is a sorted set: of each holder, when its lease ends. `leases:state` is a hash: the limit, how many
- * permits are held, the latest token (`fence`), and of each holder how many permits it has, and with which token. Both are set to expire a day
- * after the lease that was granted or renewed last; as no lease is longer than a day, none outlives them. If the server loses one of them, the
- * other one is of no use, and is dropped: then nobody holds anything.
+ * A name has one key, a hash. Of each holder it has a field: how many permits it has, with which token, and when its lease ends. `state` is what
+ * holds for all: the limit, how many permits are held, the latest token (`fence`), the clock (`seen` and `shift`, see below), the time before which
+ * no lease ends (`first`), and the time until which the key is kept at least (`kept`). It is kept at least half a day beyond the end of each lease.
  *
- * A lease that has ended is dropped by whoever asks next; that takes a step for each. What holds permits is never more than the limit, so a
- * request that finds nothing to drop takes the same time however many there are.
+ * A lease that has ended is dropped by whoever asks for permits next. Nobody looks for such leases before `first`. Who looks then reads all holders,
+ * and finds out when the next one ends; what is renewed meanwhile ends later. So that is done about once in the time of a lease, however many ask.
  *
  * **Tokens** are the server's time in microseconds, or one more than the latest, if that is larger. So they also grow when the server has lost its
  * data, as long as its clock does not go back beyond the latest token; and they are safe integers until the year 2255.
@@ -25,91 +24,84 @@ import { channelOf, checkName, flagReply, integerReply, keyOf, listReply, monoto
 export const freedChannel = (prefix: string, name: string): string => channelOf(prefix, name, "leases:freed")
 
 const keys = (prefix: string, { name }: { readonly name: string }): ReadonlyArray<string> => [
-  keyOf(prefix, checkName("LeaseStore", "name", name), "leases:holders"),
-  keyOf(prefix, name, "leases:state")
+  keyOf(prefix, checkName("LeaseStore", "name", name), "leases")
 ]
 
-/** Reads both keys: one of another type fails here, before anything is written. */
+/**
+ * Reads what holds for all and the field of who asks. What is of another type, or somebody else's hash, fails here, before anything is written.
+ * Fields are packed numbers, eight bytes each: as text, to read and to write them would take the server as long as all the rest.
+ */
 const read = `
 local time = redis.call("TIME")
 local micros = time[1] * 1000000 + time[2]
-local count = redis.call("ZCARD", KEYS[1])
-local fields = redis.call("HMGET", KEYS[2], "limit", "used", "fence", "seen", "shift")
-local limit, used, fence = tonumber(fields[1]), tonumber(fields[2]), tonumber(fields[3])
-local seen, shift = tonumber(fields[4]), tonumber(fields[5])
-local known = limit and used and fence and seen and shift
-if not known then limit, used, fence, seen, shift = 0, 0, 0, 0, 0 end
 local now = math.floor(micros / 1000)
-${monotone}local function text(n) return string.format("%.0f", n) end
-local function holding(id)
-  local field = redis.call("HGET", KEYS[2], ":" .. id)
-  if not field then return nil end
-  local permits, token = string.match(field, "^(%d+) (%d+)$")
-  return tonumber(permits), tonumber(token)
+local mine = ":" .. ARGV[1]
+local fields = redis.call("HMGET", KEYS[1], "state", mine)
+local limit, used, fence, seen, shift, first, kept = 0, 0, 0, 0, 0, 0, 0
+local isOurs = fields[1] and #fields[1] == 56
+if isOurs then limit, used, fence, seen, shift, first, kept = struct.unpack("<ddddddd", fields[1]) end
+if not isOurs and (fields[1] or redis.call("EXISTS", KEYS[1]) == 1) then
+  return redis.error_reply("WRONGTYPE this hash has no leases")
 end
-local function forget(id)
-  used = math.max(0, used - (holding(id) or 0))
-  redis.call("HDEL", KEYS[2], ":" .. id)
+${monotone}local function holding(field)
+  if field and #field == 24 then return struct.unpack("<ddd", field) end
 end
-local function write()
-  redis.call("HSET", KEYS[2],
-    "limit", text(limit), "used", text(used), "fence", text(fence), "seen", text(now), "shift", text(shift))
-end
-local function keep(lease)
-  redis.call("PEXPIRE", KEYS[1], text(lease + 86400000))
-  redis.call("PEXPIRE", KEYS[2], text(lease + 86400000))
+local held, token, ends = holding(fields[2])
+local function state() return struct.pack("<ddddddd", limit, used, fence, seen, shift, first, kept) end
+local function grant(lease)
+  ends = now + lease
+  -- What others hold may end before.
+  first = used == held and ends or math.min(first, ends)
+  local keep = kept < ends + 43200000
+  if keep then kept = ends + 86400000 end
+  redis.call("HSET", KEYS[1], "state", state(), mine, struct.pack("<ddd", held, token, ends))
+  if keep then redis.call("PEXPIRE", KEYS[1], string.format("%.0f", kept - now)) end
 end
 `
 
 const acquireLua = `${read}
-local id, permits, asked, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local permits, asked, lease = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local changed = false
-if not known and count > 0 then redis.call("DEL", KEYS[1]) end
-if count == 0 and used > 0 then
-  redis.call("DEL", KEYS[2])
-  used = 0
-end
-local over = redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", text(now))
-for _, each in ipairs(over) do
-  redis.call("ZREM", KEYS[1], each)
-  forget(each)
-  changed = true
+if used > 0 and first <= now then
+  local all = redis.call("HGETALL", KEYS[1])
+  used, first, changed = 0, now + lease, true
+  for i = 1, #all, 2 do
+    local has, _, till = holding(all[i + 1])
+    if has and till > now then
+      used = used + has
+      first = math.min(first, till)
+    elseif has then
+      redis.call("HDEL", KEYS[1], all[i])
+      if all[i] == mine then held = nil end
+    end
+  end
 end
 if used == 0 then limit = asked end
-local _, token = holding(id)
-if not token then
+if not held then
   if used + permits > limit then
-    if changed then write() end
-    local first = redis.call("ZRANGE", KEYS[1], 0, 0, "WITHSCORES")
-    return { 0, first[2] and math.max(1, tonumber(first[2]) - now) or lease, limit }
+    if changed then redis.call("HSET", KEYS[1], "state", state()) end
+    return { 0, used > 0 and math.max(1, first - now) or lease, limit }
   end
   token = math.max(fence + 1, micros)
   fence = token
+  held = permits
   used = used + permits
-  redis.call("HSET", KEYS[2], ":" .. id, text(permits) .. " " .. text(token))
 end
-redis.call("ZADD", KEYS[1], text(now + lease), id)
-write()
-keep(lease)
+grant(lease)
 return { 1, token, limit }
 `
 
 const renewLua = `${read}
-local ends = known and tonumber(redis.call("ZSCORE", KEYS[1], ARGV[1]) or nil)
 if not ends or ends <= now then return 0 end
-local lease = tonumber(ARGV[2])
-redis.call("ZADD", KEYS[1], text(now + lease), ARGV[1])
-write()
-keep(lease)
+grant(tonumber(ARGV[2]))
 return 1
 `
 
 const releaseLua = `${read}
-local ends = known and tonumber(redis.call("ZSCORE", KEYS[1], ARGV[1]) or nil)
 if not ends then return { 0, 0 } end
-redis.call("ZREM", KEYS[1], ARGV[1])
-forget(ARGV[1])
-write()
+used = math.max(0, used - held)
+redis.call("HDEL", KEYS[1], mine)
+redis.call("HSET", KEYS[1], "state", state())
 return { ends > now and 1 or 0, redis.call("PUBLISH", ARGV[2], "") }
 `
 

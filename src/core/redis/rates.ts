@@ -5,7 +5,8 @@
  * rate of a name has keys of its own: whoever asks with another rate has another count. A key that is not used any more expires.
  *
  * `gcra` keeps what the bucket has, and a few numbers by which a grant is known again. `slidingWindow` keeps what was taken when, as far as that is
- * in the window, and the sum of it. If the server loses the sum it is counted again, and if it loses the log nothing was taken.
+ * in the window, and the sum of it. If the server loses the sum it is counted again, and if it loses the log nothing was taken. A few numbers are
+ * one value, eight bytes each: to read and to write them in fields of their own would take the server as long as all the rest.
  *
  * A server's clock may be set back. Then no time has passed, and from there it goes on: otherwise nothing would come back until the old time is
  * reached again. `shift` is by how much that was, `seen` the latest time. (Set forward, it has gone on: nobody could tell.)
@@ -67,20 +68,20 @@ local now = time[1] * 1000000 + time[2]
 `
 
 const readBucket = `
-local fields = redis.call("HMGET", KEYS[1], "base", "count", "total", "at", "till", "born", "seen", "shift")
-local base, count, total, at = tonumber(fields[1]), tonumber(fields[2]), tonumber(fields[3]), tonumber(fields[4])
-local till, born, seen, shift = tonumber(fields[5]), tonumber(fields[6]), tonumber(fields[7]), tonumber(fields[8])
-if not (base and count and total and at and till and born and seen and shift) then
-  base, count, total, at, till, born, seen, shift = now, 0, 0, now, now, now, now, 0
+local text = redis.call("GET", KEYS[1])
+local base, count, total, at, till, born, seen, shift = now, 0, 0, now, now, now, now, 0
+if text then
+  if #text ~= 64 then return redis.error_reply("WRONGTYPE this is no rate") end
+  base, count, total, at, till, born, seen, shift = struct.unpack("<dddddddd", text)
 end
 ${monotone}
 local function spent(units) return units * interval / limit end
 `
 
 const writeBucket = `
-redis.call("HSET", KEYS[1],
-  "base", base, "count", count, "total", total, "at", at, "till", till, "born", born, "seen", seen, "shift", shift)
-redis.call("PEXPIRE", KEYS[1], math.ceil(math.max(0, spent(count) - (now - base)) / 1000) + 2)
+local state = struct.pack("<dddddddd", base, count, total, at, till, born, seen, shift)
+local rest = string.format("%.0f", math.ceil(math.max(0, spent(count) - (now - base)) / 1000) + 2)
+redis.call("SET", KEYS[1], state, "PX", rest)
 `
 
 const takeFromBucket = `
@@ -162,37 +163,60 @@ end
 return changed
 `
 
+/**
+ * `latest`: when the last of what is in the log was, or will be, taken. `kept`: until when the log is kept, which is an eighth of the window longer
+ * than it has to be; so it need not be said each time. Both are 0 when there is none.
+ */
 const readWindow = `
-local fields = redis.call("HMGET", KEYS[2], "used", "id", "seen", "shift")
-local used, id, seen, shift = tonumber(fields[1]), tonumber(fields[2]) or 0, tonumber(fields[3]) or now, tonumber(fields[4]) or 0
+local text = redis.call("GET", KEYS[2])
+local used, id, seen, shift, latest, kept = nil, 0, 0, 0, 0, 0
+if text then
+  if #text ~= 48 then return redis.error_reply("WRONGTYPE this is no rate") end
+  used, id, seen, shift, latest, kept = struct.unpack("<dddddd", text)
+end
+local function state() return struct.pack("<dddddd", used, id, seen, shift, latest, kept) end
 local function costOf(entry) return tonumber(string.sub(entry, 18)) end
 local function entryOf(id, cost) return string.format("%016.0f:%.0f", id, cost) end
+-- No entry may have the name of another: that would be the same one.
+local function findLatest()
+  local tail = redis.call("ZRANGE", KEYS[1], -1, -1, "WITHSCORES")
+  latest = tonumber(tail[2] or 0)
+  id = math.max(id, tonumber(string.sub(tail[1] or "0", 1, 16)))
+end
 local function sum(entries)
   local all = 0
   for _, entry in ipairs(entries) do all = all + costOf(entry) end
   return all
 end
-local size = redis.call("ZCARD", KEYS[1])
-if size == 0 then
-  used = 0
-elseif used == nil then
-  used = sum(redis.call("ZRANGE", KEYS[1], 0, -1))
-end
 `
 
 const takeFromWindow = `
 local limit, interval, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-${clock}${readWindow}${monotone}
-local before = string.format("%.0f", now - interval)
-local gone = redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", before)
-if #gone > 0 then
-  used = used - sum(gone)
-  size = size - #gone
-  redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", before)
+${clock}${readWindow}
+if not text then seen = now end
+${monotone}
+local before = now - interval
+local head = redis.call("ZRANGE", KEYS[1], 0, 0, "WITHSCORES")
+if head[1] and not used then findLatest() end
+local passed = head[1] and tonumber(head[2]) <= before
+if passed and latest <= before then
+  redis.call("DEL", KEYS[1])
+  used = 0
+elseif not head[1] then
+  used = 0
+elseif not used then
+  used = sum(redis.call("ZRANGE", KEYS[1], 0, -1))
+end
+if used == 0 then latest, kept = 0, 0 end
+if passed and used > 0 then
+  local till = string.format("%.0f", before)
+  used = used - sum(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", till))
+  redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", till)
 end
 -- What is in the log, the oldest first, as far as somebody has to know; and what comes behind that now.
-local old, new = {}, {}
+local old, new, size = {}, {}, nil
 local function entryAt(index)
+  size = size or redis.call("ZCARD", KEYS[1])
   if index > size then return new[index - size] end
   while #old < index do
     local from = #old
@@ -202,14 +226,12 @@ local function entryAt(index)
   end
   return old[index]
 end
-local tail = redis.call("ZRANGE", KEYS[1], -1, -1, "WITHSCORES")
-local latest = tail[2] and tonumber(tail[2])
 -- The first entry that need not have gone for what is granted already, and what those before it have.
 local first, freed = 1, 0
 local answers = {}
 for i = 4, #ARGV, 2 do
   local cost, tries = tonumber(ARGV[i]), ARGV[i + 1] == "1"
-  local at = math.max(now, latest or now)
+  local at = math.max(now, latest)
   if used > limit then
     local entry = entryAt(first)
     while freed + entry.cost <= used - limit do
@@ -239,29 +261,29 @@ for i = 4, #ARGV, 2 do
     used = used + cost
     latest = at
   end
-  local left = latest and latest > now and 0 or limit - used
-  local reset = latest and latest + interval - now or 0
+  local left = latest > now and 0 or limit - used
+  local reset = latest > 0 and latest + interval - now or 0
   answers[#answers + 1] = { allowed and 1 or 0, left, allowed and 0 or delay, reset, allowed and delay or 0, at, id }
   if not allowed and not tries then break end
 end
 for _, entry in ipairs(new) do
   redis.call("ZADD", KEYS[1], string.format("%.0f", entry.at), entryOf(entry.id, entry.cost))
 end
-if #new > 0 or #gone > 0 then
-  if latest then
-    local rest = math.ceil((latest + interval - now) / 1000) + 2
-    redis.call("HSET", KEYS[2], "used", used, "id", id, "seen", seen, "shift", shift)
-    redis.call("PEXPIRE", KEYS[1], rest)
-    redis.call("PEXPIRE", KEYS[2], rest)
-  else
-    redis.call("DEL", KEYS[2])
+if latest > 0 and (passed or #new > 0) then
+  local ends = latest + interval
+  if kept < ends then
+    kept = ends + math.floor(interval / 8)
+    redis.call("PEXPIRE", KEYS[1], string.format("%.0f", math.ceil((kept - now) / 1000) + 2))
   end
+  local rest = string.format("%.0f", math.ceil((ends - now) / 1000) + 2)
+  redis.call("SET", KEYS[2], state(), "PX", rest)
+elseif passed then
+  redis.call("DEL", KEYS[2])
 end
 return answers
 `
 
 const giveBackToWindow = `
-local now = 0
 ${readWindow}
 local changed = 0
 for i = 1, #ARGV, 3 do
@@ -272,13 +294,16 @@ for i = 1, #ARGV, 3 do
       local left = math.max(0, had - cost)
       redis.call("ZREM", KEYS[1], entry)
       if left > 0 then redis.call("ZADD", KEYS[1], grantedAt, entryOf(grantedId, left)) end
-      used = used - had + left
+      used = used and used - had + left
       changed = 1
     end
   end
 end
 -- Whoever finds no sum adds it up.
-if changed == 1 and fields[1] then redis.call("HSET", KEYS[2], "used", used) end
+if changed == 1 and used then
+  findLatest()
+  redis.call("SET", KEYS[2], state(), "KEEPTTL")
+end
 return changed
 `
 
