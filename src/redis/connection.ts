@@ -237,6 +237,12 @@ class Line {
     for (const asker of take(this.asked)) asker.fail("connection", "the connection broke", this.whyLost)
   }
 
+  /** Drops the connection, and makes another. */
+  private renew(why: unknown): void {
+    this.link.reset()
+    this.lost(why)
+  }
+
   private watchOutage(): void {
     this.outage = unreferenced(
       setTimeout(() => {
@@ -304,19 +310,26 @@ class Line {
         // A script says where in it that was, before or after.
         else if (/\bWRONGTYPE\b/.test(message))
           asker.fail("wrong type", `something else is stored: ${listed(keys)}`, error)
-        else asker.fail("server", message, error)
+        else {
+          const isNews = isWanted
+          asker.fail("server", message, error)
+          // It was the primary, and is a replica now, which keeps its connections. Whoever is primary may be had at the same address by now.
+          if (isNews && /\bREADONLY\b/.test(message)) this.renew(error)
+        }
       }
       const abort = () => {
         if (settles()) reject(signal!.reason)
       }
-      const timer = setTimeout(() => {
+      const expire = () => {
+        if (!isWanted) return
         if (this.waiting.has(asker)) return asker.fail("timeout", this.unreachable, this.whyLost)
         const message = `no answer came within ${this.timeout} ms`
         asker.fail("timeout", message, undefined)
         // Answers come in the order of the questions: those of the others will not come on this connection either, or it is no better.
-        this.link.reset()
-        this.lost(new Error(message))
-      }, this.timeout)
+        this.renew(new Error(message))
+      }
+      // After the event loop was blocked, timers come first, and what has arrived meanwhile after them: the answer may be there.
+      const timer = setTimeout(() => afterInput(expire), this.timeout)
       signal?.addEventListener("abort", abort)
       if (this.isReady) asker.go()
       else this.waiting.add(asker)
@@ -432,6 +445,12 @@ const take = <A>(set: Set<A>): ReadonlyArray<A> => {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** Calls a function once what has arrived by now has been read. */
+const afterInput = (f: () => void): void => {
+  if (typeof setImmediate === "function") setImmediate(f)
+  else setTimeout(f, 0)
+}
 
 const isUnknownScript = (error: unknown): boolean => messageOf(error).startsWith("NOSCRIPT")
 

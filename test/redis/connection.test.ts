@@ -206,6 +206,7 @@ describe("a connection", () => {
     link.answer("PONG")
     await settle()
     vi.advanceTimersByTime(100)
+    await settle()
     assert.deepStrictEqual([link.resets, listening.resets], [0, 1])
     listening.events.ready()
     listening.answer(1)

@@ -31,8 +31,9 @@ describeRedis("leases on Redis", (redis) => {
     name: "redis",
     slack: 25,
     open: async () => {
-      const { connection, store } = storeOf(redis)
-      return { store, advance: later, close: async () => connection.close() }
+      const connection = redis.connectOnAClock({ prefix: prefixOf(redis) })
+      const advance = async (milliseconds: number) => void (connection.now += milliseconds * 1000)
+      return { store: new RedisLeases(connection), advance, close: async () => connection.close() }
     }
   })
 

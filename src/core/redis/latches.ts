@@ -26,6 +26,9 @@ local time = redis.call("TIME")
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local fields = redis.call("HMGET", KEYS[1], "count", "until")
+if not fields[1] and redis.call("EXISTS", KEYS[1]) == 1 then
+  return redis.error_reply("WRONGTYPE this hash has no flag")
+end
 local count = tonumber(fields[1] or "") or 0
 local ends = fields[2] == "inf" and math.huge or tonumber(fields[2] or "") or 0
 local day = 86400000

@@ -55,6 +55,7 @@ local first = redis.call("ZRANGE", KEYS[2], 0, 0, "WITHSCORES")
 redis.call("ZCARD", KEYS[3])
 local changed = false
 if not known then
+  if redis.call("EXISTS", KEYS[1]) == 1 then return redis.error_reply("WRONGTYPE this hash has no parties") end
   parties, generation, broken, seen, shift = 1, 0, 0, 0, 0
   redis.call("DEL", KEYS[1], KEYS[2], KEYS[3])
   first = {}
