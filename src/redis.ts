@@ -76,7 +76,8 @@ export interface RedisShape {
 
   /**
    * Sends a command, and gives its answer: strings, integers, lists of them, `null`. All share one connection: a command that makes the server
-   * wait (`BLPOP`) keeps all others waiting.
+   * wait (`BLPOP`) keeps all others waiting, and one that changes the connection (`MULTI`, `SELECT`, `SUBSCRIBE` and the like) is refused. For several
+   * commands at once there is `eval`.
    */
   readonly send: (command: string, ...args: ReadonlyArray<string | number>) => Effect.Effect<unknown, StoreError>
 

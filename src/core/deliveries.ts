@@ -12,7 +12,7 @@
 import { expect, integer, number, record } from "./arguments.js"
 import * as backoff from "./backoff.js"
 import { checkDuration } from "./lease.js"
-import { checkName } from "./redis/script.js"
+import { checkName } from "./naming.js"
 
 export const TypeId = "~effect-concurrency/DistributedQueue"
 
@@ -165,7 +165,7 @@ const between = (where: string, name: string, value: number, min: number): numbe
 export const settings = (where: string, options: Options): Settings => {
   const { attempts = 5, lease = 30_000, name, poll = 1000, remember = day, retry = {} } = record(where, options)
   return {
-    name: checkName(where, "name", name),
+    name: checkName(where, name),
     lease: checkDuration(where, lease),
     attempts: integer(where, "attempts", attempts, 1, 1_000_000),
     retry: backoff.make(where, { base: 1000, ...retry }),

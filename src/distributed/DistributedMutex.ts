@@ -89,7 +89,8 @@ type Body<A, E, R> = (lease: Lease) => Effect.Effect<A, E, R>
  * - Each grant has a token that is larger than those before, also when the store has lost its data meanwhile (as long as its clock does not go
  *   back).
  * - A holder that cannot renew its lease finds out by its own clock: what works inside `withLock` is interrupted, and the caller gets `LeaseLost`.
- *   So does the holder that finds out later, because its event loop was blocked or its process was stopped: at its next step.
+ *   So does the holder that finds out later, because its event loop was blocked or its process was stopped: as soon as it lets the event loop
+ *   turn. Steps that follow without waiting for anything still run; before what matters, ask `lease.check`, and hand on the token.
  * - The clocks of the processes do not matter: instants are never compared, and the store uses its own clock.
  *
  * What is not promised: that two never run at the same time. A process can be stopped between two steps for longer than its lease, and a server

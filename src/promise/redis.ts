@@ -93,7 +93,8 @@ export class Redis {
 
   /**
    * Sends a command, and gives its answer: strings, integers, lists of them, `null`. All share one connection: a command that makes the server
-   * wait (`BLPOP`) keeps all others waiting.
+   * wait (`BLPOP`) keeps all others waiting, and one that changes the connection (`MULTI`, `SELECT`, `SUBSCRIBE` and the like) is refused. For several
+   * commands at once there is `eval`.
    */
   send(command: string, args: ReadonlyArray<string | number> = [], options?: RedisCallOptions): Promise<unknown> {
     return this.connection.send(command, args, options)

@@ -98,7 +98,8 @@ export class Connection {
   }
 
   /** Sends a command. One that makes the server wait keeps all others waiting. */
-  send(command: string, args: ReadonlyArray<Argument> = [], options?: CallOptions): Promise<unknown> {
+  async send(command: string, args: ReadonlyArray<Argument> = [], options?: CallOptions): Promise<unknown> {
+    checkCommand(command)
     return this.commands.ask(command, options, (link) => link.call(command, args))
   }
 
@@ -163,6 +164,37 @@ export class Connection {
 }
 
 const closed = "the connection is closed"
+
+/** What changes the connection itself, or what it answers: the stores, and whoever else uses it, would not find it as they left it. */
+const disturbing = new Set(
+  [
+    [
+      "SUBSCRIBE",
+      "PSUBSCRIBE",
+      "SSUBSCRIBE",
+      "UNSUBSCRIBE",
+      "PUNSUBSCRIBE",
+      "SUNSUBSCRIBE",
+      "MONITOR",
+      "SYNC",
+      "PSYNC"
+    ],
+    ["MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "SELECT", "HELLO", "AUTH", "RESET", "QUIT"]
+  ].flat()
+)
+
+const checkCommand = (command: string): void => {
+  expect(typeof command === "string" && command !== "", "Redis.send", "command", "the name of a command", command)
+  const fits = !disturbing.has(command.toUpperCase())
+  expect(
+    fits,
+    "Redis.send",
+    "command",
+    "one that leaves the connection as it is, for others share it",
+    command,
+    "string"
+  )
+}
 
 const checkTimeout = (timeout: number): number =>
   expect(timeout > 0 && timeout < 2 ** 31, "Redis", "timeout", "a finite time above 0", timeout, "number")

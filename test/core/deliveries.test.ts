@@ -18,7 +18,8 @@ describe("how a queue is used", () => {
   it("is checked", () => {
     const refused = (options: Partial<core.Options>, text: RegExp) => assert.throws(() => settings(options), text)
     refused({ name: 5 as any }, /where: name must be a string, got 5/)
-    refused({ name: "x".repeat(4097) }, /4096/)
+    refused({ name: "x".repeat(1001) }, /1000 characters/)
+    refused({ name: "" }, /1000 characters/)
     refused({ lease: 99 }, /lease must be from 100 ms/)
     refused({ lease: 86_400_001 }, /lease/)
     refused({ attempts: 0 }, /attempts must be an integer from 1/)

@@ -91,7 +91,8 @@ describe("DistributedQueue", () => {
           })
         const { make } = DistributedQueue
         yield* dies(make({ name: 3 as any }), TypeError, /DistributedQueue\.make: name must be a string/)
-        yield* dies(make({ name: "x".repeat(5000) }), RangeError, /4096/)
+        yield* dies(make({ name: "x".repeat(1001) }), RangeError, /1000 characters/)
+        yield* dies(make({ name: "" }), RangeError, /of 1 to 1000 characters/)
         yield* dies(make({ name: "q", lease: 99 }), RangeError, /lease/)
         yield* dies(make({ name: "q", lease: "2 days" }), RangeError, /lease/)
         yield* dies(make({ name: "q", attempts: 0 }), RangeError, /attempts/)

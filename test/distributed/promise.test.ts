@@ -1,6 +1,8 @@
 /** Locks on lease for `async` functions: what is theirs alone. What they share with fibers is in test/laws. */
 import {
+  deliveryStoreMemory,
   DistributedMutex,
+  DistributedQueue,
   DistributedSemaphore,
   LeaseLost,
   leaseStoreMemory
@@ -148,6 +150,16 @@ describe("DistributedMutex of the facade", () => {
     }
     assert.strictEqual(await rejectionOf(use()), error)
     assert.deepStrictEqual(mutex.stats(), { held: 0, waiting: 0 })
+  })
+
+  it("a lease, and what a function is told of it, can be logged as JSON", async () => {
+    const told = await mutex.run("a", (context) => JSON.stringify(context))
+    assert.deepInclude(JSON.parse(told), { lease: { name: "a", token: 1, permits: 1 } })
+    const queue = new DistributedQueue<string>(deliveryStoreMemory(), { name: "q" })
+    await queue.offer("item", { id: "one" })
+    const delivery = await queue.take()
+    assert.deepStrictEqual(JSON.parse(JSON.stringify(delivery)), { id: "one", attempt: 1, token: delivery.token })
+    await delivery.acknowledge()
   })
 
   it("release rejects with a loss that nobody was told of, and only then, and once", async () => {

@@ -32,15 +32,31 @@ describe("a server that was the primary", () => {
   })
 })
 
+describe("a command that would change the connection for all others", () => {
+  it.each(["MULTI", "select", "Subscribe", "RESET", "AUTH", "", 1 as never])(
+    "is refused, and not sent: %j",
+    async (command) => {
+      const { connection, link } = fake()
+      link.events.ready()
+      const error = (await rejectionOf(connection.send(command))) as Error
+      assert.match(error.message, /^Redis\.send: command must be /)
+      assert.deepStrictEqual(link.sent, [])
+      connection.close()
+    }
+  )
+})
+
 describeRedis("a program that was busy", (redis) => {
   it("for longer than the timeout, while its answer had arrived, has the answer, on the same connection", async () => {
-    const connection = redis.connect({ timeout: 100 })
+    // The driver is loaded by then.
+    await redis.connect().send("PING")
+    const connection = redis.connect({ timeout: 400 })
     const id = await connection.send("CLIENT", ["ID"])
     const call = connection.send("ECHO", ["here"])
     // In a callback of the event loop after which timers come first.
     await new Promise<void>((resolve) =>
       setImmediate(() => {
-        for (const end = performance.now() + 150; performance.now() < end;);
+        for (const end = performance.now() + 600; performance.now() < end;);
         resolve()
       })
     )

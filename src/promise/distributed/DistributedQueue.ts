@@ -167,6 +167,12 @@ export class DistributedDelivery<out A> implements AsyncDisposable {
     if (!this.held.isSettled) await this.giveBack().catch(() => {})
   }
 
+  /** What can be logged. */
+  toJSON(): { readonly id: string; readonly attempt: number; readonly token: number } {
+    const { attempt, id, token } = this
+    return { id, attempt, token }
+  }
+
   private settle(outcome: core.Outcome): Promise<void> {
     return new Promise((resolve) => {
       const ticket = new VerdictTicket(this.deliverer.port, undefined)

@@ -211,6 +211,12 @@ export class DistributedLease implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.release()
   }
+
+  /** What can be logged. */
+  toJSON(): { readonly name: string; readonly token: number; readonly permits: number } {
+    const { name, permits, token } = this
+    return { name, token, permits }
+  }
 }
 
 const signalOf = (held: Held, controller: AbortController): AbortSignal => {
