@@ -34,7 +34,7 @@ import { ExecutorClosed, ExecutorFull, Job, JobTimeout, WorkerDied } from "./cor
 import type { Listener, Port, Start } from "./core/pool.js"
 import { isOfCloning, Pool } from "./core/pool.js"
 import { unheard } from "./core/background.js"
-import { Do, hearMessage, type Message } from "./core/protocol.js"
+import { Do, hearMessage, type Message, type Order, order, type ToWorker } from "./core/protocol.js"
 import { wake } from "./core/ticket.js"
 import type { Time } from "./core/timekeeper.js"
 import * as workerModule from "./core/workerModule.js"
@@ -317,6 +317,9 @@ interface Handle {
   unref?(): void
   /** What a process speaks through keeps this one alive as well. */
   readonly channel?: { ref(): void; unref(): void } | null
+  /** A process of this package can be spoken with directly: see worker/processes. */
+  hear?(listener: (frame: unknown) => void): void
+  send?(frame: ToWorker): unknown
 }
 
 type Fork = (effect: Effect.Effect<void>) => RunningFiber<void, never>
@@ -338,6 +341,8 @@ class WorkerPort implements Port {
   private early: Array<readonly [message: unknown, transfer: ReadonlyArray<unknown> | undefined]> = []
   /** Where it shares memory, it has a port as well: the platform would start a fiber for each message. */
   private readonly port: NodePort | undefined = undefined
+  /** A process that is spoken with directly, for the same reason: once it has answered, for what the platform was given comes first. */
+  private direct: Handle | undefined = undefined
   private closed: Promise<void> | undefined = undefined
   private held = true
   private over = false
@@ -366,6 +371,7 @@ class WorkerPort implements Port {
       if (handle.terminate === undefined && handle.pid !== undefined && handle.once !== undefined) {
         this.closed = new Promise((resolve) => void handle.once!("close", () => resolve()))
       }
+      handle.hear?.((frame) => hearMessage(frame, this))
       return handle
     }
     const backing = Effect.provideService(platform.spawn<unknown, unknown>(id), Spawner, spawn)
@@ -387,8 +393,9 @@ class WorkerPort implements Port {
   }
 
   send(message: unknown, transfer: ReadonlyArray<unknown> = []): void {
-    if (this.port === undefined) this.sendAround(message, transfer)
-    else this.port.postMessage(message, transfer as Array<Transferable>)
+    if (this.port !== undefined) this.port.postMessage(message, transfer as Array<Transferable>)
+    else if (this.direct !== undefined) this.direct.send!(order(message as Order))
+    else this.sendAround(message, transfer)
   }
 
   /** By way of the platform. */
@@ -430,6 +437,7 @@ class WorkerPort implements Port {
 
   /** What a frame says. */
   message(message: Message): void {
+    if (this.handle?.hear !== undefined) this.direct = this.handle
     this.listener.message(message)
   }
 

@@ -13,7 +13,8 @@ import { expect, record } from "./core/arguments.js"
 import * as Executor from "./Executor.js"
 import { SharedMemory } from "./internal/sharedMemory.js"
 import { entry } from "./worker/location.js"
-import { builtin, type ResourceLimits, startProcess, startThread } from "./worker/node.js"
+import { builtin, type ResourceLimits, startThread } from "./worker/node.js"
+import { startProcess } from "./worker/processes.js"
 
 /**
  * How threads are started.

@@ -1,7 +1,7 @@
 /** The executor in Effect programs, on real threads and processes: what is this skin's own. What both promise is in test/laws/Executor.ts. */
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
+import { fork, spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import * as Executor from "effect-concurrency/Executor"
@@ -42,6 +42,21 @@ const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.timed(effect), ([duration, value]) => [Duration.toMillis(duration), value] as const)
 
 for (const kind of ["threads", "processes"] as const) executorLaws(effect, kind)
+
+describe("Executor on processes that somebody else starts", () => {
+  const entry = new URL("../dist/worker/entry.js", import.meta.url)
+  const platform = NodeWorker.layerPlatform(() => fork(entry, [], { serialization: "advanced" }))
+
+  it.live("speaks by Node's own channel", () =>
+    Effect.gen(function* () {
+      const value = new Map([["a", [undefined, -0]]])
+      assert.deepStrictEqual(yield* Executor.run(jobs.echo, value), value)
+      const defect = defectOf(yield* Effect.exit(Executor.run(jobs.closure)))
+      assert.include(defect.message, "items[0].callback is a function")
+      assert.strictEqual(defectOf(yield* Effect.exit(Executor.run(jobs.echo, () => 1))).name, "NotCloneable")
+    }).pipe(Effect.provide(Layer.provide(Executor.layer({ max: 1 }), platform)))
+  )
+})
 
 for (const [name, layer] of platforms) {
   describe(`Executor on ${name}`, () => {

@@ -237,15 +237,21 @@ export class Pool {
   }
 
   private deliver(): Chain {
+    const { unsent } = this
     let chain: Chain = undefined
-    for (const held of this.unsent.splice(0)) chain = concat(chain, this.sendAll(held))
+    for (const held of unsent) chain = concat(chain, this.sendAll(held))
+    unsent.length = 0
     return chain
   }
 
   private sendAll(held: Held): Chain {
-    const { calls } = held.worker
-    // Some may have been had back since.
-    const unsent = held.unsent.splice(0).flatMap((id) => calls.get(id) ?? [])
+    const unsent: Array<Call> = []
+    for (const id of held.unsent) {
+      // It may have been had back since.
+      const call = held.worker.calls.get(id)
+      if (call !== undefined) unsent.push(call)
+    }
+    held.unsent.length = 0
     if (unsent.length < 2) return unsent[0] && this.sendOne(held, unsent[0])
     held.port.send([Do.several, unsent.map(runOf)], undefined)
     return undefined

@@ -8,15 +8,8 @@ import type { Listener, Port, Start } from "../core/pool.js"
 import type { Message, Order } from "../core/protocol.js"
 import { dismissal, hearMessage, order } from "../core/protocol.js"
 import { entry } from "../worker/location.js"
-import {
-  builtin,
-  checkSendable,
-  type Child,
-  type ResourceLimits,
-  startProcess,
-  startThread,
-  type Thread
-} from "../worker/node.js"
+import { builtin, checkSendable, type Child, type ResourceLimits, startThread, type Thread } from "../worker/node.js"
+import { startProcess } from "../worker/processes.js"
 
 /** What starts a worker that somebody has bundled. */
 export type Spawn = (worker: { readonly id: number; readonly name: string }) => unknown

@@ -6,6 +6,7 @@ import { ending, hearOrder, listening, message } from "../core/protocol.js"
 import { canClone } from "../core/wire.js"
 import { enter } from "./here.js"
 import { builtin, checkSendable, now } from "./node.js"
+import { ownPipe } from "./processes.js"
 import { type Line, Runner } from "./runner.js"
 import { watchParent } from "./watchdog.js"
 
@@ -15,6 +16,7 @@ interface Node {
   on(event: string, f: (value: any) => void): void
   exit(): void
   readonly ppid: number
+  readonly argv: Array<string>
   readonly channel?: { unref?(): void }
 }
 
@@ -49,14 +51,17 @@ const thread = (port: any): Channel => ({
 const child = (process: Node): Channel => {
   const parent = process.ppid
   const v8 = builtin("node:v8")!
+  const pipe = ownPipe(process.argv)
   return {
     // What cannot be cloned throws here: it is serialized before it is written.
-    send: (frame) => {
+    send(frame) {
+      if (pipe !== undefined) return pipe.send(frame)
       checkSendable(frame)
       process.send!(frame)
     },
     listen: (hear) => {
-      process.on("message", hear)
+      if (pipe === undefined) process.on("message", hear)
+      else pipe.listen(hear)
       // Whoever started it has gone.
       process.on("disconnect", () => process.exit())
       watchParent(parent)
@@ -70,7 +75,10 @@ const child = (process: Node): Channel => {
       }
     },
     memory: () => v8.getHeapStatistics().used_heap_size,
-    close: () => process.channel?.unref?.(),
+    close() {
+      process.channel?.unref?.()
+      pipe?.release()
+    },
     exit: () => process.exit()
   }
 }

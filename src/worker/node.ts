@@ -11,7 +11,10 @@ interface Modules {
   readonly "node:v8": {
     readonly getHeapStatistics: () => { readonly used_heap_size: number }
     readonly serialize: (value: unknown) => unknown
+    readonly DefaultSerializer: new () => Serializer
+    readonly DefaultDeserializer: new (bytes: Uint8Array) => Deserializer
   }
+  readonly "node:net": { readonly Socket: new (options: { readonly fd: number }) => Pipe }
   readonly "node:os": { readonly availableParallelism: () => number }
   readonly "node:fs": { readonly existsSync: (path: URL) => boolean }
 }
@@ -86,9 +89,16 @@ export const startThread = ({ Worker }: WorkerThreads, file: URL, options: Threa
     : new Worker(file, options)
 }
 
-/** Starts a process that begins with a file. It has the options of this one that are not for this one alone, unless it is given others. */
-export const startProcess = ({ fork }: ChildProcesses, file: URL, options: Omit<ForkOptions, "serialization">): Child =>
-  fork(file, [], { serialization: "advanced", execArgv: optionsOfOthers(ownOptions()), ...options })
+/** Options of a process of this package. It has those of this one that are not for this one alone, unless it is given others. */
+export const forkOptions = (own: Partial<ForkOptions>): ForkOptions => ({
+  serialization: "advanced",
+  execArgv: optionsOfOthers(ownOptions()),
+  ...own
+})
+
+/** Whether a process may have more pipes than the usual ones, that both sides can write to. */
+export const hasPipes = (): boolean =>
+  !("Deno" in globalThis) && !("Bun" in globalThis) && (globalThis as any).process?.platform !== "win32"
 
 export interface ThreadOptions {
   readonly workerData?: unknown
@@ -126,7 +136,47 @@ export const checkSendable = (value: unknown): void => {
   if ("Deno" in globalThis) builtin("node:v8")!.serialize(value)
 }
 
+/** What is used of `Buffer`. */
+export interface Buffer extends Uint8Array {
+  subarray(begin?: number, end?: number): Buffer
+  readUInt32LE(at: number): number
+  writeUInt32LE(value: number, at: number): void
+  utf8Slice(begin: number, end: number): string
+}
+
+/** Node's own class of bytes, where it is needed. */
+export const buffers = (): {
+  from(text: string): Buffer
+  concat(pieces: ReadonlyArray<Uint8Array>, size: number): Buffer
+} => (globalThis as any).Buffer
+
+export interface Serializer {
+  writeHeader(): void
+  writeValue(value: unknown): void
+  writeUint32(value: number): void
+  writeRawBytes(bytes: Uint8Array): void
+  releaseBuffer(): Buffer
+  _writeHostObject(object: object): unknown
+}
+
+export interface Deserializer {
+  readHeader(): void
+  readValue(): unknown
+  readUint32(): number
+  _readHostObject(): unknown
+}
+
+/** A stream that goes both ways. */
+export interface Pipe {
+  write(bytes: Uint8Array): void
+  on(event: "data", listener: (bytes: Buffer) => void): this
+  on(event: "error", listener: (error: unknown) => void): this
+  ref(): void
+  unref(): void
+}
+
 export interface ForkOptions {
+  readonly stdio?: ReadonlyArray<string>
   readonly serialization: "advanced"
   readonly env?: Record<string, string | undefined>
   readonly execArgv?: ReadonlyArray<string>
@@ -135,7 +185,9 @@ export interface ForkOptions {
 export interface Child {
   readonly pid: number | undefined
   readonly connected: boolean
-  send(message: unknown, callback?: (error: Error | null) => void): boolean
+  send(message: unknown, callback?: (error: Error | null) => void): unknown
+  emit(event: string, value: unknown): boolean
+  readonly stdio?: ReadonlyArray<unknown>
   kill(signal: string): boolean
   on(event: "message" | "error", listener: (value: any) => void): this
   on(event: "close", listener: () => void): this

@@ -16,6 +16,8 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import type { BoundCall } from "../../src/core/callOptions.js"
 import type { Module } from "../../src/core/workerModule.js"
 import { SharedMemory } from "../../src/internal/sharedMemory.js"
+import type { Child, ChildProcesses } from "../../src/worker/node.js"
+import { startProcess } from "../../src/worker/processes.js"
 import { NotFound } from "../fixtures/jobs.mjs"
 
 export const url = new URL("../fixtures/jobs.mjs", import.meta.url)
@@ -88,6 +90,13 @@ export interface Started {
   readonly cancel: () => Promise<unknown>
 }
 
+/** Starts a process. What one says that crashes is of no interest here. */
+const quietly: ChildProcesses["fork"] = (file, args, { stdio = [], ...options }) =>
+  fork(file, args, {
+    ...(options as object),
+    stdio: ["ignore", "inherit", "ignore", ...stdio.slice(3)] as Array<"ipc" | "pipe">
+  }) as unknown as Child
+
 /** The workers that a test has started, of which none may be left. */
 export class Registry {
   readonly live = new Set<Worker | ChildProcess>()
@@ -99,8 +108,7 @@ export class Registry {
     const worker =
       this.kind === "threads"
         ? new Worker(entry, { name })
-        : // What one says that crashes is of no interest here.
-          fork(entry, [], { serialization: "advanced", stdio: ["ignore", "inherit", "ignore", "ipc"] })
+        : (startProcess({ fork: quietly }, entry, {}) as unknown as ChildProcess)
     this.started++
     this.live.add(worker)
     worker.once("exit", () => this.live.delete(worker))

@@ -1,7 +1,7 @@
 /** The executor on real threads and processes: what is the facade's own. What both skins promise is in test/laws/Executor.ts. */
 import { assert, describe, it } from "@effect/vitest"
 import { AsyncLocalStorage } from "node:async_hooks"
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, fork, spawn } from "node:child_process"
 import { getEventListeners } from "node:events"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -9,7 +9,14 @@ import { Worker } from "node:worker_threads"
 import { Cause, Effect } from "effect"
 import * as Effects from "effect-concurrency/Executor"
 import * as NodeExecutor from "effect-concurrency/NodeExecutor"
-import { Executor, ExecutorFull, type ExecutorOptions, JobTimeout, WorkerDied } from "effect-concurrency/promise"
+import {
+  Executor,
+  ExecutorFull,
+  type ExecutorOptions,
+  JobTimeout,
+  NotCloneable,
+  WorkerDied
+} from "effect-concurrency/promise"
 import { TypeId } from "../../src/core/executor.js"
 import {
   executorLaws,
@@ -267,6 +274,31 @@ describe("Executor on processes", () => {
     assert.isTrue(isAlive(pid))
     parent.kill("SIGKILL")
     await until(() => !isAlive(pid))
+  })
+})
+
+describe("Executor on processes that somebody else has started", () => {
+  it("speaks by Node's own channel", async () => {
+    const children: Array<ChildProcess> = []
+    const start = () => {
+      const child = fork(entry, [], { serialization: "advanced" })
+      children.push(child)
+      return child
+    }
+    const executor = new Executor({ kind: "processes", max: 1, spawn: start })
+    const { pid } = await executor.run(jobs.whoAmI)
+    assert.strictEqual(pid, children[0]!.pid)
+    assert.deepStrictEqual(
+      await executor.run(jobs.echo, new Map([["a", [undefined, -0]]])),
+      new Map([["a", [undefined, -0]]])
+    )
+    assert.include(
+      ((await rejectionOf(executor.run(jobs.closure))) as Error).message,
+      "items[0].callback is a function"
+    )
+    assert.instanceOf(await rejectionOf(executor.run(jobs.echo, () => 1)), NotCloneable)
+    await executor.close()
+    assert.isFalse(isAlive(pid))
   })
 })
 
