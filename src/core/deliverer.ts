@@ -130,12 +130,13 @@ export class Deliverer {
 
   private ask(request: ExchangeRequest): void {
     const { port, state, time } = this
+    const roll = () => port.random()
     port.exchange(
       request,
-      (answer) => wake(this.done(core.answered(state, answer, time.now(), port.random()))),
+      (answer) => wake(this.done(core.answered(state, answer, time.now(), roll))),
       (failure) => {
         const isPassing = port.isPassing(failure)
-        wake(this.done(core.failed(state, failure, isPassing, time.now(), port.random())))
+        wake(this.done(core.failed(state, failure, isPassing, time.now(), roll)))
       }
     )
   }

@@ -19,7 +19,8 @@
  * - I6 What is settled goes before what is taken. So the store never has more of ours in hand than there are hands.
  *
  * Transitions: `enqueue`, `cancel`, `settleWith`, `flush`, `due`, `answered`, `failed`, `changed`, `look`. After each, `due` is to be
- * called, and again at `wakeAt`. A random number from 0 to 1 spreads those who would come together.
+ * called, and again at `wakeAt`. Dice, which roll from 0 to 1, spread those who
+ * would come together; they are rolled only for who goes to sleep, for that may cost something.
  *
  * @internal
  */
@@ -342,7 +343,7 @@ export const checkAnswer = (request: ExchangeRequest, answer: ExchangeAnswer): E
 }
 
 /** The store has answered the question in flight. */
-export const answered = (state: State, answer: ExchangeAnswer, now: number, random: number): Done => {
+export const answered = (state: State, answer: ExchangeAnswer, now: number, roll: () => number): Done => {
   const { renewing, request, sentAt, settling } = state.question!
   const done = new Done()
   state.question = undefined
@@ -356,7 +357,7 @@ export const answered = (state: State, answer: ExchangeAnswer, now: number, rand
   for (const given of answer.taken) hand(state, new Held(given, state.settings, sentAt), now, done)
   if (state.waiting.size > 0) {
     const isEmpty = request.take.length > 0 && answer.taken.length < request.take.length
-    state.askAt = isEmpty && !state.hasChanged ? now + pause(state, answer.retryAfter, random) : now
+    state.askAt = isEmpty && !state.hasChanged ? now + pause(state, answer.retryAfter, roll) : now
   } else state.askAt = Infinity
   if (isFlushed(state)) done.chain = waitList.settleAll(state.flushing, done.chain, undefined)
   return done
@@ -374,8 +375,8 @@ const hand = (state: State, held: Held, now: number, done: Done): void => {
 }
 
 /** How long those sleep for whom there is nothing. (A store that says "now" would be asked without end.) */
-const pause = ({ settings }: State, retryAfter: number, random: number): number =>
-  Math.min(Math.max(retryAfter, 1), settings.poll * (0.75 + random / 4))
+const pause = ({ settings }: State, retryAfter: number, roll: () => number): number =>
+  Math.min(Math.max(retryAfter, 1), settings.poll * (0.75 + roll() / 4))
 
 /** The store has said what became of a settlement. */
 const judge = ({ cause, held, outcome, tried, waiting }: Settling, settled: Settled, done: Done): void => {
@@ -394,10 +395,11 @@ const judge = ({ cause, held, outcome, tried, waiting }: Settling, settled: Sett
 }
 
 /** The question in flight has no answer. `passing`: it may have one later. */
-export const failed = (state: State, failure: unknown, passing: boolean, now: number, random: number): Done => {
+export const failed = (state: State, failure: unknown, passing: boolean, now: number, roll: () => number): Done => {
   const { renewing, request, sentAt, settling, tickets } = state.question!
   const { settings } = state
   const done = new Done()
+  const random = roll()
   let isTold = false
   state.question = undefined
   state.failures++

@@ -233,6 +233,7 @@ export class Lessor {
   private held = 0
   /** The limits of others that were reported. */
   private readonly limits = new Set<number>()
+  private readonly roll = (): number => this.port.random()
 
   constructor(
     readonly config: Config,
@@ -295,7 +296,7 @@ export class Lessor {
       (answer) => {
         this.compare(line, answer.limit)
         if (answer.kind === "granted") return this.granted(line, holder, permits, answer, sentAt)
-        const chain = lines.refused(line, answer.limit, answer.retryAfter, this.time.now(), this.port.random())
+        const chain = lines.refused(line, answer.limit, answer.retryAfter, this.time.now(), this.roll)
         this.proceed(line, chain)
       },
       (failure) => {
@@ -375,7 +376,7 @@ export class Lessor {
   private over(held: Held, watchers: number): void {
     const { line, permits } = held
     this.held--
-    this.proceed(line, lines.ended(line, permits, watchers, this.time.now(), this.port.random()))
+    this.proceed(line, lines.ended(line, permits, watchers, this.time.now(), this.roll))
   }
 
   /** Gives it back for somebody who cannot be told (at the end of a scope, say): a loss that nobody has heard of is reported. */

@@ -125,8 +125,9 @@ export class StoreLimiter {
 
   private ask(key: core.Key, question: Question): void {
     const { asks, ahead } = question
+    const { algorithm, burst, interval, limit } = this.state.rate
     this.port.ask(
-      { ...this.state.rate, key: key.name, asks, ahead },
+      { algorithm, limit, interval, burst, key: key.name, asks, ahead },
       (answers) => this.proceed(key, core.answered(this.state, key, answers, this.time.now())),
       (failure) => {
         const step = core.failed(this.state, key, failure, this.time.now())

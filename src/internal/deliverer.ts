@@ -33,15 +33,14 @@ import {
   catchCause,
   dice,
   errorsOf,
-  forkDetached,
+  forkDetachedNow,
   inheritFrom,
   isInterruptedOnly,
-  laterForker,
   withFiber
 } from "./effect.js"
 import { FiberTicket, park, type Restore } from "./park.js"
 import { report } from "./report.js"
-import { Asker, type Fail, type Fork, unchecked } from "./storePort.js"
+import { Asker, type Fail, type Forks, forks, unchecked } from "./storePort.js"
 import { timekeeper } from "./timer.js"
 import { together } from "./together.js"
 import { Work } from "./work.js"
@@ -68,10 +67,10 @@ class DeliveryPort extends Asker<Change> implements Port {
     private readonly where: string,
     private readonly name: string,
     private readonly store: Store,
-    fork: Fork,
+    forks: Forks,
     readonly random: () => number
   ) {
-    super((name, changed) => store.watch(name, changed), fork)
+    super((name, changed) => store.watch(name, changed), forks)
   }
 
   exchange(request: ExchangeRequest, answer: (answer: ExchangeAnswer) => void, fail: Fail): void {
@@ -97,7 +96,7 @@ class DeliveryPort extends Asker<Change> implements Port {
     // What a view for plain code has failed with is no cause.
     const cause = error === undefined ? Cause.empty : Cause.isCause(error) ? error : Cause.fail(error)
     const message = textOfNote(note)
-    this.fork(report({ where: this.where, name: this.name, message, cause }))
+    this.forks.later(report({ where: this.where, name: this.name, message, cause }))
   }
 
   unique(): string {
@@ -108,8 +107,9 @@ class DeliveryPort extends Asker<Change> implements Port {
 /** A deliverer over a store, on the clock of where it is made. */
 export const make = (where: string, store: Store, settings: Settings): Effect.Effect<Deliverer> =>
   Effect.map(
-    Effect.all([timekeeper, laterForker<never>(), dice]),
-    ([time, fork, random]) => new Deliverer(settings, new DeliveryPort(where, settings.name, store, fork, random), time)
+    Effect.all([timekeeper, forks, dice]),
+    ([time, forks, random]) =>
+      new Deliverer(settings, new DeliveryPort(where, settings.name, store, forks, random), time)
   )
 
 const ticketFor = (patient: boolean): FiberTicket<Request, Result> =>
@@ -336,15 +336,18 @@ const guarded = <A, E, R>(
       work.stop()
       return work.last.settlement
     }
-    return Effect.flatMap(forkDetached(work.run(effect)), (child) =>
-      Effect.flatMap(
+    return Effect.flatMap(forkDetachedNow(work.run(effect)), (child) => {
+      const over = () => Effect.map(inheritFrom(child), () => work.exit)
+      // What does not wait has ended by now.
+      if (work.exit !== undefined) return over()
+      return Effect.flatMap(
         Effect.matchCauseEffect(restore(work.first.settlement), {
           onFailure: stopped,
           onSuccess: () => (work.exit === undefined ? stopped() : Effect.void)
         }),
-        () => Effect.map(inheritFrom(child), () => work.exit)
+        over
       )
-    )
+    })
   })
 
 /** What works on an item. */

@@ -14,10 +14,12 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleInterval from "effect/ScheduleInterval"
@@ -69,8 +71,28 @@ export type RunningFiber<A, E> = Fiber.RuntimeFiber<A, E>
 /** Whether there is neither a failure nor a defect. Effect 4: `Cause.hasInterruptsOnly`. */
 export const isInterruptedOnly = Cause.isInterruptedOnly
 
-/** Takes over what a fiber has set in its `FiberRef`s, as if it had been done here. Effect 4 has none. */
-export const inheritFrom = Fiber.inheritAll
+/**
+ * Takes over what a fiber that has ended has set in its `FiberRef`s, as if it had been done here. Most have set nothing, and that is found out for a
+ * part of what the rest costs. Effect 4 has none.
+ */
+export const inheritFrom = (child: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
+  Effect.withFiberRuntime((fiber) => (hasSet(child, fiber) ? Fiber.inheritAll(child) : Effect.void))
+
+/** Whether a fiber has set something to another value than it has here. */
+const hasSet = (child: AnyFiber, here: AnyFiber): boolean => {
+  const id = child.id()
+  for (const [ref, [[owner, value]]] of child.getFiberRefs().locals) {
+    if (owner !== id) continue
+    const own = here.getFiberRef(ref)
+    const isSame = ref === FiberRef.currentRuntimeFlags ? lasting(value) === lasting(own) : value === own
+    if (!isSame) return true
+  }
+  return false
+}
+
+/** The flags that are taken over. */
+const lasting = (flags: RuntimeFlags.RuntimeFlags): RuntimeFlags.RuntimeFlags =>
+  RuntimeFlags.disable(RuntimeFlags.disable(flags, RuntimeFlags.Interruption), RuntimeFlags.WindDown)
 
 /** Effect 4: `Duration.Input`. */
 export type DurationInput = Duration.DurationInput
@@ -158,6 +180,42 @@ export const dieInterrupted = (defect: unknown, interruption: Cause.Cause<never>
 export const laterForker = <R>(): Effect.Effect<(effect: Effect.Effect<unknown, never, R>) => void, never, R> =>
   Effect.map(Effect.runtime<R>(), (runtime) => (effect) => {
     Runtime.runFork(runtime, effect, { immediate: false })
+  })
+
+/**
+ * What starts an effect as a fiber of its own at once, as far as it comes without waiting, with what the fiber has that asks for it here. It can be
+ * interrupted, wherever that was: Effect's timeouts are interruptions. Effect 4: `Effect.context`, and `Effect.runForkWith`.
+ */
+export const starter = <R>(): Effect.Effect<(effect: Effect.Effect<unknown, never, R>) => void, never, R> =>
+  Effect.map(Effect.runtime<R>(), (runtime) => {
+    const interruptible = Runtime.enableRuntimeFlag(runtime, RuntimeFlags.Interruption)
+    return (effect) => {
+      Runtime.runFork(interruptible, effect)
+    }
+  })
+
+/** How many fibers began inside each other, and had not come to their first wait. */
+let begun = 0
+
+/** Each has its part of the stack. */
+const mostBegun = 100
+
+/**
+ * Starts an effect as a fiber of its own, like `forkDetached`, and at once, as far as it comes without waiting: for work that its caller waits for
+ * anyway. Of many inside each other the innermost begin later, or the stack would overflow. Effect 4: `Effect.forkDetach` with `startImmediately`.
+ */
+export const forkDetachedNow = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
+  Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+    const context = fiber.currentContext as Context.Context<R>
+    const runtime = Runtime.make({ context, runtimeFlags, fiberRefs: fiber.getFiberRefs() })
+    begun++
+    try {
+      return Effect.succeed(Runtime.runFork(runtime, effect, { immediate: begun <= mostBegun }))
+    } finally {
+      begun--
+    }
   })
 
 /** The same for plain code, with nothing but the defaults. Effect 4: `Effect.runFork`. */

@@ -9,9 +9,9 @@ import type * as Scope from "effect/Scope"
 import type { Look, Result } from "../core/latch.js"
 import { checkLook, type Config, Latches, type Port, type SetRequest } from "../core/latches.js"
 import { checkName } from "../core/naming.js"
-import { dice, laterForker } from "./effect.js"
+import { dice } from "./effect.js"
 import { FiberTicket, park } from "./park.js"
-import { asked, type Fail, type Fork, StorePort, unchecked } from "./storePort.js"
+import { asked, type Fail, type Forks, forks, StorePort, unchecked } from "./storePort.js"
 import { timekeeper } from "./timer.js"
 
 export interface Store<out E> {
@@ -26,10 +26,10 @@ class LatchPort extends StorePort implements Port {
   constructor(
     where: string,
     private readonly store: Store<unknown>,
-    fork: Fork,
+    forks: Forks,
     random: () => number
   ) {
-    super(where, (name, changed) => store.watch(name, changed), fork, random)
+    super(where, (name, changed) => store.watch(name, changed), forks, random)
   }
 
   set(request: SetRequest, done: () => void, fail: Fail): void {
@@ -52,8 +52,8 @@ class LatchPort extends StorePort implements Port {
 /** Flags over a store, on the clock of where they are made. */
 export const make = (where: string, store: Store<unknown>, config: Config): Effect.Effect<Latches> =>
   Effect.map(
-    Effect.all([timekeeper, laterForker<never>(), dice]),
-    ([time, fork, random]) => new Latches(config, new LatchPort(where, store, fork, random), time)
+    Effect.all([timekeeper, forks, dice]),
+    ([time, forks, random]) => new Latches(config, new LatchPort(where, store, forks, random), time)
   )
 
 /** Waits until a flag is set. */

@@ -5,6 +5,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { callable } from "../core/arguments.js"
@@ -29,18 +30,16 @@ import {
 import { settle, wake } from "../core/ticket.js"
 import {
   dice,
-  forkDetached,
+  forkDetachedNow,
   inheritFrom,
   isInterruptedOnly,
-  laterForker,
   andInterrupted,
-  type RunningFiber,
   withFiber,
   withoutInterruptions
 } from "./effect.js"
 import { idleTime } from "./idleTime.js"
 import { FiberTicket, park, type Restore } from "./park.js"
-import { type Fail, type Fork, StorePort } from "./storePort.js"
+import { type Fail, type Forks, forks, StorePort } from "./storePort.js"
 import { Work } from "./work.js"
 
 export interface Store<out E> {
@@ -54,10 +53,10 @@ class LeasePort extends StorePort implements Port {
   constructor(
     where: string,
     private readonly store: Store<unknown>,
-    fork: Fork,
+    forks: Forks,
     random: () => number
   ) {
-    super(where, (name, freed) => store.watch(name, freed), fork, random)
+    super(where, (name, freed) => store.watch(name, freed), forks, random)
   }
 
   acquire(request: AcquireRequest, answer: (answer: Answer) => void, fail: Fail): void {
@@ -76,8 +75,8 @@ class LeasePort extends StorePort implements Port {
 /** A lessor over a store, on the clock of where it is made. */
 export const make = (where: string, store: Store<unknown>, config: Config): Effect.Effect<Lessor> =>
   Effect.map(
-    Effect.all([idleTime, laterForker<never>(), dice]),
-    ([time, fork, random]) => new Lessor(config, new LeasePort(where, store, fork, random), time)
+    Effect.all([idleTime, forks, dice]),
+    ([time, forks, random]) => new Lessor(config, new LeasePort(where, store, forks, random), time)
   )
 
 const what = "permits on lease"
@@ -114,13 +113,15 @@ const taken = <A, E, R>(
   )
 }
 
-/** Gives it back, and gives the loss if it was lost before. For uninterruptible regions. */
-const release = (held: Held): Effect.Effect<LeaseLost | undefined> =>
-  Effect.suspend(() => {
-    const ticket = new FiberTicket<undefined, LeaseLost | undefined>(undefined, 0, "a lease to be given back")
-    held.release((loss) => wake(settle(undefined, ticket, loss)))
-    return Effect.map(ticket.settlement, () => ticket.result)
+/** Gives it back, and then what came of it; or the loss if it was lost before, unless there is a failure. For uninterruptible regions. */
+const released = <A, E>(held: Held, exit: Exit.Exit<A, E>): Effect.Effect<A, E | LeaseLost> => {
+  const ticket = new FiberTicket<undefined, LeaseLost | undefined>(undefined, 0, "a lease to be given back")
+  held.release((loss) => wake(settle(undefined, ticket, loss)))
+  return Effect.flatMap(ticket.settlement, (): Effect.Effect<A, E | LeaseLost> => {
+    const loss = ticket.result
+    return loss === undefined || exit._tag === "Failure" ? exit : Effect.fail(loss)
   })
+}
 
 const leave = (lessor: Lessor, held: Held): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -156,17 +157,11 @@ const holding = <A, E, R>(
   held: Held,
   body: (held: Held) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | LeaseLost, R> =>
-  Effect.matchCauseEffect(
-    guarded(
-      restore,
-      held,
-      Effect.suspend(() => body(held))
-    ),
-    {
-      onFailure: (cause) => Effect.zipRight(release(held), Effect.failCause(cause)),
-      onSuccess: (value) =>
-        Effect.flatMap(release(held), (loss) => (loss === undefined ? Effect.succeed(value) : Effect.fail(loss)))
-    }
+  guarded(
+    restore,
+    held,
+    Effect.suspend(() => body(held)),
+    (exit) => released(held, exit)
   )
 
 /** Takes permits for the rest of the scope. */
@@ -210,36 +205,35 @@ export const checked = (held: Held): Effect.Effect<void, LeaseLost> =>
 
 /** Runs an effect in a fiber of its own, which is interrupted when the lease is lost; and waits for its end. */
 export const guard = <A, E, R>(held: Held, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LeaseLost, R> =>
-  Effect.uninterruptibleMask((restore) => guarded(restore, held, effect))
+  Effect.uninterruptibleMask((restore) => guarded(restore, held, effect, (exit) => exit))
 
+/** And goes on with what came of it, in the uninterruptible region that it was called in. */
 const guarded = <A, E, R>(
   restore: Restore,
   held: Held,
-  effect: Effect.Effect<A, E, R>
+  effect: Effect.Effect<A, E, R>,
+  ended: (exit: Exit.Exit<A, E | LeaseLost>) => Effect.Effect<A, E | LeaseLost>
 ): Effect.Effect<A, E | LeaseLost, R> =>
   withFiber((caller): Effect.Effect<A, E | LeaseLost, R> => {
     // It may have been lost on the way here: then nothing begins.
     const loss = held.hear()
-    if (loss !== undefined) return Effect.fail(loss)
+    if (loss !== undefined) return ended(Exit.fail(loss))
     const work = new HolderWork<A, E>(caller)
     const forget = held.listen(() => work.stop())
-    return Effect.flatMap(forkDetached(work.run(effect)), (child) => {
-      const settlement = work.over.settlement
+    return Effect.flatMap(forkDetachedNow(work.run(effect)), (child) => {
+      const over = (interruption?: Cause.Cause<never>) => {
+        forget()
+        return Effect.flatMap(inheritFrom(child), () => ended(result(held, work.exit!, interruption)))
+      }
+      // What does not wait has ended by now.
+      if (work.exit !== undefined) return over()
+      const { settlement } = work.over
       return Effect.matchCauseEffect(restore(settlement), {
         onFailure: (interruption) => {
           work.stop()
-          return Effect.zipRight(
-            settlement,
-            Effect.suspend(() => {
-              forget()
-              return result(held, work, child, interruption)
-            })
-          )
+          return Effect.flatMap(settlement, () => over(interruption))
         },
-        onSuccess: () => {
-          forget()
-          return result(held, work, child, undefined)
-        }
+        onSuccess: () => over()
       })
     })
   })
@@ -273,17 +267,14 @@ class HolderWork<A, E> extends Work<A, E> {
 /** What the caller gets: a loss takes the place of a value, and of the interruption that it caused, and never that of an error. */
 const result = <A, E>(
   held: Held,
-  work: Work<A, E>,
-  child: RunningFiber<void, never>,
+  exit: Exit.Exit<A, E>,
   interruption: Cause.Cause<never> | undefined
-): Effect.Effect<A, E | LeaseLost> =>
-  Effect.flatMap(inheritFrom(child), (): Effect.Effect<A, E | LeaseLost> => {
-    const exit = work.exit!
-    const isError = exit._tag === "Failure" && !isInterruptedOnly(exit.cause)
-    if (interruption !== undefined) {
-      return Effect.failCause(isError ? andInterrupted(withoutInterruptions(exit.cause), interruption) : interruption)
-    }
-    const loss = held.hear()
-    if (loss === undefined) return exit
-    return isError ? Effect.failCause(withoutInterruptions(exit.cause)) : Effect.fail(loss)
-  })
+): Exit.Exit<A, E | LeaseLost> => {
+  const isError = exit._tag === "Failure" && !isInterruptedOnly(exit.cause)
+  if (interruption !== undefined) {
+    return Exit.failCause(isError ? andInterrupted(withoutInterruptions(exit.cause), interruption) : interruption)
+  }
+  const loss = held.hear()
+  if (loss === undefined) return exit
+  return isError ? Exit.failCause(withoutInterruptions(exit.cause)) : Exit.fail(loss)
+}

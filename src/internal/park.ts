@@ -75,18 +75,22 @@ export const holding = <A, E, R>(self: Effect.Effect<A, E, R>, release: () => vo
     }
   })
 
-/** How something that a caller takes away is taken; see `deliver`. */
-export interface Delivery<Request, Result, A, E> {
-  /** Whether `now` would succeed. */
-  readonly ready: () => boolean
-  readonly now: () => A
+/** How something that a caller takes away is waited for; see `deliver`. */
+export interface LaterDelivery<Request, Result, A, E> {
   /** A failure that waiting cannot mend; asked before the wait, and with its result after it. */
   readonly failure: (result: Result | undefined) => Effect.Effect<never, E> | undefined
   readonly enqueue: () => FiberTicket<Request, Result>
-  /** A ticket that has what is ready, so that it can be handed on as a parcel. */
-  readonly grant?: () => FiberTicket<Request, Result>
   readonly cancel: (ticket: FiberTicket<Request, Result>) => Chain
   readonly collect: (ticket: FiberTicket<Request, Result>) => A
+}
+
+/** How something that a caller takes away is taken; see `deliver`. */
+export interface Delivery<Request, Result, A, E> extends LaterDelivery<Request, Result, A, E> {
+  /** Whether `now` would succeed. */
+  readonly ready: () => boolean
+  readonly now: () => A
+  /** A ticket that has what is ready, so that it can be handed on as a parcel. */
+  readonly grant?: () => FiberTicket<Request, Result>
 }
 
 /**
@@ -109,6 +113,16 @@ export const deliver = <Request, Result, A, E>(delivery: Delivery<Request, Resul
   return delivery.grant === undefined ? take : sends(take, parcel(delivery, delivery.grant))
 }
 
+/** The same for what is never ready, since whoever grants it answers later. */
+export const deliverLater = <Request, Result, A, E>(
+  delivery: LaterDelivery<Request, Result, A, E>
+): Effect.Effect<A, E> =>
+  Effect.flatten(
+    Effect.uninterruptibleMask((restore) =>
+      awaited(restore, delivery, (ticket) => keepUntilCollected(ticket, delivery))
+    )
+  )
+
 /** The same as something that whatever is put around it can hand on. */
 const parcel = <Request, Result, A, E>(
   delivery: Delivery<Request, Result, A, E>,
@@ -128,22 +142,28 @@ const parcel = <Request, Result, A, E>(
 
 /** Goes on with what is ready, or with the ticket that it was granted to after a wait. */
 const granted = <Request, Result, A, E, B>(
-  { cancel, enqueue, failure, ready }: Delivery<Request, Result, A, E>,
+  delivery: Delivery<Request, Result, A, E>,
   now: () => Effect.Effect<B>,
   later: (ticket: FiberTicket<Request, Result>) => Effect.Effect<B>
 ): Effect.Effect<B, E> =>
-  Effect.uninterruptibleMask((restore) => {
-    if (ready()) return now()
-    const failed = failure(undefined)
-    if (failed !== undefined) return failed
-    const ticket = enqueue()
-    return park(
-      restore,
-      ticket,
-      () => cancel(ticket),
-      (result) => failure(result) ?? later(ticket)
-    )
-  })
+  Effect.uninterruptibleMask((restore) => (delivery.ready() ? now() : awaited(restore, delivery, later)))
+
+/** Waits, unless that is in vain, and goes on with the ticket that it was granted to. */
+const awaited = <Request, Result, A, E, B>(
+  restore: Restore,
+  { cancel, enqueue, failure }: LaterDelivery<Request, Result, A, E>,
+  later: (ticket: FiberTicket<Request, Result>) => Effect.Effect<B>
+): Effect.Effect<B, E> => {
+  const failed = failure(undefined)
+  if (failed !== undefined) return failed
+  const ticket = enqueue()
+  return park(
+    restore,
+    ticket,
+    () => cancel(ticket),
+    (result) => failure(result) ?? later(ticket)
+  )
+}
 
 /**
  * Takes something that is ready in the step that calls the caller's continuation; if it is not, does something else. It throws to
@@ -167,7 +187,7 @@ const notReady = Symbol("notReady")
 
 const keepUntilCollected = <Request, Result, A, E>(
   ticket: FiberTicket<Request, Result>,
-  delivery: Delivery<Request, Result, A, E>
+  delivery: LaterDelivery<Request, Result, A, E>
 ): Effect.Effect<Effect.Effect<A>> =>
   withFiber((fiber) => {
     const forget = onFiberExit(fiber, () => wake(delivery.cancel(ticket)))

@@ -20,9 +20,9 @@ import {
   type WithdrawRequest
 } from "../core/parties.js"
 import type { Answer, Outcome } from "../core/party.js"
-import { dice, laterForker } from "./effect.js"
+import { dice } from "./effect.js"
 import { FiberTicket, park } from "./park.js"
-import { asked, type Fail, type Fork, StorePort, unchecked } from "./storePort.js"
+import { asked, type Fail, type Forks, forks, StorePort, unchecked } from "./storePort.js"
 import { timekeeper } from "./timer.js"
 
 export interface Store<out E> {
@@ -39,10 +39,10 @@ class PartyPort extends StorePort implements Port {
   constructor(
     where: string,
     private readonly store: Store<unknown>,
-    fork: Fork,
+    forks: Forks,
     random: () => number
   ) {
-    super(where, (name, changed) => store.watch(name, changed), fork, random)
+    super(where, (name, changed) => store.watch(name, changed), forks, random)
   }
 
   arrive(request: ArriveRequest, answer: (answer: Answer) => void, fail: Fail): void {
@@ -73,8 +73,8 @@ class PartyPort extends StorePort implements Port {
 /** Barriers over a store, on the clock of where they are made. */
 export const make = (where: string, store: Store<unknown>, config: Config): Effect.Effect<Parties> =>
   Effect.map(
-    Effect.all([timekeeper, laterForker<never>(), dice]),
-    ([time, fork, random]) => new Parties(config, new PartyPort(where, store, fork, random), time)
+    Effect.all([timekeeper, forks, dice]),
+    ([time, forks, random]) => new Parties(config, new PartyPort(where, store, forks, random), time)
   )
 
 /** Arrives, and waits for the others. */

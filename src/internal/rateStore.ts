@@ -3,7 +3,7 @@
  *
  * @internal
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as event from "../core/event.js"
 import { MemoryRates } from "../core/memoryRates.js"
@@ -15,9 +15,9 @@ import { type Port, StoreLimiter } from "../core/storeLimiter.js"
 import { wake } from "../core/ticket.js"
 import type { Timekeeper } from "../core/timekeeper.js"
 import { begun } from "./begun.js"
-import { catchCause, laterForker } from "./effect.js"
-import { deliver, FiberTicket, park } from "./park.js"
+import { deliverLater, FiberTicket, park } from "./park.js"
 import { report } from "./report.js"
+import { type Fail, type Forks, forks, Questioner, unchecked } from "./storePort.js"
 import { timekeeper } from "./timer.js"
 
 export interface Store<out E> {
@@ -25,54 +25,45 @@ export interface Store<out E> {
   readonly giveBack: (request: StoreReturn) => Effect.Effect<void, E>
 }
 
-type Fork = (effect: Effect.Effect<void>) => void
-
-/**
- * A store that fibers of their own ask, with what the fiber has that made the limiter. What fails is a cause.
- *
- * Nobody interrupts these fibers. But the store may interrupt what it does itself, by a timeout say: so they are interruptible, wherever
- * the limiter was made. (A layer is built in an uninterruptible region.)
- */
 class StorePort implements Port {
+  private readonly questioner: Questioner
+
   constructor(
     private readonly store: Store<unknown>,
-    private readonly fork: Fork
-  ) {}
+    private readonly forks: Forks
+  ) {
+    this.questioner = new Questioner(forks)
+  }
 
-  ask(request: StoreRequest, answer: (answers: ReadonlyArray<Answer>) => void, fail: (failure: unknown) => void): void {
-    // A store may throw as soon as its function is called.
-    const asked = Effect.map(Effect.interruptible(Effect.suspend(() => this.store.consume(request))), (answers) =>
-      core.checkAnswers(request.asks, answers)
-    )
-    this.fork(Effect.matchCause(asked, { onFailure: fail, onSuccess: answer }))
+  ask(request: StoreRequest, answer: (answers: ReadonlyArray<Answer>) => void, fail: Fail): void {
+    const check = (answers: ReadonlyArray<Answer>) => core.checkAnswers(request.asks, answers)
+    this.questioner.ask(() => this.store.consume(request), check, answer, fail)
   }
 
   giveBack(request: StoreReturn, over: () => void): void {
-    const given = catchCause(Effect.interruptible(Effect.suspend(() => this.store.giveBack(request))), (cause) =>
-      tell(request.key, "what was not used could not be given back", cause)
-    )
-    this.fork(Effect.ensuring(given, Effect.sync(over)))
+    const fail = (cause: unknown) => {
+      this.tell(request.key, "what was not used could not be given back", cause)
+      over()
+    }
+    this.questioner.ask(() => this.store.giveBack(request), unchecked, over, fail)
   }
 
   report(key: string, failure: unknown): void {
-    this.fork(tell(key, "the store failed, and nobody waits for its answer", failure as Cause.Cause<unknown>))
+    this.tell(key, "the store failed, and nobody waits for its answer", failure)
   }
 
   errorOf(failure: unknown): unknown {
-    return Cause.squash(failure as Cause.Cause<unknown>)
+    return this.questioner.errorOf(failure)
+  }
+
+  private tell(key: string, message: string, cause: unknown): void {
+    this.forks.later(report({ where: "RateLimiter", name: key, message, cause: cause as Cause.Cause<unknown> }))
   }
 }
 
-const tell = (key: string, message: string, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
-  report({ where: "RateLimiter", name: key, message, cause })
-
 /** A limiter over a store, on the clock of where it is made. */
 export const make = (store: Store<unknown>, state: State): Effect.Effect<StoreLimiter> =>
-  Effect.zipWith(
-    timekeeper,
-    laterForker<never>(),
-    (time, fork) => new StoreLimiter(state, new StorePort(store, fork), time)
-  )
+  Effect.zipWith(timekeeper, forks, (time, forks) => new StoreLimiter(state, new StorePort(store, forks), time))
 
 export const memory = (time: Timekeeper): Store<never> => {
   const rates = new MemoryRates(time)
@@ -110,14 +101,6 @@ const refusal = (self: StoreLimiter, name: string, cost: number): Failing | unde
   return refused && Effect.fail(refused)
 }
 
-/** Nobody knows before the store has answered. */
-const atOnce = {
-  ready: () => false,
-  now: (): never => {
-    throw new Error("never ready")
-  }
-}
-
 export const consume = (
   self: StoreLimiter,
   name: string,
@@ -125,8 +108,7 @@ export const consume = (
 ): Effect.Effect<void, any> =>
   Effect.suspend(() => {
     const cost = costOf(self, "RateLimiter.consume", name, options)
-    return deliver<Request, Outcome, void, any>({
-      ...atOnce,
+    return deliverLater<Request, Outcome, void, any>({
       failure: (outcome) => (outcome === undefined ? refusal(self, name, cost) : failureOf(outcome)),
       enqueue: () => enqueued(self, new FiberTicket({ key: self.key(name), cost }, 0, what)),
       cancel: (ticket) => self.cancel(ticket),
@@ -144,8 +126,7 @@ export const tryConsume = (
     // Nobody is overtaken of whom it is known that he waits, and the store is not asked for that.
     const refused = self.refused(name, cost)
     if (refused !== undefined) return Effect.succeed(refused)
-    return deliver<Request, Outcome, Decision, any>({
-      ...atOnce,
+    return deliverLater<Request, Outcome, Decision, any>({
       failure: (outcome) => outcome && failureOf(outcome),
       enqueue: () => trying(self, { key: self.key(name), cost, tries: true }),
       cancel: (ticket) => self.cancel(ticket),
@@ -206,8 +187,7 @@ export const reserve = <A>(
     const cost = costOf(self, "RateLimiter.reserve", name, options)
     const place = core.place()
     let ticket: PlaceTicket | undefined
-    return deliver<undefined, undefined, A, any>({
-      ...atOnce,
+    return deliverLater<undefined, undefined, A, any>({
       failure: () => (ticket === undefined ? refusal(self, name, cost) : ticket.result && failureOf(ticket.result)),
       enqueue: () => {
         ticket = enqueued(self, ticketFor({ key: self.key(name), cost, place }))

@@ -1,6 +1,10 @@
 /**
- * How a store is reached by what asks it in nobody's name: each question in a fiber of its own, with what the fiber has that made the instance. What
- * fails is a cause.
+ * How a store is reached by what asks it in nobody's name: with what the fiber has that made the instance. What fails is a cause.
+ *
+ * A question begins in the step in which it is put, as it does among promises. So questions reach the store in the order in which they were put,
+ * and before anything is done that comes after. The store's code runs inside that step. It finds everything as it was left: whoever asks has made
+ * up his mind before. What it says comes later, in a step of its own: an answer that is there at once, and also a change of which it tells. What it
+ * does when it is told of an answer may be to ask again, and what it tells to all who watch would come in the middle of what it does for one.
  *
  * @internal
  */
@@ -8,36 +12,127 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { settle, wake } from "../core/ticket.js"
-import { callback } from "./effect.js"
+import { callback, laterForker, schedulerOf, starter, withFiber, yieldNow } from "./effect.js"
 import { FiberTicket } from "./park.js"
 import { report } from "./report.js"
+import { causeOf, promisedBy } from "./store.js"
 
-export type Fork = (effect: Effect.Effect<void>) => void
+type Fork = (effect: Effect.Effect<void>) => void
 
 export type Fail = (cause: unknown) => void
 
-/** Asks a store, and watches it. A change is told with something, or with nothing. */
-export abstract class Asker<in out Change = void> {
-  constructor(
-    private readonly watching: (
-      name: string,
-      changed: (change: Change) => void
-    ) => Effect.Effect<void, unknown, Scope.Scope>,
-    protected readonly fork: Fork
-  ) {}
+/** How others come to their turn, with what the fiber has that made an instance. */
+export interface Forks {
+  /** Starts a fiber, as far as it comes without waiting. */
+  readonly now: Fork
+  /** Starts a fiber, not before the present step has ended. */
+  readonly later: Fork
+  /** Calls a function, not before the present step has ended: that costs less than a fiber. */
+  readonly next: (f: () => void) => void
+}
+
+/** Those of the fiber that asks. */
+export const forks: Effect.Effect<Forks> = withFiber((fiber) => {
+  const scheduler = schedulerOf(fiber)
+  return Effect.zipWith(starter<never>(), laterForker<never>(), (now, later) => ({
+    now,
+    later,
+    next: (f) => scheduler.scheduleTask(() => guarded(f, later), 0)
+  }))
+})
+
+/** What is thrown out of a turn would take the turns of all others with it. */
+const guarded = (f: () => void, later: Fork): void => {
+  try {
+    f()
+  } catch (defect) {
+    later(Effect.die(defect))
+  }
+}
+
+/** Puts questions. */
+export class Questioner {
+  constructor(protected readonly forks: Forks) {}
 
   /**
-   * A store may throw as soon as its function is called. Nobody interrupts these fibers; but the store may interrupt what it does itself, by a timeout
-   * say: so they are interruptible, wherever the instance was made. (A layer is built in an uninterruptible region.)
+   * A store may throw as soon as its function is called. Nobody interrupts its fiber; but the store may interrupt what it does itself, by a timeout
+   * say. A promise is waited for without a fiber.
    */
-  protected ask<A>(
+  ask<A>(
     question: () => Effect.Effect<A, unknown>,
     check: (answer: A) => A,
     answer: (answer: A) => void,
     fail: Fail
   ): void {
-    const asked = Effect.map(Effect.interruptible(Effect.suspend(question)), check)
-    this.fork(Effect.matchCause(asked, { onFailure: fail, onSuccess: answer }))
+    const asked = attempted(question)
+    const promised = promisedBy(asked)
+    if (promised === undefined) this.fork(Effect.map(asked, check), answer, fail)
+    else awaitAnswer(promised, check, answer, fail)
+  }
+
+  private fork<A>(asked: Effect.Effect<A, unknown>, answer: (answer: A) => void, fail: Fail): void {
+    let isAsking = true
+    const over = (tell: () => void): Effect.Effect<void> => (isAsking ? Effect.map(yieldNow, tell) : Effect.sync(tell))
+    this.forks.now(
+      Effect.matchCauseEffect(asked, {
+        onFailure: (cause) => over(() => fail(cause)),
+        onSuccess: (value) => over(() => answer(value))
+      })
+    )
+    isAsking = false
+  }
+
+  errorOf(failure: unknown): unknown {
+    return Cause.squash(failure as Cause.Cause<unknown>)
+  }
+}
+
+const attempted = <A>(question: () => Effect.Effect<A, unknown>): Effect.Effect<A, unknown> => {
+  try {
+    return question()
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+const awaitAnswer = <A>(
+  promised: () => PromiseLike<A>,
+  check: (answer: A) => A,
+  answer: (answer: A) => void,
+  fail: Fail
+): void => {
+  const failed = (error: unknown) => fail(causeOf(error))
+  const answered = (value: A) => {
+    let checked
+    try {
+      checked = check(value)
+    } catch (defect) {
+      // It is no failure of the store, whatever it looks like.
+      return fail(Cause.die(defect))
+    }
+    answer(checked)
+  }
+  attemptedPromise(promised).then(answered, failed)
+}
+
+const attemptedPromise = <A>(promised: () => PromiseLike<A>): PromiseLike<A> => {
+  try {
+    return promised()
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/** Asks a store, and watches it. A change is told with something, or with nothing. */
+export abstract class Asker<in out Change = void> extends Questioner {
+  constructor(
+    private readonly watching: (
+      name: string,
+      changed: (change: Change) => void
+    ) => Effect.Effect<void, unknown, Scope.Scope>,
+    forks: Forks
+  ) {
+    super(forks)
   }
 
   watch(name: string, changed: (change: Change) => void, watching: () => void, fail: Fail): () => void {
@@ -47,17 +142,14 @@ export abstract class Asker<in out Change = void> {
       if (isStopped) done(Effect.void)
       else resume = () => done(Effect.void)
     })
-    const watch = Effect.interruptible(Effect.suspend(() => this.watching(name, changed)))
+    const told = (change: Change) => this.forks.next(() => changed(change))
+    const watch = Effect.interruptible(Effect.suspend(() => this.watching(name, told)))
     const whole = Effect.scoped(Effect.zipRight(Effect.zipRight(watch, Effect.sync(watching)), stopped))
-    this.fork(Effect.matchCause(whole, { onFailure: fail, onSuccess: () => {} }))
+    this.forks.later(Effect.matchCause(whole, { onFailure: fail, onSuccess: () => {} }))
     return () => {
       isStopped = true
       resume()
     }
-  }
-
-  errorOf(failure: unknown): unknown {
-    return Cause.squash(failure as Cause.Cause<unknown>)
   }
 }
 
@@ -65,10 +157,10 @@ export class StorePort extends Asker {
   constructor(
     private readonly where: string,
     watching: (name: string, changed: () => void) => Effect.Effect<void, unknown, Scope.Scope>,
-    fork: Fork,
+    forks: Forks,
     readonly random: () => number
   ) {
-    super(watching, fork)
+    super(watching, forks)
   }
 
   id(): string {
@@ -77,7 +169,7 @@ export class StorePort extends Asker {
 
   report(name: string, message: string, failed?: { readonly failure: unknown }): void {
     const cause = failed === undefined ? Cause.empty : (failed.failure as Cause.Cause<unknown>)
-    this.fork(report({ where: this.where, name, message, cause }))
+    this.forks.later(report({ where: this.where, name, message, cause }))
   }
 }
 

@@ -63,7 +63,7 @@ class Machine {
     const answer = core.checkAnswer(request, this.store.exchange(request))
     return () => {
       this.asked = undefined
-      this.done(core.answered(this.state, answer, this.now, this.random))
+      this.done(core.answered(this.state, answer, this.now, () => this.random))
     }
   }
 
@@ -74,7 +74,7 @@ class Machine {
   fail(passing = true, heard = false): void {
     if (heard) this.hear()
     this.asked = undefined
-    this.done(core.failed(this.state, failure, passing, this.now, this.random))
+    this.done(core.failed(this.state, failure, passing, this.now, () => this.random))
   }
 
   advance(milliseconds: number): void {
@@ -223,7 +223,7 @@ describe("the line at a queue", () => {
     machine.wait()
     machine.asked = undefined
     const nothing = { settled: [], renewed: [], taken: [], died: [], retryAfter: 0 }
-    machine.done(core.answered(machine.state, nothing, machine.now, 1))
+    machine.done(core.answered(machine.state, nothing, machine.now, () => 1))
     assert.isUndefined(machine.asked)
     assert.strictEqual(core.wakeAt(machine.state), 1)
   })

@@ -92,7 +92,7 @@ class Machine {
     const { asked, line, now } = this
     if (asked === undefined) return
     this.asked = undefined
-    if (!asked.granted) return this.proceed(core.refused(line, this.limit, 400, now, 1))
+    if (!asked.granted) return this.proceed(core.refused(line, this.limit, 400, now, () => 1))
     const { chain, taken } = core.granted(line, new Lease("a", 1, 1e6, now), this.limit, now)
     if (!taken) {
       this.here -= asked.permits
@@ -130,7 +130,7 @@ class Machine {
     this.here -= permits
     const isOn = this.line.watch === "on"
     if (isOn && otherWatchers > 0) this.message()
-    this.proceed(core.ended(this.line, permits, otherWatchers + (isOn ? 1 : 0), this.now, 1))
+    this.proceed(core.ended(this.line, permits, otherWatchers + (isOn ? 1 : 0), this.now, () => 1))
   }
 
   message(): void {
@@ -245,7 +245,7 @@ describe("the line for permits on lease", () => {
       const line = new Line("a", 1, poll)
       core.enqueue(line, new Waiter({ line, permits: 1, tries: false }, 0), 0)
       core.due(line, 0)
-      core.refused(line, 1, 60_000, 0, random)
+      core.refused(line, 1, 60_000, 0, () => random)
       assert.strictEqual(line.wakeAt, expected)
     }
   })
@@ -254,7 +254,7 @@ describe("the line for permits on lease", () => {
     const line = new Line("a", 1, poll)
     core.enqueue(line, new Waiter({ line, permits: 1, tries: false }, 0), 0)
     core.due(line, 0)
-    core.refused(line, 1, 0, 0, 0)
+    core.refused(line, 1, 0, 0, () => 0)
     assert.strictEqual(line.wakeAt, 1)
   })
 
@@ -278,7 +278,7 @@ describe("the line for permits on lease", () => {
       machine.release()
       const permits = machine.releasing.shift()!
       machine.here -= permits
-      machine.proceed(core.ended(machine.line, permits, isWatched ? 2 : 1, machine.now, 1))
+      machine.proceed(core.ended(machine.line, permits, isWatched ? 2 : 1, machine.now, () => 1))
       assert.strictEqual(machine.questions, questions, "it waits")
       if (isWatched) machine.message()
       else machine.watching()
@@ -312,7 +312,7 @@ describe("the line for permits on lease", () => {
     machine.release()
     machine.here = 0
     machine.releasing.shift()
-    machine.proceed(core.ended(machine.line, 1, 1, machine.now, 1))
+    machine.proceed(core.ended(machine.line, 1, 1, machine.now, () => 1))
     assert.strictEqual(machine.line.wakeAt, poll)
     machine.advance(poll)
     machine.answer()
