@@ -24,7 +24,8 @@ Options:
   --deadline S      how many seconds the whole run may take (default 3600)
   --follow          print each broken link when it is found, rather than all of them in the end
   --json FILE       write the whole report to FILE, external links included; and what there is of it every second until then
-  --redis URL       share the run with whoever gives the same: each file is checked by one of you, and the rate is for all together
+  --redis URL       share the run with whoever gives the same: each file is checked by one of you, and the rate is for all together;
+                    what is left undone can be gone on with for a day, then the server forgets it
   --run NAME        which run on that server (default: the path of the folder)
   --strict          exit with 1 if a link is broken
   --help            print this

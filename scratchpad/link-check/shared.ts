@@ -7,6 +7,8 @@
  * another; if there is no other, whoever starts the same run next goes on with it.
  *
  * A file may be done twice: by one who was thought dead, and by another. What is found is stored by file, and so that changes nothing.
+ *
+ * Whatever a run keeps on the server expires a day after somebody last did something for it. So a run that nobody goes on with is forgotten.
  */
 import { Context, Deferred, Effect, HashMap, Layer, Logger, Option, Schema, Stream } from "effect"
 import { Wait } from "effect-concurrency"
@@ -40,20 +42,28 @@ const failed = (reason: string): Finding => ({ page: { links: [], anchors: [] },
 
 const FindingText = Schema.parseJson(Finding)
 
-/** How long what was found in a run is kept after its end, for those who have not told it yet. In seconds. */
-const keep = 3600
+/** How long all that belongs to a run is kept after the last that was done for it, in seconds. */
+const keep = 86_400
 
-/** The run that goes on under a name, or a new one. One that nobody has ended is kept: whoever comes next goes on with it. */
-const begin = `local run = redis.call('GET', KEYS[1])
-if not run then
-  run = ARGV[1]
-  redis.call('SET', KEYS[1], run)
-end
-return run`
+/** What is not there any more, or not yet, is passed over. */
+const expireLater = `for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[1]) end`
+
+/** The run that goes on under a name, or a new one. Whoever comes goes on with one that nobody has ended. */
+const begin = `redis.call('SET', KEYS[1], ARGV[2], 'NX')
+${expireLater}
+return redis.call('GET', KEYS[1])`
+
+const put = `redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+${expireLater}`
 
 /** The next who comes begins a new run. Any of those who see the end may say so. */
-const end = `redis.call('EXPIRE', KEYS[2], ARGV[2])
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
+const end = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`
+
+/** Where the store keeps what is in a queue. (What it remembers of what is done expires by itself.) */
+const queueKeys = (name: string): ReadonlyArray<string> =>
+  ["ready", "items", "meta", "leased", "names", "delayed", "dead", "reasons"].map(
+    (part) => `link-check:{${name}}:queue:${part}`
+  )
 
 const noStore = (error: StoreError) => Effect.flatMap(Options, ({ redis }) => Effect.fail(storeFailed(redis, error)))
 
@@ -61,9 +71,12 @@ const noStore = (error: StoreError) => Effect.flatMap(Options, ({ redis }) => Ef
 class Run extends Context.Tag("link-check/Run")<
   Run,
   {
-    readonly id: string
+    /** What its queue is called. */
+    readonly queue: string
     readonly put: (file: string, finding: Finding) => Effect.Effect<void, StoreError>
     readonly all: Effect.Effect<ReadonlyArray<readonly [file: string, finding: Finding]>, StoreError>
+    /** It is not over: all that there is of it by now is kept for another day. */
+    readonly prolong: Effect.Effect<void, StoreError>
     readonly end: Effect.Effect<void, StoreError>
   }
 >() {
@@ -73,12 +86,18 @@ class Run extends Context.Tag("link-check/Run")<
       const redis = yield* Redis
       const { run } = yield* Options
       const current = `link-check:{${run}}:run`
-      const begun = redis.eval(begin, { keys: [current], args: [randomUUID()] })
+      const begun = redis.eval(begin, { keys: [current], args: [keep, randomUUID()] })
       const id = String(yield* Effect.catchTag(begun, "StoreError", noStore))
       const findings = `link-check:{${run}}:found:${id}`
+      const keys = [current, findings]
+      const queue = `files of ${id}`
       return {
-        id,
-        put: (file, finding) => redis.send("HSET", findings, file, Schema.encodeSync(FindingText)(finding)),
+        queue,
+        put: (file, finding) => redis.eval(put, { keys, args: [keep, file, Schema.encodeSync(FindingText)(finding)] }),
+        prolong: Effect.forEach([keys, queueKeys(queue)], (keys) => redis.eval(expireLater, { keys, args: [keep] }), {
+          concurrency: 2,
+          discard: true
+        }),
         all: Effect.map(redis.send("HGETALL", findings), (reply) => {
           const flat = reply as ReadonlyArray<string>
           return Array.from(
@@ -86,7 +105,7 @@ class Run extends Context.Tag("link-check/Run")<
             (_, i) => [flat[2 * i]!, Schema.decodeSync(FindingText)(flat[2 * i + 1]!)] as const
           )
         }),
-        end: Effect.asVoid(redis.eval(end, { keys: [current, findings], args: [id, keep] }))
+        end: Effect.asVoid(redis.eval(end, { keys: [current], args: [id] }))
       }
     })
   )
@@ -95,7 +114,7 @@ class Run extends Context.Tag("link-check/Run")<
 /** The files that nobody has done yet. The lease is how long the others wait for the files of one who was killed. */
 class SharedFiles extends DistributedQueue.Service<SharedFiles>()(
   "link-check/SharedFiles",
-  Effect.map(Run, ({ id }) => ({ name: `files of ${id}`, schema: Schema.String, lease: "3 seconds" }))
+  Effect.map(Run, ({ queue }) => ({ name: queue, schema: Schema.String, lease: "3 seconds" }))
 ) {}
 
 /** What the program needs from the server, in the place of the stores in memory. */
@@ -115,6 +134,7 @@ export const Shared = SharedFiles.layer.pipe(
 /** Does its share of the work, waits until all of it is done, and knows the whole then. It waits for `Start`. */
 export const checkShared = Effect.gen(function* () {
   const { concurrency } = yield* Options
+  const { prolong } = yield* Run
   const ask = yield* askOnce
   // Who cannot ask has to stop, and leave the work to those who can.
   const broken = yield* Deferred.make<never, Effect.Effect.Error<ReturnType<typeof checkFile>>>()
@@ -126,7 +146,8 @@ export const checkShared = Effect.gen(function* () {
       concurrency
     }),
     Deferred.await(broken)
-  ])
+    // What is given back in the end is there for a day as well.
+  ]).pipe(Effect.ensuring(Effect.ignore(prolong)))
   yield* tellWhole
 }).pipe(Effect.catchTag("StoreError", noStore))
 
@@ -147,7 +168,8 @@ const idOf = (file: string): string => (file.length <= 512 ? file : createHash("
 const checkFile = (ask: Ask, file: string) =>
   Effect.gen(function* () {
     const { concurrency, follow, root } = yield* Options
-    const { put } = yield* Run
+    const { prolong, put } = yield* Run
+    yield* prolong
     yield* note(here({ begun: 1, done: 0 }))
     const read = yield* Effect.either(readPage(root, file))
     const finding =

@@ -129,7 +129,7 @@ export const layerPersistedQueueStore = (
           retry: { base: 0, cap: 0 }
         })
       // What makes no sense is refused when the layer is built.
-      settingsOf("", 1)
+      settingsOf("any", 1)
       const deliveries = new RedisDeliveries(connection)
       const store: deliverer.Store = {
         exchange: (request) => fromPromise(() => deliveries.exchange(request)),

@@ -107,7 +107,7 @@ describeRedis(
       ))
 
     it("of the size that an item can have, and of the names that a queue can have, none is too large or too strange", async () => {
-      for (const name of ["", "{}", "}{", " ", "\n", "x".repeat(4096)]) {
+      for (const name of ["{}", "}{", " ", "\n", "x".repeat(1000)]) {
         const queue = open<string>({ name })
         const item = name.repeat(50)
         await queue.offer(item)
@@ -115,7 +115,7 @@ describeRedis(
         assert.isTrue(delivery.item === item)
         await delivery.acknowledge()
       }
-      assert.throws(() => open({ name: "x".repeat(4097) }), RangeError)
+      assert.throws(() => open({ name: "x".repeat(1001) }), RangeError)
     })
 
     it("a wrong type in a key fails whatever is asked, with an error that names it; a consumer ends; nothing is overwritten", async () => {

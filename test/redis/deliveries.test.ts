@@ -1,4 +1,4 @@
-import { assert, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { StoreError } from "effect-concurrency/promise"
 import { RedisDeliveries } from "../../src/redis/deliveries.js"
 import type { ExchangeRequest } from "../../src/core/deliveries.js"
@@ -156,5 +156,127 @@ describeRedis("deliveries on Redis", (redis) => {
       (await store.exchange(asks({ take: ["4"] }))).taken.map(({ id }) => id),
       ["b"]
     )
+  })
+
+  describe("a server's clock that is set back", () => {
+    const hour = 3_600_000
+    let prefixes = 0
+
+    /** A queue on a clock, in milliseconds. A lease is 1,000. */
+    const open = () => {
+      const prefix = `${redis.prefix}-clock-${prefixes++}`
+      const on = redis.connectOnAClock({ prefix })
+      const store = new RedisDeliveries(on)
+      const advance = (milliseconds: number) => void (on.now += milliseconds * 1000)
+      const offer = (...ids: ReadonlyArray<string>) =>
+        store.offer({ name: "q", items: ids.map((id) => ({ id, payload: id, named: true })) })
+      const exchange = (more: Partial<ExchangeRequest>) => store.exchange(asks({ lease: 1000, ...more }))
+      const take = async (...names: ReadonlyArray<string>) =>
+        (await exchange({ take: names })).taken.map(({ attempt, id }) => `${id}${attempt}`)
+      return { prefix, store, advance, offer, exchange, take }
+    }
+
+    it("makes no lease longer: one that was taken, one that was renewed, also long after", async () => {
+      const { advance, exchange, offer, take } = open()
+      await offer("a", "b")
+      await take("1", "2")
+      for (let i = 0; i < 10; i++) {
+        advance(900)
+        assert.deepEqual((await exchange({ renew: ["1", "2"] })).renewed, [true, true])
+      }
+      advance(500)
+      assert.deepEqual((await exchange({ renew: ["1"] })).renewed, [true])
+      advance(-hour)
+      // It is found out, and kept, by whatever is asked next; also by what finds nothing to do.
+      const { retryAfter, taken } = await exchange({ take: ["3"] })
+      assert.deepEqual([taken, retryAfter], [[], 500])
+      advance(499)
+      assert.deepEqual(await take("4"), [])
+      advance(1)
+      assert.deepEqual(await take("5"), ["b2"])
+      advance(-hour)
+      assert.deepEqual(await take("6"), [])
+      advance(499)
+      assert.deepEqual(await take("7"), [])
+      advance(1)
+      assert.deepEqual(await take("8"), ["a2"])
+    })
+
+    it("makes no delay longer, and nothing is remembered for longer", async () => {
+      const { advance, exchange, offer, take } = open()
+      await offer("a", "b")
+      await take("1", "2")
+      await exchange({ settle: [{ delivery: "1", outcome: { kind: "reject", delay: 300, reason: "" } }] })
+      await exchange({ settle: [{ delivery: "2", outcome: { kind: "acknowledge" } }], remember: 60_300 })
+      advance(-hour)
+      assert.deepEqual(await offer("b"), [false])
+      assert.strictEqual((await exchange({ take: ["3"] })).retryAfter, 300)
+      advance(299)
+      assert.deepEqual(await take("4"), [])
+      advance(1)
+      assert.deepEqual(await take("5"), ["a2"])
+      advance(59_999)
+      assert.deepEqual(await offer("b"), [false])
+      advance(1)
+      assert.deepEqual(await offer("b"), [true])
+    })
+
+    it("changes no order: of items, of tokens, of dead letters; all of them can be had again", async () => {
+      const { advance, exchange, offer, store } = open()
+      const tokens: Array<number> = []
+      for (const id of ["a", "b", "c"]) {
+        await offer(id)
+        const { taken } = await exchange({ take: [id] })
+        tokens.push(taken[0]!.token)
+        await exchange({ settle: [{ delivery: id, outcome: { kind: "bury", reason: "" } }] })
+        advance(-hour)
+        advance(1)
+      }
+      assert.deepEqual(
+        tokens,
+        tokens.toSorted((a, b) => a - b)
+      )
+      const letters = await store.deadLetters("q", 10)
+      assert.deepEqual(
+        letters.map(({ id }) => id),
+        ["a", "b", "c"]
+      )
+      assert.strictEqual(await store.requeue({ name: "q" }), 3)
+      await offer("d")
+      assert.deepEqual(
+        (await exchange({ take: ["1", "2", "3", "4"] })).taken.map(({ id }) => id),
+        ["a", "b", "c", "d"]
+      )
+    })
+
+    it("since when a letter is dead is told by the clock as it is now", async () => {
+      const { advance, exchange, offer, store } = open()
+      await offer("a")
+      await exchange({ take: ["1"] })
+      await exchange({ settle: [{ delivery: "1", outcome: { kind: "bury", reason: "" } }] })
+      const before = (await store.deadLetters("q", 1))[0]!.since
+      advance(-hour)
+      assert.strictEqual((await store.deadLetters("q", 1))[0]!.since, before - hour)
+    })
+
+    it("is known for as long as it matters: half a day at least after the end of a lease or of a delay; then it is forgotten", async () => {
+      const { advance, exchange, offer, prefix, take } = open()
+      const client = redis.client()
+      const isKeptFor = async (milliseconds: number) => {
+        const left = await client.pttl(`${prefix}:{q}:queue:state`)
+        assert.isAbove(left, milliseconds + 12 * hour - 60_000)
+        assert.isAtMost(left, milliseconds + 24 * hour)
+      }
+      await offer("a")
+      await isKeptFor(0)
+      await take("1")
+      const delay = 500 * hour
+      await exchange({ settle: [{ delivery: "1", outcome: { kind: "reject", delay, reason: "" } }] })
+      await isKeptFor(delay)
+      advance(-hour)
+      assert.deepEqual(await take("2"), [])
+      advance(delay)
+      assert.deepEqual(await take("3"), ["a2"])
+    })
   })
 })

@@ -225,6 +225,18 @@ describeRedis("leases on Redis", (redis) => {
     assert.strictEqual((await store.acquire(ask("three", { lease: 200 }))).kind, "granted")
   })
 
+  it("nor does it keep those waiting who ask for what a dead holder had", async () => {
+    const connection = redis.connectOnAClock({ prefix: prefixOf(redis) })
+    const store = new RedisLeases(connection)
+    await store.acquire(ask("dead", { lease: 1000 }))
+    connection.now -= 3_600_000_000
+    for (let left = 1000; left > 0; left -= 250) {
+      assert.deepInclude(await store.acquire(ask("one")), { kind: "busy", retryAfter: left })
+      connection.now += 250_000
+    }
+    assert.strictEqual((await store.acquire(ask("one"))).kind, "granted")
+  })
+
   it("a server that has forgotten its scripts is told them again", async () => {
     const { connection, store } = storeOf(redis)
     assert.strictEqual((await store.acquire(ask("one"))).kind, "granted")

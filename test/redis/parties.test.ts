@@ -164,6 +164,19 @@ describeRedis("barriers on Redis", (redis) => {
     assert.isTrue(await store.isBroken("a"))
   })
 
+  it("nor when it is only asked whether it is broken", async () => {
+    const connection = redis.connectOnAClock({ prefix: `${redis.prefix}-${prefixes++}` })
+    const store = new RedisParties(connection)
+    await store.arrive({ ...arrival("one"), lease: 1000 })
+    connection.now -= 3_600_000_000
+    for (let i = 0; i < 4; i++) {
+      assert.isFalse(await store.isBroken("a"))
+      connection.now += 250_000
+    }
+    connection.now += 1000
+    assert.isTrue(await store.isBroken("a"))
+  })
+
   it("a program of effects and one of promises meet", async () => {
     const options = { url: redis.url, prefix: `${redis.prefix}-${prefixes++}` }
     const plain = new Redis(options)

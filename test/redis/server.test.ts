@@ -2,6 +2,8 @@
 import { assert, it } from "@effect/vitest"
 import { describe } from "vitest"
 import { StoreError } from "../../src/core/storeError.js"
+import { DistributedQueue } from "../../src/promise/distributed/DistributedQueue.js"
+import { RedisDeliveries } from "../../src/redis/deliveries.js"
 import { RedisLatches } from "../../src/redis/latches.js"
 import { RedisLeases } from "../../src/redis/leases.js"
 import { RedisParties } from "../../src/redis/parties.js"
@@ -111,6 +113,27 @@ describeRedis(
       } finally {
         await connection.send("CONFIG", ["SET", "maxmemory", "0"])
       }
+    })
+
+    it("refuses more items, and gives those that there are, and hears of what is done, and what has failed", async () => {
+      const connection = redis.connect({ prefix: `${redis.prefix}-memory` })
+      const queue = new DistributedQueue<string>(new RedisDeliveries(connection), {
+        name: "q",
+        retry: { jitter: "none" }
+      })
+      for (const item of ["a", "b", "c"]) await queue.offer(item)
+      const [first, second] = [await queue.take(), await queue.take()]
+      await connection.send("CONFIG", ["SET", "maxmemory", "1"])
+      try {
+        assert.include(String(await rejectionOf(queue.offer("d"))), "OOM")
+        await first.acknowledge()
+        await second.reject({ reason: "it failed", delay: 0 })
+      } finally {
+        await connection.send("CONFIG", ["SET", "maxmemory", "0"])
+      }
+      assert.deepInclude(await queue.size(), { dead: 0 })
+      const rest = [await queue.take(), await queue.take()].map(({ attempt, item }) => `${item}${attempt}`)
+      assert.deepStrictEqual(rest.toSorted(), ["b2", "c1"])
     })
   },
   { faults: true }

@@ -4,8 +4,14 @@
  * Of each queue: `ready`, the ids of those items that can be taken, by their place; `items`, what they are; `meta`, the place of each and
  * how many of its attempts have failed; `leased`, the names of deliveries by the end of their leases; `names`, of which item each is;
  * `delayed`, ids by when they come back; `dead`, ids by when they died, and `reasons`, why; `done`, chosen ids that are still known, by
- * until when; `state`, the latest place and the latest token, which are forgotten after a day, since both are at least the time of day in
- * microseconds.
+ * until when; `state`, the latest place, the latest token, and the clock.
+ *
+ * Places and tokens are at least the time of day in microseconds. So `state` may be forgotten: half a day, or a day, after the last time that is kept
+ * anywhere, the end of a lease or of a delay.
+ *
+ * A server's clock that is set back stands still until the old time is reached, as with the leases: otherwise the lease of a consumer that died, or a
+ * delay, would last until then. `seen`, `shift` and `kept`, until when `state` is kept, are one field. It is written with every time that is kept, and
+ * when the clock is found to be set back: no question costs the server a command more for it.
  *
  * An id is kept with a letter before it: `n` if a caller chose it, `g` if not. Whatever holds no item is no key: a queue that is empty
  * leaves nothing behind that does not expire.
@@ -25,7 +31,7 @@ import type {
 } from "../deliveries.js"
 import { leaseEnded } from "../deliveries.js"
 import type { Script } from "./script.js"
-import { channelOf, integerReply, keyOf, listReply, numberReply, textReply, wrongReply } from "./script.js"
+import { channelOf, integerReply, keyOf, listReply, monotone, numberReply, textReply, wrongReply } from "./script.js"
 
 const parts = ["ready", "items", "meta", "leased", "names", "delayed", "dead", "reasons", "done", "state"] as const
 
@@ -37,22 +43,25 @@ const keys = (prefix: string, { name }: { readonly name: string }): ReadonlyArra
 export const channel = (prefix: string, name: string): string => channelOf(prefix, name, "queue:changes")
 
 /**
- * What all scripts begin with. Each key is looked at before the first write: one that holds something else ends the script here.
+ * What all scripts begin with. Each key is looked at before the first write: one that holds something else ends the script there. (Of the names of
+ * deliveries, `exchange` asks for more than that.)
  */
-const prelude = `
+const first = `
 local ready, items, meta, leased, names, delayed, dead, reasons, done, state = unpack(KEYS)
 local before, inHand, later = redis.call("ZCARD", ready), redis.call("ZCARD", leased), redis.call("ZCARD", delayed)
 redis.call("ZCARD", dead)
 redis.call("ZCARD", done)
 redis.call("HLEN", items)
 redis.call("HLEN", meta)
-redis.call("HLEN", names)
 redis.call("HLEN", reasons)
-redis.call("HLEN", state)
+local latest = redis.call("HMGET", state, "place", "token", "clock")
+local seen, shift, kept = string.match(latest[3] or "", "^(%d+) (%d+) (%d+)$")
+seen, shift, kept = tonumber(seen or 0), tonumber(shift or 0), tonumber(kept or 0)
+local shifted = shift
 local time = redis.call("TIME")
-local us = time[1] * 1000000 + time[2]
-local now = math.floor(us / 1000)
-local day = 86400000
+local now = time[1] * 1000000 + time[2]
+${monotone}local us = now
+now = math.floor(us / 1000)
 
 local function integer(n) return string.format("%.0f", n) end
 local function many(command, key, list)
@@ -78,6 +87,16 @@ end
 local function tellIfReady()
   if before == 0 and redis.call("ZCARD", ready) > 0 then publish("ready") end
 end
+-- The clock, and what else is to be known, with a time until which it matters.
+local function note(till, ...)
+  local isFading = kept < till + 43200000
+  if isFading then kept = till + 86400000 end
+  redis.call("HSET", state, "clock", integer(seen) .. " " .. integer(shift) .. " " .. integer(kept), ...)
+  if isFading then redis.call("PEXPIRE", state, integer(kept - now)) end
+end
+`
+
+const prelude = `${first}redis.call("HLEN", names)
 `
 
 const letter = (named: boolean): string => (named ? "n" : "g")
@@ -88,7 +107,7 @@ export const offer: Script<OfferRequest, ReadonlyArray<boolean>> = {
   keys,
   args: ({ items }) => items.flatMap(({ id, named, payload }) => [letter(named) + id, payload]),
   lua: `${prelude}
-local place = math.max(tonumber(redis.call("HGET", state, "place") or 0) + 1, us)
+local place = math.max(tonumber(latest[1] or 0) + 1, us)
 local news, added, texts, metas, seen = {}, {}, {}, {}, {}
 for i = 1, #ARGV, 2 do
   local id = ARGV[i]
@@ -112,8 +131,7 @@ for i = 1, #ARGV, 2 do
   end
 end
 if #added > 0 then
-  redis.call("HSET", state, "place", integer(place - 1))
-  redis.call("PEXPIRE", state, day)
+  note(now, "place", integer(place - 1))
   many("HSET", items, texts)
   many("HSET", meta, metas)
   many("ZADD", ready, added)
@@ -153,12 +171,16 @@ export const exchange: Script<ExchangeRequest, ExchangeAnswer> = {
     ...renew,
     ...take
   ],
-  lua: `${prelude}
+  lua: `${first}
 local lease, attempts, remember = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local settles, renews, takes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local isDelayed = false
+-- Until when a time matters that is kept: the latest of them, if there is any.
+local till
+local function matters(time) till = math.max(till or 0, time) end
 
 local function bury(id, reason)
+  matters(now)
   redis.call("ZADD", dead, integer(us), id)
   redis.call("HSET", reasons, id, reason)
 end
@@ -171,6 +193,7 @@ local function fail(id, delay, reason, last)
     return true
   end
   if delay > 0 then
+    matters(now + delay)
     redis.call("ZADD", delayed, integer(now + delay), id)
     isDelayed = true
   else
@@ -182,13 +205,17 @@ end
 local at = 8
 local verdicts, ended, finished, remembered = {}, {}, {}, {}
 local asked = slice(at, settles, 4)
-local ids = found(names, asked)
-for i, name in ipairs(asked) do
-  local id, kind = ids[i], ARGV[at + 1]
+for i = 1, renews do asked[settles + i] = ARGV[at + settles * 4 + i - 1] end
+-- A server without memory refuses what may take more, unless a script has written before. What is done, or still worked on, is heard all the same.
+if #asked == 0 then redis.call("HLEN", names) else redis.call("HDEL", names, "") end
+local ids, gone = found(names, asked), {}
+for i = 1, settles do
+  local name, id, kind = asked[i], ids[i], ARGV[at + 1]
   verdicts[i] = "l"
   if id then
     verdicts[i] = "s"
     ended[#ended + 1] = name
+    gone[name] = true
     if kind == "a" then
       finished[#finished + 1] = id
       if remember > 0 and string.sub(id, 1, 1) == "n" then
@@ -208,17 +235,19 @@ many("ZREM", leased, ended)
 many("HDEL", items, finished)
 many("HDEL", meta, finished)
 if #remembered > 0 then
+  matters(now)
   redis.call("ZREMRANGEBYSCORE", done, "-inf", now)
   many("ZADD", done, remembered)
   if redis.call("PTTL", done) < remember then redis.call("PEXPIRE", done, remember) end
 end
 
 local renewed, again = {}, {}
-asked = slice(at, renews, 1)
-ids = found(names, asked)
-for i, name in ipairs(asked) do
-  renewed[i] = ids[i] and "1" or "0"
-  if ids[i] then
+for i = 1, renews do
+  local name = asked[settles + i]
+  local isKnown = ids[settles + i] and not gone[name]
+  renewed[i] = isKnown and "1" or "0"
+  if isKnown then
+    matters(now + lease)
     again[#again + 1] = integer(now + lease)
     again[#again + 1] = name
   end
@@ -227,7 +256,8 @@ many("ZADD", leased, again)
 at = at + renews
 
 local taken, died = {}, {}
-local retry = -1
+local count, retry = 0, -1
+local token = math.max(tonumber(latest[2] or 0) + 1, us)
 if takes > 0 then
   local lapsed = inHand > #ended and redis.call("ZRANGEBYSCORE", leased, "-inf", now, "LIMIT", 0, 100) or {}
   local lost = found(names, lapsed)
@@ -244,9 +274,7 @@ if takes > 0 then
   local picked = {}
   for i = 1, #popped, 2 do picked[#picked + 1] = popped[i] end
   local texts, metas = found(items, picked), found(meta, picked)
-  local token = math.max(tonumber(redis.call("HGET", state, "token") or 0) + 1, us)
   local leases, owners = {}, {}
-  local count = 0
   for i, id in ipairs(picked) do
     if texts[i] then
       local name = ARGV[at + count]
@@ -264,8 +292,7 @@ if takes > 0 then
   if count > 0 then
     many("ZADD", leased, leases)
     many("HSET", names, owners)
-    redis.call("HSET", state, "token", integer(token + count - 1))
-    redis.call("PEXPIRE", state, day)
+    matters(now + lease)
   end
   if count < takes then
     if #lapsed == 100 or #due == 100 then
@@ -282,6 +309,11 @@ if takes > 0 then
   end
 end
 
+if count > 0 then
+  note(till, "token", integer(token + count - 1))
+elseif till or shift > shifted then
+  note(till or now)
+end
 if isDelayed then publish("ready") else tellIfReady() end
 if #ended + #died > 0 and #taken == 0 then
   if redis.call("ZCARD", leased) + redis.call("ZCARD", ready) + redis.call("ZCARD", delayed) == 0 then publish("idle") end
@@ -338,7 +370,7 @@ return {before, later, inHand, redis.call("ZCARD", dead)}
   }
 }
 
-/** The dead letters, the oldest first, at most so many. */
+/** The dead letters, the oldest first, at most so many. Since when they are dead is told by the clock as it is now. */
 export const deadLetters: Script<{ readonly name: string; readonly limit: number }, ReadonlyArray<DeadLetter>> = {
   name: "deliveries.deadLetters",
   keys,
@@ -352,7 +384,7 @@ for i = 1, #list, 2 do
   local n = #reply
   reply[n + 1], reply[n + 2] = string.sub(id, 2), redis.call("HGET", items, id) or ""
   reply[n + 3], reply[n + 4] = failures, redis.call("HGET", reasons, id) or ""
-  reply[n + 5] = integer(math.floor(tonumber(list[i + 1]) / 1000))
+  reply[n + 5] = integer(math.floor((tonumber(list[i + 1]) - shift) / 1000))
 end
 return reply
 `,
@@ -371,7 +403,7 @@ return reply
 export interface MoveRequest extends DeadRequest {
   /** Makes them ready again, or forgets them. */
   readonly to: "ready" | "nowhere"
-  /** Of all: those that died until then, by the clock of the server. Default, and empty: until now. */
+  /** Of all: those that died until then, by the clock of the server. Default, and empty: those that there are. */
   readonly until?: string | undefined
 }
 
@@ -388,10 +420,11 @@ export const move: Script<MoveRequest, Moved> = {
   keys,
   args: ({ ids, to, until = "" }) => [to, until, ids === undefined ? "all" : "some", ...(ids ?? [])],
   lua: `${prelude}
-local upTo = ARGV[2] == "" and integer(us) or ARGV[2]
+local upTo = ARGV[2]
 local list = {}
 local more = 0
 if ARGV[3] == "all" then
+  if upTo == "" then upTo = redis.call("ZRANGE", dead, -1, -1, "WITHSCORES")[2] or "0" end
   list = redis.call("ZRANGEBYSCORE", dead, "-inf", upTo, "LIMIT", 0, 100)
   if #list == 100 then more = 1 end
 else

@@ -43,6 +43,7 @@ if isOurs then limit, used, fence, seen, shift, first, kept = struct.unpack("<dd
 if not isOurs and (fields[1] or redis.call("EXISTS", KEYS[1]) == 1) then
   return redis.error_reply("WRONGTYPE this hash has no leases")
 end
+local shifted = shift
 ${monotone}local function holding(field)
   if field and #field == 24 then return struct.unpack("<ddd", field) end
 end
@@ -81,7 +82,8 @@ end
 if used == 0 then limit = asked end
 if not held then
   if used + permits > limit then
-    if changed then redis.call("HSET", KEYS[1], "state", state()) end
+    -- That the clock was set back is written also by who is refused: perhaps nobody else comes.
+    if changed or shift > shifted then redis.call("HSET", KEYS[1], "state", state()) end
     return { 0, used > 0 and math.max(1, first - now) or lease, limit }
   end
   token = math.max(fence + 1, micros)

@@ -3,11 +3,6 @@
  * checks tokens.
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { buildSync } from "esbuild"
-import { root } from "../../utils/source.js"
 
 /** What a contender is told to do. */
 export interface Command {
@@ -42,15 +37,6 @@ export interface Answer {
   readonly id: number
   readonly value?: unknown
   readonly error?: { readonly tag: string; readonly message: string; readonly token?: number }
-}
-
-/** A program made of one file, which starts faster. */
-export const bundle = (): { readonly file: string; readonly remove: () => void } => {
-  const folder = mkdtempSync(join(tmpdir(), "contender-"))
-  const file = join(folder, "contender.cjs")
-  const entry = join(root, "test/redis/processes/contender.ts")
-  buildSync({ entryPoints: [entry], outfile: file, bundle: true, platform: "node", format: "cjs", logLevel: "error" })
-  return { file, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
 /** Somebody who has entered, and not left yet. */
@@ -146,6 +132,7 @@ export class Contender {
     resource: Resource
   ) {
     const child = fork(file, [JSON.stringify({ offset: 0, ...options })], {
+      execArgv: [],
       stdio: ["ignore", "inherit", "inherit", "ipc"]
     })
     this.child = child
@@ -216,6 +203,3 @@ export class Contender {
     this.excuse = undefined
   }
 }
-
-export const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -4,20 +4,21 @@ import { afterAll, afterEach, beforeEach } from "vitest"
 import { RedisLeases } from "../../../src/redis/leases.js"
 import { describeRedis } from "../../utils/redis.js"
 import { promise } from "../../laws/leaseSkins.js"
-import { bundle, type Command, Contender, Resource, sleep } from "./harness.js"
+import { type Command, Contender, Resource } from "./harness.js"
+import { bundleOf, type Program, sleep } from "./program.js"
 import { randomRuns } from "./random.js"
 
 type Told = Omit<Command, "kind" | "id">
 
 describeRedis("processes that contend for permits on Redis", (redis) => {
-  let program: ReturnType<typeof bundle>
+  let program: Program
   let prefix = ""
   let prefixes = 0
   let resource: Resource
   let contenders: Array<Contender> = []
 
   beforeAll(() => {
-    program = bundle()
+    program = bundleOf("contender")
   })
   afterAll(() => program.remove())
   beforeEach(() => {

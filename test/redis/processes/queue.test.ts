@@ -3,12 +3,13 @@ import { assert, beforeAll, it } from "@effect/vitest"
 import { afterAll } from "vitest"
 import { RedisDeliveries } from "../../../src/redis/deliveries.js"
 import { describeRedis } from "../../utils/redis.js"
-import { bundleConsumer, Consumer, type ConsumerNews, randomQueueRuns, sleep } from "./queue.js"
+import { bundleOf, type Program, sleep } from "./program.js"
+import { Consumer, type ConsumerNews, randomQueueRuns } from "./queue.js"
 
 describeRedis("processes that share a queue on Redis", (redis) => {
-  let program: ReturnType<typeof bundleConsumer>
+  let program: Program
   beforeAll(() => {
-    program = bundleConsumer()
+    program = bundleOf("consumer")
   })
   afterAll(() => program.remove())
 

@@ -5,16 +5,12 @@
  *
  *     node --import tsx test/redis/processes/queue.ts --runs 100
  */
-import { type ChildProcess, fork, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { buildSync } from "esbuild"
+import { type ChildProcess, fork } from "node:child_process"
+import { pathToFileURL } from "node:url"
 import { Redis as Client } from "ioredis"
 import { connect } from "../../../src/redis/connect.js"
 import { RedisDeliveries } from "../../../src/redis/deliveries.js"
-import { root } from "../../utils/source.js"
+import { bundleOf, option, ownServer, sleep, tell } from "./program.js"
 
 export interface ConsumerOptions {
   readonly url: string
@@ -49,18 +45,6 @@ export type ConsumerNews =
     }
   | { readonly kind: "produced" | "ended"; readonly name: string }
 
-/** A program made of one file, which starts faster. */
-export const bundleConsumer = (): { readonly file: string; readonly remove: () => void } => {
-  const folder = mkdtempSync(join(tmpdir(), "consumer-"))
-  const file = join(folder, "consumer.cjs")
-  const entry = join(root, "test/redis/processes/consumer.ts")
-  buildSync({ entryPoints: [entry], outfile: file, bundle: true, platform: "node", format: "cjs", logLevel: "error" })
-  return { file, remove: () => rmSync(folder, { recursive: true, force: true }) }
-}
-
-export const sleep = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds))
-
 /** Another process. */
 export class Consumer {
   readonly ended: Promise<void>
@@ -70,7 +54,10 @@ export class Consumer {
   isStopped = false
 
   constructor(file: string, options: ConsumerOptions, hear: (news: ConsumerNews, from: Consumer) => void) {
-    const child = fork(file, [JSON.stringify(options)], { stdio: ["ignore", "inherit", "inherit", "ipc"] })
+    const child = fork(file, [JSON.stringify(options)], {
+      execArgv: [],
+      stdio: ["ignore", "inherit", "inherit", "ipc"]
+    })
     this.child = child
     this.ready = new Promise((resolve) => child.once("message", () => resolve()))
     this.ended = new Promise((resolve) =>
@@ -270,22 +257,16 @@ export const randomQueueRuns = async (options: RandomOptions): Promise<Figures> 
   return figures
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const at = process.argv.indexOf("--runs")
-  const runs = at < 0 ? 100 : Number(process.argv[at + 1])
-  const folder = mkdtempSync(join(tmpdir(), "redis-"))
-  const port = 20_000 + (process.pid % 10_000)
-  const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
-  const server = spawn("redis-server", options, { stdio: "ignore" })
-  const program = bundleConsumer()
+const main = async (): Promise<void> => {
+  const server = await ownServer()
+  const program = bundleOf("consumer")
   try {
-    const url = `redis://127.0.0.1:${port}`
-    const figures = await randomQueueRuns({ url, prefix: "random", program: program.file, runs })
-    console.log(figures)
-    if (figures.violations.length > 0) process.exitCode = 1
+    const { url } = server
+    tell(await randomQueueRuns({ url, prefix: "random", program: program.file, runs: option("runs", 100) }))
   } finally {
     program.remove()
-    server.kill()
-    rmSync(folder, { recursive: true, force: true })
+    server.end()
   }
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main()

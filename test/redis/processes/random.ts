@@ -4,15 +4,12 @@
  *
  * `node --import tsx test/redis/processes/random.ts --runs 1000` prints figures. Options: `--lanes` (how many runs at a time), `--seed`.
  */
-import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Redis as Client } from "ioredis"
 import { connect } from "../../../src/redis/connect.js"
 import { RedisLeases } from "../../../src/redis/leases.js"
-import { bundle, Contender, Resource, sleep } from "./harness.js"
+import { Contender, Resource } from "./harness.js"
+import { bundleOf, dice, option, ownServer, sleep, tell } from "./program.js"
 
 export interface Options {
   readonly url: string
@@ -39,14 +36,6 @@ export interface Figures {
   storeErrors: number
   milliseconds: number
   violations: Array<string>
-}
-
-/** A small generator of random numbers from 0 to 1, so that a seed says what happens (as far as real processes let it). */
-const dice = (seed: number) => (): number => {
-  seed = (seed + 0x6d2b79f5) | 0
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-  return ((t ^ (t >>> 14)) >>> 0) / 4294967296
 }
 
 const processes = 4
@@ -210,45 +199,20 @@ class World {
   }
 }
 
-/** A server for this program, which is gone with it. (Those of the suites are for vitest.) */
-const ownServer = async (): Promise<{ readonly url: string; readonly end: () => void }> => {
-  const folder = mkdtempSync(join(tmpdir(), "redis-"))
-  const port = 20_000 + (process.pid % 20_000)
-  const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
-  const child = spawn("redis-server", options, { stdio: "ignore" })
-  const end = () => {
-    child.kill("SIGKILL")
-    rmSync(folder, { recursive: true, force: true })
-  }
-  process.on("exit", end)
-  const client = new Client(port, "127.0.0.1")
-  client.on("error", () => {})
-  while ((await client.ping().catch(() => "")) !== "PONG") await sleep(5)
-  client.disconnect()
-  return { url: `redis://127.0.0.1:${port}`, end }
-}
-
 const main = async (): Promise<void> => {
-  const option = (name: string, otherwise: number): number => {
-    const index = process.argv.indexOf(`--${name}`)
-    return index < 0 ? otherwise : Number(process.argv[index + 1])
-  }
   const server = await ownServer()
-  const program = bundle()
+  const program = bundleOf("contender")
   try {
-    const { violations, ...figures } = await randomRuns({
-      url: server.url,
-      prefix: "random",
-      program: program.file,
-      runs: option("runs", 100),
-      lanes: option("lanes", 2),
-      seed: option("seed", 1)
-    })
-    // oxlint-disable-next-line no-console -- a program
-    for (const [name, value] of Object.entries(figures)) console.log(`${name.padEnd(14)} ${value.toLocaleString("en")}`)
-    // oxlint-disable-next-line no-console -- a program
-    console.log(violations.length === 0 ? "violations     none" : violations.join("\n"))
-    process.exitCode = violations.length === 0 ? 0 : 1
+    tell(
+      await randomRuns({
+        url: server.url,
+        prefix: "random",
+        program: program.file,
+        runs: option("runs", 100),
+        lanes: option("lanes", 2),
+        seed: option("seed", 1)
+      })
+    )
   } finally {
     program.remove()
     server.end()
