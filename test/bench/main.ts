@@ -10,7 +10,7 @@ import { availableParallelism, cpus, release } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs, promisify } from "node:util"
 import { type Budget, measure } from "./measure.js"
-import { compare, merged, type Row, text, widths } from "./report.js"
+import { compare, merged, messageIn, type Row, text, widths } from "./report.js"
 import type { Contender, Workload } from "./workload.js"
 
 const groups = [
@@ -89,10 +89,8 @@ const spawn = async (job: Job, workload: Workload): Promise<number> => {
     return Number((await run(command, argv.map(String), { timeout: 180_000 })).stdout)
   } catch (error) {
     const { code, stderr = "" } = error as { code?: unknown; stderr?: string }
-    const lines = stderr.trim().split("\n")
-    const reason =
-      code === "ENOENT" ? `${command} is not there` : (lines.find((line) => line.includes("Error")) ?? lines.at(-1))
-    console.error(`skipped: ${job.workload} / ${job.size} / ${job.contender}: ${reason || "it did not end"}`)
+    const reason = code === "ENOENT" ? `${command} is not there` : (messageIn(stderr) ?? "it did not end")
+    console.error(`skipped: ${job.workload} / ${job.size} / ${job.contender}: ${reason}`)
     return NaN
   }
 }

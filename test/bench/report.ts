@@ -87,3 +87,12 @@ export const merged = (workloads: ReadonlyArray<string>, rows: ReadonlyArray<Row
   })
   return [line(titles), line(["---", "---:", "---", "---:", "---:", "---", "---"]), ...body].join("\n")
 }
+
+/**
+ * What a process said last, as one line: the message of its error, if there is one. What Node prints first is where that was thrown, with the line
+ * of the source, which may well say "Error" itself.
+ */
+export const messageIn = (stderr: string): string | undefined => {
+  const lines = stderr.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("Node.js v"))
+  return lines.find((line) => /^[\w.]*Error( \[\w+\])?: /.test(line)) ?? lines.at(-1)
+}
