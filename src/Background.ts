@@ -35,7 +35,7 @@ import {
   type Unhandled
 } from "./internal/report.js"
 import * as service from "./internal/service.js"
-import { ended, type Hooks, launch, outcomeOf, prepare } from "./internal/task.js"
+import { ended, exitOf, type Hooks, launch, outcomeOf, prepare } from "./internal/task.js"
 import { forget, work, Worker } from "./internal/worker.js"
 import type * as Task from "./Task.js"
 
@@ -365,17 +365,25 @@ class BackgroundImpl implements Background<BackgroundFull> {
     effect: Effect.Effect<A, E, R>,
     options: Task.Options = {}
   ): Effect.Effect<A, E | TaskCancelled | BackgroundClosed | BackgroundFull, R> => {
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.begin("Background.run", effect, options), (task) => awaitOrStop(restore, task))
-    )
+    return Effect.uninterruptibleMask((restore) => {
+      const caller = new FiberTicket<boolean, tasks.Outcome<A>>(true, 0, "the end of a task")
+      return Effect.flatMap(this.begin("Background.run", effect, options, caller), (task) =>
+        awaitOrStop<A, E>(restore, task[tasks.TypeId], caller)
+      )
+    })
   }
 
-  /** For uninterruptible regions, since what is in the registry has to be started: it would be waited for. */
-  private begin<A, E, R>(where: string, effect: Effect.Effect<A, E, R>, options: Task.Options) {
+  /**
+   * For uninterruptible regions, since what is in the registry has to be started: it would be waited for. Whoever runs the task himself asks for its
+   * outcome before it begins: he may be preempted then, and until he goes on it can fail, and be reported.
+   */
+  private begin<A, E, R>(where: string, effect: Effect.Effect<A, E, R>, options: Task.Options, caller?: tasks.Waiting) {
     return Effect.suspend((): Effect.Effect<Task.Task<A, E>, BackgroundClosed | BackgroundFull, R> => {
       const entry = new Entry(this, prepare(where, effect, options))
       const refused = core.add(this[TypeId], entry)
-      return refused === undefined ? this.launch(where, entry, effect) : Effect.fail(refused)
+      if (refused !== undefined) return Effect.fail(refused)
+      if (caller !== undefined) wake(tasks.enqueue(entry.task, caller))
+      return this.launch(where, entry, effect)
     })
   }
 
@@ -441,21 +449,21 @@ class BackgroundImpl implements Background<BackgroundFull> {
 }
 
 /** Waits for a task in an uninterruptible region; who goes takes it along, and waits for its end. What it failed with and nobody heard is reported. */
-const awaitOrStop = <A, E>(restore: Restore, task: Task.Task<A, E>): Effect.Effect<A, E | TaskCancelled> => {
-  const state: tasks.State<A> = task[tasks.TypeId]
-  const ticket = new FiberTicket<boolean, tasks.Outcome<A>>(true, 0, "the end of a task")
-  wake(tasks.enqueue(state, ticket))
-  return Effect.matchCauseEffect(restore(ticket.settlement), {
+const awaitOrStop = <A, E>(
+  restore: Restore,
+  state: tasks.State<A>,
+  caller: FiberTicket<boolean, tasks.Outcome<A>>
+): Effect.Effect<A, E | TaskCancelled> =>
+  Effect.matchCauseEffect(restore(caller.settlement), {
     onFailure: (cause) => {
-      wake(concat(tasks.leave(state, ticket), tasks.stop(state, undefined)))
+      wake(concat(tasks.leave(state, caller), tasks.stop(state, undefined)))
       return Effect.zipRight(
         ended(state, false, () => Effect.void),
         Effect.failCause(cause)
       )
     },
-    onSuccess: () => task.await
+    onSuccess: () => exitOf<A, E>(state, caller.result!)
   })
-}
 
 const checked = ({ deadline, grace, onError, ...rest }: Options<any>): core.State => {
   const where = "Background.make"

@@ -1246,8 +1246,8 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "The caller has gone, and what it ran goes on.",
     file: "src/Background.ts",
-    find: "wake(concat(tasks.leave(state, ticket), tasks.stop(state, undefined)))",
-    replace: "wake(tasks.leave(state, ticket))\n      return Effect.failCause(cause)",
+    find: "wake(concat(tasks.leave(state, caller), tasks.stop(state, undefined)))",
+    replace: "wake(tasks.leave(state, caller))\n      return Effect.failCause(cause)",
     caughtBy:
       "who runs has ended when the work has, and a failure is heard or reported, whoever is interrupted or cancelled"
   },
@@ -1256,10 +1256,24 @@ const background: ReadonlyArray<Mutant> = [
     primitive: "Background",
     why: "Its caller was interrupted in the tick in which the work failed: that is silent then.",
     file: "src/Background.ts",
-    find: "wake(concat(tasks.leave(state, ticket), tasks.stop(state, undefined)))",
+    find: "wake(concat(tasks.leave(state, caller), tasks.stop(state, undefined)))",
     replace: "wake(tasks.stop(state, undefined))",
     caughtBy:
       "who runs has ended when the work has, and a failure is heard or reported, whoever is interrupted or cancelled"
+  },
+  {
+    name: "a registry whose `run` asks for its work when that has begun",
+    primitive: "Background",
+    why: "Its caller was preempted in between: it gets a failure that was reported as nobody's. Ours did so.",
+    file: "src/Background.ts",
+    find: `      if (caller !== undefined) wake(tasks.enqueue(entry.task, caller))
+      return this.launch(where, entry, effect)`,
+    replace: `      return Effect.map(this.launch(where, entry, effect), (task) => {
+        if (caller !== undefined) wake(tasks.enqueue(entry.task, caller))
+        return task
+      })`,
+    caughtBy: "what `run` fails with is its caller's, and nobody else is told, however late he goes on",
+    model: "elastic"
   },
   {
     name: "a registry that does not wait for what a race has left behind",

@@ -185,6 +185,15 @@ const rateLimiter: ReadonlyArray<Mutant> = [
     caughtBy: "in order of arrival, whatever the cost, and tryConsume overtakes nobody"
   },
   {
+    name: "a rate limiter that lets one who would wait overtake those who do",
+    primitive: "RateLimiter",
+    why: "A stream of small costs, and the large one never has its turn.",
+    file: "src/core/rateLimiter.ts",
+    find: "key.line.size === 0 && key.usage.availableAt(now, cost) <= now",
+    replace: "key.usage.availableAt(now, cost) <= now",
+    caughtBy: "in order of arrival, whatever the cost, and tryConsume overtakes nobody"
+  },
+  {
     name: "a rate limiter that sets no timer for the next in line",
     primitive: "RateLimiter",
     why: "The first of a line is granted, and the second waits for ever.",
