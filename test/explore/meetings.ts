@@ -18,12 +18,15 @@ class Slow {
   /** Whether nothing is answered any more. */
   isDead = false
   readonly answered: Array<string> = []
+  /** How many questions were put that the store has not answered. They count from when they are put: what puts them may be held up before it begins. */
+  underWay = 0
   private asked = 0
 
   constructor(protected readonly store: { watch(name: string, f: () => void): () => void; readonly watched: number }) {}
 
   protected ask<A>(operation: string, f: () => A): Effect.Effect<A, "down"> {
-    return Effect.suspend(() => {
+    this.underWay++
+    const asked = Effect.suspend(() => {
       this.asked++
       if (this.isDead) return Effect.never
       const failure = this.failures.shift()
@@ -35,6 +38,10 @@ class Slow {
       })
       return Effect.zipLeft(Effect.zipRight(pause, decide), pause)
     })
+    return Effect.ensuring(
+      asked,
+      Effect.sync(() => void this.underWay--)
+    )
   }
 
   readonly watch = (name: string, changed: () => void): Effect.Effect<void, never, Scope.Scope> =>
@@ -87,13 +94,23 @@ export class SlowParties extends Slow implements PartyStore.PartyStoreShape<"dow
     super(parties)
   }
 
-  readonly arrive = (request: PartyStore.ArriveRequest) => this.ask("arrive", () => this.parties.arrive(request))
+  private readonly arrivals: Array<PartyStore.ArriveRequest> = []
+
+  readonly arrive = (request: PartyStore.ArriveRequest) => {
+    this.arrivals.push(request)
+    return this.ask("arrive", () => this.parties.arrive(request))
+  }
   readonly renew = (request: PartyStore.PartyRequest) => this.ask("renew", () => this.parties.renew(request))
   readonly withdraw = (request: PartyStore.WithdrawRequest) =>
     this.ask("withdraw", () => this.parties.withdraw(request))
   readonly reset = (name: string) => this.ask("reset", () => this.parties.reset(name))
   readonly abort = (name: string) => this.ask("abort", () => this.parties.abort(name))
   readonly isBroken = (name: string) => this.ask("isBroken", () => this.parties.isBroken(name))
+
+  /** How many wait that came by here, by the store's account. */
+  get waiting(): number {
+    return this.arrivals.filter((request) => this.parties.renew(request).kind === "waiting").length
+  }
 
   check(): void {
     this.parties.check()

@@ -64,6 +64,15 @@ export const mutants: ReadonlyArray<Mutant> = [
     caughtBy: "whoever is interrupted withdraws, unless all have passed, and another takes the place"
   },
   {
+    name: "a barrier over a store that is not broken by a party that leaves",
+    primitive: barrier,
+    why: "The others wait for a party that does not come any more: nothing takes its place where that was chosen.",
+    file: "src/core/parties.ts",
+    find: "breaks: this.config.breaks",
+    replace: "breaks: false",
+    caughtBy: "whoever is interrupted breaks the barrier if that was chosen: the other passes, or is told"
+  },
+  {
     name: "a barrier over a store that fails where an answer was lost",
     primitive: barrier,
     why: "The party has arrived; the others pass with it, and it has failed.",

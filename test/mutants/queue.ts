@@ -49,6 +49,15 @@ export const mutants: ReadonlyArray<Mutant> = [
     caughtBy: answers
   },
   {
+    name: "a queue that watches for ever",
+    primitive,
+    why: "A subscription is left for each queue that somebody has waited at.",
+    file: "src/core/deliverer.ts",
+    find: "      this.unwatch?.()\n",
+    replace: "",
+    caughtBy: "whoever waits is given what is offered then, and a taker who is gone leaves it to the next"
+  },
+  {
     name: "a consumer that hands back what its handler has just done",
     primitive,
     why: "The interruption and the end of the handler come in the same tick: what the handler gave is thrown away. A race does that.",
