@@ -226,7 +226,8 @@ export type Call<Args extends ReadonlyArray<any>, A, E = never> = workerModule.C
  * test with `TestClock` no time is ever over while a real worker computes: make the executor on the live clock there (`it.live`).
  *
  * **Interruption**: a job that waits leaves at once. One that runs is told to stop (`signal()`), and whoever was interrupted waits until it has,
- * or until the `grace` is over: then its worker is ended, and the next job has another.
+ * or until the `grace` is over: then its worker is ended, and the next job has another. The platform may take a moment for that, longer while native
+ * code runs; whoever closes waits for it, and nobody else does.
  *
  * **Fairness**: by priority, and within one by order of arrival. While jobs are quick, workers are sent the next ones ahead, and so one may begin a
  * little before another that came earlier.

@@ -1,4 +1,7 @@
 import { Effect, Exit, Scope } from "effect"
+import type { Start } from "../../src/core/pool.js"
+import { Do } from "../../src/core/protocol.js"
+import type { Time } from "../../src/core/timekeeper.js"
 import { timekeeper } from "../../src/internal/timer.js"
 import { FakeWorkers, functions, threadOf } from "../utils/fakeWorkers.js"
 import type { Explored, Library } from "./scenario.js"
@@ -8,9 +11,52 @@ const primitive = "Executor"
 
 const { crashes, echo, hangs, spins } = functions
 
+/** How long a worker may take for what it was told: to stop a job, and to go. */
+const grace = 10
+
+/** How long one may take to end that was killed, until it is left behind: see core/executor.ts. */
+const endsWithin = 2_000
+
 interface Options {
   readonly max?: number
   readonly backlog?: number
+}
+
+/**
+ * Notes when a worker is told something, and when it is killed. One that was killed ends in its own time, as a thread and a process do, and the
+ * explorer may let any time pass until then. So what is claimed of it is when it was killed, and not that it is gone.
+ */
+const watch = (workers: FakeWorkers, time: Time) => {
+  const told = new Map<number, number>()
+  const killed = new Map<number, number>()
+  /** For how many milliseconds one was told before, if it was less than the grace. */
+  const early: Array<number> = []
+  const start: Start = (id, listener) => {
+    const worker = workers.start(id, listener)
+    return {
+      send: (message, transfer) => {
+        if ((message as ReadonlyArray<unknown>)[0] === Do.stop) told.set(id, time.now())
+        worker.send(message, transfer)
+      },
+      dismiss: () => {
+        told.set(id, time.now())
+        worker.dismiss()
+      },
+      kill: () => {
+        // One that was told nothing was not ready in time, which is another time.
+        const since = time.now() - (told.get(id) ?? -Infinity)
+        if (since < grace) early.push(since)
+        killed.set(id, time.now())
+        worker.kill()
+      },
+      hold: (held) => worker.hold(held)
+    }
+  }
+  /** Whether one of them runs a job and was not killed. */
+  const runs = (n: number): boolean => workers.all.some((worker) => !killed.has(worker.id) && worker.runs(n))
+  /** How long ago it was killed. */
+  const since = (id: number): number => time.now() - (killed.get(id) ?? Infinity)
+  return { early, runs, since, start }
 }
 
 /** An executor, and a fiber to be, which does for each of its workers one thing after the other. */
@@ -19,9 +65,10 @@ const make = ({ executor }: Library, options: Options = {}) =>
     const workers = new FakeWorkers()
     workers.clones = false
     const time = yield* timekeeper
+    const watched = watch(workers, time)
     const self = yield* executor.over(
-      { max: 1, grace: 10, shared: true, onError: () => Effect.void, ...options },
-      workers.start,
+      { max: 1, grace, shared: true, onError: () => Effect.void, ...options },
+      watched.start,
       time
     )
     const pool = self[executor.TypeId]
@@ -38,9 +85,17 @@ const make = ({ executor }: Library, options: Options = {}) =>
       workers.onWork()
       workers.checkOnce()
       const { inside, leaving, outside, stage } = pool.state
+      same(watched.early, [], "workers that were killed before their grace was over")
+      // The explorer may let seconds pass between two steps of a worker. Closing does not wait longer than it says for one that does not end;
+      // it is left behind, and then it ends. None is left that was not killed, or that had less time than it should have had.
+      for (const { id } of workers.alive) {
+        claim(watched.since(id) >= endsWithin, `worker ${id} is left, and was killed ${watched.since(id)} ms ago`)
+      }
+      same(leaving.size, workers.alive.length, "workers that are left")
+      workers.work()
       same([stage, inside, outside.size, leaving.size, workers.alive.length], ["closed", 0, 0, 0, 0], "what is left")
     })
-    return { atRest, pool, self, work, workers }
+    return { atRest, pool, runs: watched.runs, self, work, workers }
   })
 
 /** The same, with its workers at work. */
@@ -117,8 +172,10 @@ export const scenarios: ReadonlyArray<Explored> = [
     options: { interrupt: ["a", "b"] },
     scenario: scoped((library) =>
       Effect.gen(function* () {
-        const { atRest, self, workers } = yield* start(library)
-        const over = (n: number) => Effect.sync(() => claim(!workers.runs(n), `job ${n} runs, and nobody waits for it`))
+        const { atRest, runs, self, workers } = yield* start(library)
+        // Who gives up waits as long as the grace, and no longer: a worker that was killed may take its time to end, and its job goes on
+        // until then. But nobody is gone while it runs in a worker that was not killed.
+        const over = (n: number) => Effect.sync(() => claim(!runs(n), `job ${n} runs, and nobody waits for it`))
         const givesUp = (n: number, call: typeof hangs) =>
           Effect.ignore(Effect.ensuring(Effect.timeout(self.run(call, n), 20), over(n)))
         const a = yield* fork("a", givesUp(1, hangs))
@@ -146,6 +203,21 @@ export const scenarios: ReadonlyArray<Explored> = [
         const late = yield* Effect.exit(self.run(echo, 3))
         same(Exit.isFailure(late) && (late.cause as any).error?._tag, "ExecutorClosed", "a job that comes late")
         yield* atRest
+      })
+    )
+  },
+  {
+    primitive,
+    name: "closing waits for a worker that was killed and takes its time to end",
+    options: { interrupt: ["a"] },
+    scenario: scoped((library) =>
+      Effect.gen(function* () {
+        const { atRest, self, work } = yield* make(library)
+        const a = yield* fork("a", Effect.exit(self.warmUp(1)))
+        const end = yield* fork("end", Effect.zipRight(self.terminate, atRest))
+        yield* Effect.sleep(endsWithin / 2)
+        yield* fork("workers", work)
+        yield* ended<unknown>(a, end)
       })
     )
   },

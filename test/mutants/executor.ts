@@ -56,6 +56,33 @@ export const mutants: ReadonlyArray<Mutant> = [
     caughtBy: stops
   },
   {
+    name: "an executor that ends a worker before its job could stop",
+    primitive,
+    why: "It is told, and has no time for it.",
+    file: core,
+    find: "setTime(state, call, now + state.settings.grace)",
+    replace: "setTime(state, call, now + 1)",
+    caughtBy: stops
+  },
+  {
+    name: "an executor that has closed while its workers still go",
+    primitive,
+    why: "Closing promises that no thread and no process is left.",
+    file: core,
+    find: 'for (const { going } of state.leaving) if (going !== "left") return undefined',
+    replace: 'for (const { going } of state.leaving) if (going === "killed") return undefined',
+    caughtBy: once
+  },
+  {
+    name: "an executor that leaves a worker behind which had no time to end",
+    primitive,
+    why: "A killed worker ends a little later, not at once.",
+    file: core,
+    find: "worker.leaveBy = now + Math.max(state.settings.grace, endsWithin)",
+    replace: "worker.leaveBy = now + 1",
+    caughtBy: "closing waits for a worker that was killed and takes its time to end"
+  },
+  {
     name: "an executor that runs again what its dead worker had begun",
     primitive,
     why: "Nobody knows how far it has come.",
