@@ -19,8 +19,8 @@
  * - I6 What is settled goes before what is taken. So the store never has more of ours in hand than there are hands.
  *
  * Transitions: `enqueue`, `cancel`, `settleWith`, `flush`, `due`, `answered`, `failed`, `changed`, `look`. After each, `due` is to be
- * called, and again at `wakeAt`. Dice, which roll from 0 to 1, spread those who
- * would come together; they are rolled only for who goes to sleep, for that may cost something.
+ * called, and again at `wakeAt`. Dice, which roll from 0 to 1, spread those who would come together; they are rolled only for who goes to
+ * sleep, for that may cost something.
  *
  * @internal
  */

@@ -141,9 +141,7 @@ describeRedis("rates on a server", (redis) => {
       assert.isAtMost(refused.retryAfter, 10)
       on.now += refused.retryAfter * 1000 - 1
       assert.isFalse((await next()).allowed, "a microsecond too early")
-      // A refusal writes nothing, so each of them finds the old time again: what has passed since counts from the next grant on.
-      on.now += refused.retryAfter * 1000
-      on.now += 3_600_000_000
+      on.now += 1
       assert.isTrue((await next()).allowed)
     }
   })

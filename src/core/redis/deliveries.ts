@@ -108,17 +108,17 @@ export const offer: Script<OfferRequest, ReadonlyArray<boolean>> = {
   args: ({ items }) => items.flatMap(({ id, named, payload }) => [letter(named) + id, payload]),
   lua: `${prelude}
 local place = math.max(tonumber(latest[1] or 0) + 1, us)
-local news, added, texts, metas, seen = {}, {}, {}, {}, {}
+local news, added, texts, metas, met = {}, {}, {}, {}, {}
 for i = 1, #ARGV, 2 do
   local id = ARGV[i]
-  local known = seen[id]
+  local known = met[id]
   if not known and string.sub(id, 1, 1) == "n" then
     known = redis.call("HEXISTS", items, id) == 1 or tonumber(redis.call("ZSCORE", done, id) or 0) > now
   end
   if known then
     news[#news + 1] = "0"
   else
-    seen[id] = true
+    met[id] = true
     news[#news + 1] = "1"
     local text = integer(place)
     added[#added + 1] = text

@@ -5,7 +5,8 @@
  * set). It expires a day after it was last changed, or a day after the flag's own time; while a flag is set for ever it does not.
  *
  * **Counts** are the server's time in microseconds, or one more than the latest, if that is larger. So they also grow when the server has lost its data,
- * or the key has expired, as long as its clock does not go back; and they are safe integers until the year 2255.
+ * or the key has expired, as long as its clock does not go back; and they are safe integers until the year 2255. If the clock is set back, a flag
+ * that is set for a time stays set for so much longer: nobody waits for the end of one.
  *
  * @internal
  */

@@ -74,6 +74,7 @@ if text then
   if #text ~= 64 then return redis.error_reply("WRONGTYPE this is no rate") end
   base, count, total, at, till, born, seen, shift = struct.unpack("<dddddddd", text)
 end
+local shifted = shift
 ${monotone}
 local function spent(units) return units * interval / limit end
 `
@@ -124,7 +125,8 @@ for i = 5, #ARGV, 2 do
   }
   if not allowed and not tries then break end
 end
-if taken then
+-- That the clock was set back is written also when nothing is taken: or each who asks would find the old time again, and nothing would come back.
+if taken or shift > shifted then
   ${writeBucket}
 end
 return answers
@@ -194,6 +196,7 @@ const takeFromWindow = `
 local limit, interval, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 ${clock}${readWindow}
 if not text then seen = now end
+local shifted = shift
 ${monotone}
 local before = now - interval
 local head = redis.call("ZRANGE", KEYS[1], 0, 0, "WITHSCORES")
@@ -269,7 +272,8 @@ end
 for _, entry in ipairs(new) do
   redis.call("ZADD", KEYS[1], string.format("%.0f", entry.at), entryOf(entry.id, entry.cost))
 end
-if latest > 0 and (passed or #new > 0) then
+-- That the clock was set back is written also when nothing is taken: or each who asks would find the old time again, and nothing would come back.
+if latest > 0 and (passed or #new > 0 or shift > shifted) then
   local ends = latest + interval
   if kept < ends then
     kept = ends + math.floor(interval / 8)

@@ -7,13 +7,12 @@
  * `node --import tsx test/redis/processes/meetings.ts --runs 200` prints figures. Options: `--lanes` (how many runs at a time), `--seed`.
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { pathToFileURL } from "node:url"
 import { Redis as Client } from "ioredis"
 import { connect } from "../../../src/redis/connect.js"
 import type { Connection } from "../../../src/redis/connection.js"
 import { RedisLatches } from "../../../src/redis/latches.js"
 import { RedisParties } from "../../../src/redis/parties.js"
-import { bundleOf, dice, option, ownServer, sleep, tell } from "./program.js"
+import { dice, option, programOf, sleep } from "./program.js"
 
 export interface MeeterOptions {
   readonly url: string
@@ -594,24 +593,6 @@ class World {
   }
 }
 
-const main = async (): Promise<void> => {
-  const server = await ownServer()
-  const program = bundleOf("meeter")
-  try {
-    tell(
-      await meetingRuns({
-        url: server.url,
-        prefix: "meetings",
-        program: program.file,
-        runs: option("runs", 100),
-        lanes: option("lanes", 2),
-        seed: option("seed", 1)
-      })
-    )
-  } finally {
-    program.remove()
-    server.end()
-  }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main()
+await programOf(import.meta, "meeter", (given) =>
+  meetingRuns({ ...given, runs: option("runs", 100), lanes: option("lanes", 2), seed: option("seed", 1) })
+)

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import { buildSync } from "esbuild"
 import { Redis as Client } from "ioredis"
 import { root } from "../../utils/source.js"
@@ -44,7 +45,7 @@ const freePort = (): Promise<number> =>
   })
 
 /** A server for this program, which is gone with it. (Those of the suites are for vitest.) */
-export const ownServer = async (): Promise<{ readonly url: string; readonly end: () => void }> => {
+const ownServer = async (): Promise<{ readonly url: string; readonly end: () => void }> => {
   const folder = mkdtempSync(join(tmpdir(), "redis-"))
   const port = await freePort()
   const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder]
@@ -61,6 +62,34 @@ export const ownServer = async (): Promise<{ readonly url: string; readonly end:
   return { url: `redis://127.0.0.1:${port}`, end }
 }
 
+export interface Given {
+  readonly url: string
+  readonly prefix: string
+  /** The file of the program that each process runs. */
+  readonly program: string
+}
+
+interface Found {
+  readonly violations: ReadonlyArray<string>
+}
+
+/** What a module does when it is the program: it has a server of its own, runs, and prints what came of it. For others it only exports. */
+export const programOf = async (
+  module: ImportMeta,
+  child: string,
+  runs: (given: Given) => Promise<Found>
+): Promise<void> => {
+  if (module.url !== pathToFileURL(process.argv[1] ?? "").href) return
+  const server = await ownServer()
+  const program = bundleOf(child)
+  try {
+    tell(await runs({ url: server.url, prefix: child, program: program.file }))
+  } finally {
+    program.remove()
+    server.end()
+  }
+}
+
 /** A number of the command line: `--name 5`. */
 export const option = (name: string, otherwise: number): number => {
   const index = process.argv.indexOf(`--${name}`)
@@ -68,7 +97,7 @@ export const option = (name: string, otherwise: number): number => {
 }
 
 /** Prints figures, and what must not be; with any of that the program fails. */
-export const tell = ({ violations, ...figures }: { readonly violations: ReadonlyArray<string> }): void => {
+const tell = ({ violations, ...figures }: Found): void => {
   for (const [name, value] of Object.entries(figures as Record<string, number>)) {
     // oxlint-disable-next-line no-console -- a program
     console.log(`${name.padEnd(18)} ${value.toLocaleString("en")}`)

@@ -6,11 +6,10 @@
  *     node --import tsx test/redis/processes/queue.ts --runs 100
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { pathToFileURL } from "node:url"
 import { Redis as Client } from "ioredis"
 import { connect } from "../../../src/redis/connect.js"
 import { RedisDeliveries } from "../../../src/redis/deliveries.js"
-import { bundleOf, option, ownServer, sleep, tell } from "./program.js"
+import { option, programOf, sleep } from "./program.js"
 
 export interface ConsumerOptions {
   readonly url: string
@@ -257,16 +256,4 @@ export const randomQueueRuns = async (options: RandomOptions): Promise<Figures> 
   return figures
 }
 
-const main = async (): Promise<void> => {
-  const server = await ownServer()
-  const program = bundleOf("consumer")
-  try {
-    const { url } = server
-    tell(await randomQueueRuns({ url, prefix: "random", program: program.file, runs: option("runs", 100) }))
-  } finally {
-    program.remove()
-    server.end()
-  }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main()
+await programOf(import.meta, "consumer", (given) => randomQueueRuns({ ...given, runs: option("runs", 100) }))

@@ -4,12 +4,11 @@
  *
  * `node --import tsx test/redis/processes/random.ts --runs 1000` prints figures. Options: `--lanes` (how many runs at a time), `--seed`.
  */
-import { pathToFileURL } from "node:url"
 import { Redis as Client } from "ioredis"
 import { connect } from "../../../src/redis/connect.js"
 import { RedisLeases } from "../../../src/redis/leases.js"
 import { Contender, Resource } from "./harness.js"
-import { bundleOf, dice, option, ownServer, sleep, tell } from "./program.js"
+import { dice, option, programOf, sleep } from "./program.js"
 
 export interface Options {
   readonly url: string
@@ -199,24 +198,6 @@ class World {
   }
 }
 
-const main = async (): Promise<void> => {
-  const server = await ownServer()
-  const program = bundleOf("contender")
-  try {
-    tell(
-      await randomRuns({
-        url: server.url,
-        prefix: "random",
-        program: program.file,
-        runs: option("runs", 100),
-        lanes: option("lanes", 2),
-        seed: option("seed", 1)
-      })
-    )
-  } finally {
-    program.remove()
-    server.end()
-  }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main()
+await programOf(import.meta, "contender", (given) =>
+  randomRuns({ ...given, runs: option("runs", 100), lanes: option("lanes", 2), seed: option("seed", 1) })
+)
