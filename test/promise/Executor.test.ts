@@ -137,11 +137,11 @@ for (const kind of ["threads", "processes"] as const) {
 
     it("room is free when the job has ended, not when its caller has gone", () =>
       withExecutor(kind, { backlog: 0, grace: 200 }, async (executor) => {
-        await executor.warmUp()
+        const path = file()
         const controller = new AbortController()
-        const call = executor.with({ signal: controller.signal }).run(jobs.spinForEver)
-        // So that it has begun: what has not is had back.
-        await new Promise((resolve) => setTimeout(resolve, 100))
+        const call = executor.with({ signal: controller.signal }).run(jobs.spinForEver, path)
+        // What has not begun is had back.
+        await until(() => existsSync(path))
         controller.abort("gone")
         assert.strictEqual(await rejectionOf(call), "gone")
         assert.instanceOf(await rejectionOf(executor.tryRun(jobs.echo, 1)), ExecutorFull)
@@ -602,7 +602,7 @@ describe("Executor, whose it is", () => {
     }
     const executor = new Executor({ max: 1, grace: 100, spawn })
     assert.strictEqual(await executor.run(jobs.add, 1, 2), 3)
-    assert.instanceOf(await rejectionOf(executor.with({ timeout: 20 }).run(jobs.spinForEver)), JobTimeout)
+    assert.instanceOf(await rejectionOf(executor.with({ timeout: 200 }).run(jobs.spinForEver)), JobTimeout)
     assert.strictEqual(terminated, 1)
     const died = (await rejectionOf(executor.run(jobs.throwsBeside))) as WorkerDied
     assert.instanceOf(died.cause, RangeError)
