@@ -8,7 +8,7 @@ import { StoreError } from "../../src/core/storeError.js"
 import { RedisRates } from "../../src/redis/rates.js"
 import { rateLimiterStoreLaws } from "../laws/RateLimiterStore.js"
 import { mostInAnInterval, type Taken } from "../utils/rates.js"
-import { describeRedis, runNode } from "../utils/redis.js"
+import { describeRedis, type RedisServer, runNode } from "../utils/redis.js"
 import { rejectionOf } from "../utils/rejection.js"
 
 const asks = (...costs: ReadonlyArray<number>) => costs.map((cost) => ({ cost, tries: false }))
@@ -43,12 +43,69 @@ const anyRate = (even: boolean) =>
         : { algorithm: "slidingWindow", limit, interval: (limit * unit) / 1000, burst: limit }
     )
 
-const anyStep = fc.record({
+interface Step {
+  readonly pass: number
+  readonly costs: ReadonlyArray<{ readonly cost: number; readonly tries: boolean }>
+  readonly ahead: number
+  readonly back: ReadonlyArray<{ readonly which: number; readonly part: number }>
+}
+
+const anyStep: fc.Arbitrary<Step> = fc.record({
   pass: fc.nat({ max: 120 }),
   costs: fc.array(fc.record({ cost: fc.nat({ max: 7 }), tries: fc.boolean() }), { minLength: 1, maxLength: 5 }),
   ahead: fc.nat({ max: 200 }),
   back: fc.array(fc.record({ which: fc.nat(), part: fc.nat({ max: 7 }) }), { maxLength: 2 })
 })
+
+/** The scripts beside the arithmetic in memory, on one clock. */
+const decidesAsInMemory = async (
+  on: ReturnType<RedisServer["connectOnAClock"]>,
+  of: rate.Rate,
+  key: string,
+  steps: Iterable<Step> | AsyncIterable<Step>
+): Promise<void> => {
+  const { giveBack, take } = scriptsOf(of)
+  // In memory a microsecond is the unit of time.
+  const usage = rate.make({ ...of, interval: of.interval * 1000 })
+  const grants: Array<{ left: number; readonly theirs: unknown; readonly ours: rate.Grant }> = []
+  for await (const { ahead, back, costs, pass } of steps) {
+    on.now += pass
+    // (To look is a law of its own, and no step of time in a bucket.)
+    const list = costs.map(({ cost, tries }) => ({ cost: Math.min(cost, of.burst), tries }))
+    const ours = rate.decideAll(usage, on.now, list, ahead)
+    const theirs = await on.run(take, { ...of, key, asks: list, ahead: ahead / 1000 })
+    assert.deepStrictEqual(
+      theirs.map(({ allowed, delay, remaining, resetAfter, retryAfter }) => ({
+        allowed,
+        remaining,
+        retryAfter: Math.round(retryAfter * 1000),
+        resetAfter: Math.round(resetAfter * 1000),
+        delay: Math.round(delay * 1000)
+      })),
+      ours.map(({ allowed, delay, remaining, resetAfter, retryAfter }) => ({
+        allowed,
+        remaining,
+        retryAfter,
+        resetAfter,
+        delay
+      }))
+    )
+    ours.forEach(({ grant }, index) => {
+      if (grant !== undefined && list[index]!.cost > 0) {
+        grants.push({ left: grant.cost, theirs: theirs[index]!.grant, ours: grant })
+      }
+    })
+    for (const { part, which } of back) {
+      const grant = grants.at(which % grants.length)
+      if (grant === undefined) continue
+      const cost = Math.min(part, grant.left)
+      if (cost === 0) continue
+      grant.left -= cost
+      usage.giveBack(on.now, { ...grant.ours, cost })
+      await on.run(giveBack, { ...of, key, grants: [{ cost, grant: grant.theirs }] })
+    }
+  }
+}
 
 describeRedis("rates on a server", (redis) => {
   it.each(["gcra", "slidingWindow"])(
@@ -58,53 +115,38 @@ describeRedis("rates on a server", (redis) => {
       let run = 0
       await fc.assert(
         fc.asyncProperty(anyRate(kind === "gcra"), fc.array(anyStep, { maxLength: 12 }), async (of, steps) => {
-          const key = `same-${kind}-${run++}`
-          const { giveBack, take } = scriptsOf(of)
-          // In memory a microsecond is the unit of time.
-          const usage = rate.make({ ...of, interval: of.interval * 1000 })
-          const grants: Array<{ left: number; readonly theirs: unknown; readonly ours: rate.Grant }> = []
-          for (const { ahead, back, costs, pass } of steps) {
-            on.now += pass
-            // (To look is a law of its own, and no step of time in a bucket.)
-            const list = costs.map(({ cost, tries }) => ({ cost: Math.min(cost, of.burst), tries }))
-            const ours = rate.decideAll(usage, on.now, list, ahead)
-            const theirs = await on.run(take, { ...of, key, asks: list, ahead: ahead / 1000 })
-            assert.deepStrictEqual(
-              theirs.map(({ allowed, delay, remaining, resetAfter, retryAfter }) => ({
-                allowed,
-                remaining,
-                retryAfter: Math.round(retryAfter * 1000),
-                resetAfter: Math.round(resetAfter * 1000),
-                delay: Math.round(delay * 1000)
-              })),
-              ours.map(({ allowed, delay, remaining, resetAfter, retryAfter }) => ({
-                allowed,
-                remaining,
-                retryAfter,
-                resetAfter,
-                delay
-              }))
-            )
-            ours.forEach(({ grant }, index) => {
-              if (grant !== undefined && list[index]!.cost > 0) {
-                grants.push({ left: grant.cost, theirs: theirs[index]!.grant, ours: grant })
-              }
-            })
-            for (const { part, which } of back) {
-              const grant = grants[which % grants.length]
-              if (grant === undefined) continue
-              const cost = Math.min(part, grant.left)
-              if (cost === 0) continue
-              grant.left -= cost
-              usage.giveBack(on.now, { ...grant.ours, cost })
-              await on.run(giveBack, { ...of, key, grants: [{ cost, grant: grant.theirs }] })
-            }
-          }
+          await decidesAsInMemory(on, of, `same-${kind}-${run++}`, steps)
         }),
         { numRuns: 60 }
       )
     }
   )
+
+  it("a long log decides as in memory, also when its front is cut off and its end was given back, and stays short", async () => {
+    const on = redis.connectOnAClock()
+    const of: rate.Rate = { algorithm: "slidingWindow", limit: 200, interval: 10, burst: 200 }
+    let seed = 1
+    const nat = (max: number) => (seed = (seed * 48271) % 2147483647) % (max + 1)
+    const several = <A>(length: number, make: () => A) => Array.from({ length }, make)
+    const lengths: Array<number> = []
+    const steps = async function* (): AsyncGenerator<Step> {
+      const client = redis.client()
+      for (let i = 0; i < 500; i++) {
+        yield {
+          // Now and then all of it leaves the window, or most.
+          pass: nat(60) === 0 ? 7_000 + nat(5_000) : nat(100),
+          costs: several(1 + nat(2), () => ({ cost: 1 + nat(2), tries: nat(2) === 0 })),
+          ahead: nat(2) * 500,
+          back: several(nat(30) === 0 ? 60 : nat(1), () => ({ which: -1 - nat(nat(200)), part: 1 + nat(3) }))
+        }
+        const [log] = await redis.keys("long")
+        if (log !== undefined) lengths.push(await client.strlen(log))
+      }
+    }
+    await decidesAsInMemory(on, of, "long", steps())
+    assert.isAbove(lengths.filter((length, i) => i > 0 && length < lengths[i - 1]!).length, 3, "times that it was cut")
+    assert.isBelow(Math.max(...lengths), 16 * (64 + 2 * 200) + 88)
+  })
 
   it("any rate is exact over any time: 3 and 2,000 a second, 3 in ten seconds, 7 in a third of one", async () => {
     const on = redis.connectOnAClock()
@@ -206,25 +248,6 @@ describeRedis("rates on a server", (redis) => {
         await client.del(key)
       }
     }
-  })
-
-  it("a server that loses a part of it, to make room say, does not grant more for that", async () => {
-    const rates = new RedisRates(redis.connect())
-    const client = redis.client()
-    const request = sliding(3, 10_000, "evicted")
-    await rates.consume({ ...request, asks: asks(1, 2) })
-    const sum = (await redis.keys("evicted")).find((key) => key.endsWith(":sum"))
-    await client.del(sum!)
-    assert.isFalse((await rates.consume(request))[0]!.allowed)
-    // What is taken now has another name than what was taken before.
-    assert.isTrue((await rates.consume({ ...sliding(4, 10_000, "named"), asks: asks(1) }))[0]!.allowed)
-    await client.del((await redis.keys("named")).find((key) => key.endsWith(":sum"))!)
-    for (const allowed of [true, true, true, false]) {
-      assert.strictEqual((await rates.consume(sliding(4, 10_000, "named")))[0]!.allowed, allowed)
-    }
-    await rates.consume({ ...sliding(3, 10_000, "other"), asks: asks(1, 2) })
-    await client.del((await redis.keys("other")).find((key) => !key.endsWith(":sum"))!)
-    assert.isTrue((await rates.consume(sliding(3, 10_000, "other")))[0]!.allowed)
   })
 
   it("what was granted under a key that has expired since is not given back to the one after it", async () => {

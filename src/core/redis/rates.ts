@@ -2,11 +2,11 @@
  * Rates that a Redis server keeps: one script decides about a question, by the server's clock.
  *
  * The arithmetic is that of a rate in memory (see `rate.ts`), in whole microseconds: so any rate is exact, whatever its interval is made of. Each
- * rate of a name has keys of its own: whoever asks with another rate has another count. A key that is not used any more expires.
+ * rate of a name has a key of its own: whoever asks with another rate has another count. A key that is not used any more expires.
  *
  * `gcra` keeps what the bucket has, and a few numbers by which a grant is known again. `slidingWindow` keeps what was taken when, as far as that is
- * in the window, and the sum of it. If the server loses the sum it is counted again, and if it loses the log nothing was taken. A few numbers are
- * one value, eight bytes each: to read and to write them in fields of their own would take the server as long as all the rest.
+ * in the window. Both are one value of packed numbers, eight bytes each: to read and to write them in fields or members of their own would take
+ * the server as long as all the rest. It begins, or ends, with the name and the number of its format: a value that has another is left alone.
  *
  * A server's clock may be set back. Then no time has passed, and from there it goes on: otherwise nothing would come back until the old time is
  * reached again. `shift` is by how much that was, `seen` the latest time. (Set forward, it has gone on: nobody could tell.)
@@ -166,123 +166,128 @@ return changed
 `
 
 /**
- * `latest`: when the last of what is in the log was, or will be, taken. `kept`: until when the log is kept, which is an eighth of the window longer
- * than it has to be; so it need not be said each time. Both are 0 when there is none.
+ * The log is one string: entries of 16 bytes (when, and how much), the oldest first, and behind them what holds for all. So a question takes two
+ * commands, however long the log: one reads the end, one writes a new end behind a new entry. What has left the window in front is cut off when it
+ * is more than what is left.
+ *
+ * `used` is the sum of the entries; `latest` when the last of them was, or will be, taken, and 0 when there is none; none is older than `oldest`.
+ * `kept`: until when the key is kept, which is an eighth of the window longer than it has to be; so it need not be said each time. The entries
+ * before place `first` have left the window. There are `count` with them, and room for `spare` behind them, of which all was given back. `dropped`
+ * were cut off: with them an entry has the same number for ever, which its grant knows.
  */
 const readWindow = `
-local text = redis.call("GET", KEYS[2])
-local used, id, seen, shift, latest, kept = nil, 0, 0, 0, 0, 0
-if text then
-  if #text ~= 48 then return redis.error_reply("WRONGTYPE this is no rate") end
-  used, id, seen, shift, latest, kept = struct.unpack("<dddddd", text)
+local text = redis.call("GETRANGE", KEYS[1], -88, -1)
+local used, latest, oldest, kept, seen, shift, first, count, spare, dropped = 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+if text ~= "" then
+  if string.sub(text, 1, 8) ~= "window/1" then return redis.error_reply("WRONGTYPE this is no rate") end
+  used, latest, oldest, kept, seen, shift, first, count, spare, dropped = struct.unpack("<dddddddddd", text, 9)
 end
-local function state() return struct.pack("<dddddd", used, id, seen, shift, latest, kept) end
-local function costOf(entry) return tonumber(string.sub(entry, 18)) end
-local function entryOf(id, cost) return string.format("%016.0f:%.0f", id, cost) end
--- No entry may have the name of another: that would be the same one.
-local function findLatest()
-  local tail = redis.call("ZRANGE", KEYS[1], -1, -1, "WITHSCORES")
-  latest = tonumber(tail[2] or 0)
-  id = math.max(id, tonumber(string.sub(tail[1] or "0", 1, 16)))
+-- The part of the log that was read; and what comes behind it.
+local page, from, till = "", 0, 0
+local news, times, costs = 0, {}, {}
+local function entryAt(place)
+  if place >= count then return times[place - count + 1], costs[place - count + 1] end
+  if place < from or place >= till then
+    from, till = place, math.min(place + 100, count)
+    page = redis.call("GETRANGE", KEYS[1], from * 16, till * 16 - 1)
+  end
+  return struct.unpack("<dd", page, (place - from) * 16 + 1)
 end
-local function sum(entries)
-  local all = 0
-  for _, entry in ipairs(entries) do all = all + costOf(entry) end
-  return all
+local function write()
+  local parts = {}
+  for i = 1, news do parts[i] = struct.pack("<dd", times[i], costs[i]) end
+  local place, rest = count * 16, count - first
+  local cut = math.max(first, first + spare - news) > math.max(64, rest + news)
+  count = count + news
+  spare = math.max(0, spare - news)
+  if cut then
+    if rest > 0 then table.insert(parts, 1, redis.call("GETRANGE", KEYS[1], first * 16, place - 1)) end
+    first, count, spare, dropped = 0, count - first, 0, dropped + first
+  end
+  local ends = "window/1" .. struct.pack("<dddddddddd", used, latest, oldest, kept, seen, shift, first, count, spare, dropped)
+  if cut then
+    redis.call("SET", KEYS[1], table.concat(parts) .. ends, "KEEPTTL")
+  elseif spare == 0 then
+    redis.call("SETRANGE", KEYS[1], place, table.concat(parts) .. ends)
+  else
+    if news > 0 then redis.call("SETRANGE", KEYS[1], place, table.concat(parts)) end
+    redis.call("SETRANGE", KEYS[1], (count + spare) * 16, ends)
+  end
 end
 `
 
 const takeFromWindow = `
 local limit, interval, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 ${clock}${readWindow}
-if not text then seen = now end
+if text == "" then seen = now end
 local shifted = shift
 ${monotone}
 local before = now - interval
-local head = redis.call("ZRANGE", KEYS[1], 0, 0, "WITHSCORES")
-if head[1] and not used then findLatest() end
-local passed = head[1] and tonumber(head[2]) <= before
+local passed = used > 0 and oldest <= before
 if passed and latest <= before then
-  redis.call("DEL", KEYS[1])
-  used = 0
-elseif not head[1] then
-  used = 0
-elseif not used then
-  used = sum(redis.call("ZRANGE", KEYS[1], 0, -1))
-end
-if used == 0 then latest, kept = 0, 0 end
-if passed and used > 0 then
-  local till = string.format("%.0f", before)
-  used = used - sum(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", till))
-  redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", till)
-end
--- What is in the log, the oldest first, as far as somebody has to know; and what comes behind that now.
-local old, new, size = {}, {}, nil
-local function entryAt(index)
-  size = size or redis.call("ZCARD", KEYS[1])
-  if index > size then return new[index - size] end
-  while #old < index do
-    local from = #old
-    local entries = redis.call("ZRANGE", KEYS[1], from, from + 99, "WITHSCORES")
-    if #entries == 0 then return nil end
-    for i = 1, #entries, 2 do old[#old + 1] = { at = tonumber(entries[i + 1]), cost = costOf(entries[i]) } end
+  used, latest, first = 0, 0, count
+elseif passed then
+  local at, cost = entryAt(first)
+  while at <= before do
+    used = used - cost
+    first = first + 1
+    at, cost = entryAt(first)
   end
-  return old[index]
+  oldest = at
 end
 -- The first entry that need not have gone for what is granted already, and what those before it have.
-local first, freed = 1, 0
+local place, freed = first, 0
 local answers = {}
 for i = 4, #ARGV, 2 do
   local cost, tries = tonumber(ARGV[i]), ARGV[i + 1] == "1"
   local at = math.max(now, latest)
   if used > limit then
-    local entry = entryAt(first)
-    while freed + entry.cost <= used - limit do
-      freed = freed + entry.cost
-      first = first + 1
-      entry = entryAt(first)
+    local _, has = entryAt(place)
+    while freed + has <= used - limit do
+      freed = freed + has
+      place = place + 1
+      _, has = entryAt(place)
     end
   end
   -- So much has to leave the window.
-  local index, missing = first, used + cost - limit - freed
+  local index, missing = place, used + cost - limit - freed
   while missing > 0 do
-    local entry = entryAt(index)
-    missing = missing - entry.cost
-    at = math.max(at, entry.at + interval)
+    local since, has = entryAt(index)
+    missing = missing - has
+    at = math.max(at, since + interval)
     index = index + 1
   end
   local delay = at - now
   local allowed = delay <= (tries and 0 or ahead)
   if allowed and cost > 0 then
-    local last = new[#new]
-    if last == nil or last.at < at then
-      id = id + 1
-      last = { at = at, cost = 0, id = id }
-      new[#new + 1] = last
+    if times[news] == at then
+      costs[news] = costs[news] + cost
+    else
+      news = news + 1
+      times[news], costs[news] = at, cost
     end
-    last.cost = last.cost + cost
+    if used == 0 then oldest = at end
     used = used + cost
     latest = at
   end
   local left = latest > now and 0 or limit - used
   local reset = latest > 0 and latest + interval - now or 0
-  answers[#answers + 1] = { allowed and 1 or 0, left, allowed and 0 or delay, reset, allowed and delay or 0, at, id }
+  answers[#answers + 1] = {
+    allowed and 1 or 0, left, allowed and 0 or delay, reset, allowed and delay or 0, at, dropped + count + news - 1
+  }
   if not allowed and not tries then break end
 end
-for _, entry in ipairs(new) do
-  redis.call("ZADD", KEYS[1], string.format("%.0f", entry.at), entryOf(entry.id, entry.cost))
-end
 -- That the clock was set back is written also when nothing is taken: or each who asks would find the old time again, and nothing would come back.
-if latest > 0 and (passed or #new > 0 or shift > shifted) then
+if used > 0 and (passed or news > 0 or shift > shifted) then
   local ends = latest + interval
-  if kept < ends then
-    kept = ends + math.floor(interval / 8)
+  local keep = kept < ends
+  if keep then kept = ends + math.floor(interval / 8) end
+  write()
+  if keep then
     redis.call("PEXPIRE", KEYS[1], string.format("%.0f", math.ceil((kept - now) / 1000) + 2))
   end
-  local rest = string.format("%.0f", math.ceil((ends - now) / 1000) + 2)
-  redis.call("SET", KEYS[2], state(), "PX", rest)
 elseif passed then
-  redis.call("DEL", KEYS[2])
+  redis.call("DEL", KEYS[1])
 end
 return answers
 `
@@ -291,33 +296,37 @@ const giveBackToWindow = `
 ${readWindow}
 local changed = 0
 for i = 1, #ARGV, 3 do
-  local cost, grantedAt, grantedId = tonumber(ARGV[i]), ARGV[i + 1], tonumber(ARGV[i + 2])
-  for _, entry in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1], grantedAt, grantedAt)) do
-    local had = costOf(entry)
-    if entry == entryOf(grantedId, had) then
+  local cost, grantedAt, place = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]) - dropped
+  if place >= first and place < count then
+    local at, had = entryAt(place)
+    if at == grantedAt then
       local left = math.max(0, had - cost)
-      redis.call("ZREM", KEYS[1], entry)
-      if left > 0 then redis.call("ZADD", KEYS[1], grantedAt, entryOf(grantedId, left)) end
-      used = used and used - had + left
+      redis.call("SETRANGE", KEYS[1], place * 16, struct.pack("<dd", at, left))
+      page, from, till = "", 0, 0
+      used = used - had + left
       changed = 1
     end
   end
 end
--- Whoever finds no sum adds it up.
-if changed == 1 and used then
-  findLatest()
-  redis.call("SET", KEYS[2], state(), "KEEPTTL")
+if changed == 1 then
+  -- So that the last entry is the latest.
+  latest = 0
+  while count > first and latest == 0 do
+    local at, cost = entryAt(count - 1)
+    if cost > 0 then
+      latest = at
+    else
+      count = count - 1
+      spare = spare + 1
+    end
+  end
+  write()
 end
 return changed
 `
 
-const bucketKeys = (prefix: string, rate: Rate & { readonly key: string }): ReadonlyArray<string> => [
+const keys = (prefix: string, rate: Rate & { readonly key: string }): ReadonlyArray<string> => [
   keyOf(prefix, rate.key, partOf(rate))
-]
-
-const windowKeys = (prefix: string, rate: Rate & { readonly key: string }): ReadonlyArray<string> => [
-  keyOf(prefix, rate.key, partOf(rate)),
-  keyOf(prefix, rate.key, `${partOf(rate)}:sum`)
 ]
 
 interface Rates {
@@ -329,14 +338,14 @@ const gcra: Rates = {
   take: {
     name: "rates.gcra",
     lua: takeFromBucket,
-    keys: bucketKeys,
+    keys,
     args: (request) => [request.limit, micros(request.interval), request.burst, ...asksOf(request)],
     decode: (reply) => decode("rates.gcra", reply)
   },
   giveBack: {
     name: "rates.gcra.giveBack",
     lua: giveBackToBucket,
-    keys: bucketKeys,
+    keys,
     args: (request) => [request.limit, micros(request.interval), ...grantsOf(request)],
     decode: (reply) => flagReply("rates.gcra.giveBack", reply)
   }
@@ -346,7 +355,7 @@ const slidingWindow: Rates = {
   take: {
     name: "rates.slidingWindow",
     lua: takeFromWindow,
-    keys: windowKeys,
+    keys,
     // The window is never shorter than it has to be.
     args: (request) => [request.limit, Math.ceil(micros(request.interval)), ...asksOf(request)],
     decode: (reply) => decode("rates.slidingWindow", reply)
@@ -354,7 +363,7 @@ const slidingWindow: Rates = {
   giveBack: {
     name: "rates.slidingWindow.giveBack",
     lua: giveBackToWindow,
-    keys: windowKeys,
+    keys,
     args: grantsOf,
     decode: (reply) => flagReply("rates.slidingWindow.giveBack", reply)
   }
