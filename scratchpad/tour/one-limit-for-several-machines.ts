@@ -32,7 +32,7 @@ const { allowed } = await Effect.runPromise(
 show("effect", `the store is down, and the call goes ${allowed ? "through" : "nowhere"}`)
 
 const shared = rateLimiterStoreMemory()
-const [one, other] = [1, 2].map(() => new Promises.DistributedRateLimiter({ limit: 1, interval: 60_000 }, shared))
+const [one, other] = [1, 2].map(() => new Promises.DistributedRateLimiter(shared, { limit: 1, interval: 60_000 }))
 await one!.consume("ada")
 const { retryAfter } = await other!.tryConsume("ada")
 show("promise", `ada may come again in ${Math.ceil(retryAfter / 60_000)} minute, wherever she comes`)

@@ -82,7 +82,10 @@ export const rateLimiterStoreMemory = (): RateLimiterStore => new MemoryRates(pl
 
 /** What fails is what the store rejected with. */
 class StorePort implements Port {
-  constructor(private readonly store: RateLimiterStore) {}
+  constructor(
+    private readonly where: string,
+    private readonly store: RateLimiterStore
+  ) {}
 
   ask(request: StoreRequest, answer: (answers: ReadonlyArray<Answer>) => void, fail: (failure: unknown) => void): void {
     attempt(() => this.store.consume(request))
@@ -92,22 +95,23 @@ class StorePort implements Port {
 
   giveBack(request: StoreReturn, over: () => void): void {
     attempt(() => this.store.giveBack(request)).then(over, (error) => {
-      void tell(request.key, "what was not used could not be given back", error)
+      this.tell(request.key, "what was not used could not be given back", error)
       over()
     })
   }
 
   report(key: string, error: unknown): void {
-    void tell(key, "the store failed, and nobody waits for its answer", error)
+    this.tell(key, "the store failed, and nobody waits for its answer", error)
+  }
+
+  private tell(name: string, message: string, error: unknown): void {
+    void report({ where: this.where, name, message, error })
   }
 
   errorOf(failure: unknown): unknown {
     return failure
   }
 }
-
-const tell = (key: string, message: string, error: unknown): unknown =>
-  report({ where: "RateLimiter", name: key, message, error })
 
 /** The place of a caller in line. */
 class Waiter extends PromiseTicket<Request, Outcome> {
@@ -130,6 +134,109 @@ const errorOf = ({ port }: StoreLimiter, outcome: Outcome | undefined): Promise<
     : outcome?.kind === "failed"
       ? Promise.reject(port.errorOf(outcome.failure))
       : undefined
+
+/**
+ * What a limiter over a store does, under whichever name: with that begin its errors and what it reports.
+ *
+ * @internal
+ */
+export abstract class StoredRateLimiter {
+  /** @internal */
+  declare readonly [rates.TypeId]: StoreLimiter
+
+  constructor(name: string, store: RateLimiterStore, options: RateLimiterMakeOptions) {
+    const where = `new ${name}`
+    callable(where, "store.consume", store?.consume)
+    callable(where, "store.giveBack", store.giveBack)
+    const state = core.fromOptions(where, options)
+    this[rates.TypeId] = new StoreLimiter(state, new StorePort(this.where, store), platformTime())
+  }
+
+  /**
+   * Of the class, for a view is not constructed.
+   *
+   * @internal
+   */
+  protected get where(): string {
+    return "RateLimiter"
+  }
+
+  /** Takes units, and waits for them if it has to. */
+  consume(key = rates.defaultKey, options?: RateLimiterOptions): Promise<void> {
+    return attempt(() => taken(`${this.where}.consume`, this[rates.TypeId], key, options)).then(nothing)
+  }
+
+  /** Takes units if they are to be had without waiting for more and without overtaking anybody, and says what was decided. */
+  tryConsume(key = rates.defaultKey, options?: RateLimiterOptions): Promise<Decision> {
+    return attempt(() => {
+      const where = `${this.where}.tryConsume`
+      const limiter = this[rates.TypeId]
+      const request = requestOf(where, limiter, key, options, true)
+      return limiter.refused(key, request.cost) ?? granted(where, new Waiter(limiter, request), limiter, options)
+    })
+  }
+
+  /**
+   * Takes a place in line now, for later, and says, when the store has answered, how long it will take. What is reserved is taken when its
+   * turn comes, whether anybody waits for it or not; who does not need it any more cancels it.
+   */
+  reserve(key = rates.defaultKey, options?: RateLimiterOptions): Promise<RateLimiterReservation> {
+    return attempt(async () => {
+      const where = `${this.where}.reserve`
+      const limiter = this[rates.TypeId]
+      const request = accepted(where, limiter, key, options)
+      const place = core.place()
+      const ticket = new ReservationTicket<Request, Outcome>({ ...request, place }, place)
+      limiter.enqueue(ticket)
+      try {
+        if (!place.known.isSet) await wait(where, place.known, undefined, options, event.enqueue, event.cancel)
+      } catch (reason) {
+        limiter.cancel(ticket)
+        throw reason
+      }
+      const failed = () => errorOf(limiter, ticket.result)
+      return failed() ?? new RateLimiterReservation(new Reservation(limiter, ticket, ticket.over, place.delay), failed)
+    })
+  }
+
+  /**
+   * Runs a function when its turn has come. An abort before that is an abort of the wait, and nothing is used; the function is given the
+   * signal.
+   */
+  run<A>(f: Work<A>, options?: RateLimiterRunOptions): Promise<A> {
+    const where = `${this.where}.run`
+    return attempt(() => {
+      callable(where, "f", f)
+      const limiter = this[rates.TypeId]
+      const signal = options?.signal
+      const ticket = new Waiter(limiter, accepted(where, limiter, options?.key ?? rates.defaultKey, options))
+      // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage).
+      return granted(where, ticket, limiter, options).then(() => {
+        if (!signal?.aborted) return f(new Context(signal))
+        // Aborted between the grant and this reaction.
+        limiter.cancel(ticket)
+        throw signal.reason
+      })
+    })
+  }
+
+  /** A function that runs each of its calls when its turn has come. */
+  wrap<This, Args extends Array<unknown>, A>(
+    f: (this: This, ...args: Args) => A | PromiseLike<A>,
+    options?: RateLimiterRunOptions
+  ): (this: This, ...args: Args) => Promise<A> {
+    callable(`${this.where}.wrap`, "f", f)
+    const run = (call: () => A | PromiseLike<A>) => this.run(call, options)
+    return function (...args) {
+      return run(() => f.apply(this, args))
+    }
+  }
+
+  /** A frozen snapshot. */
+  stats(): rates.Stats {
+    return core.stats(this[rates.TypeId].state)
+  }
+}
 
 /**
  * A `RateLimiter` whose rates a store keeps: so several programs can share one limit. It does the same; but every operation waits for the
@@ -161,97 +268,14 @@ const errorOf = ({ port }: StoreLimiter, outcome: Outcome | undefined): Promise<
  *
  * @since 0.1.0
  */
-export class RateLimiterWithStore {
-  /** @internal */
-  declare readonly [rates.TypeId]: StoreLimiter
-
+export class RateLimiterWithStore extends StoredRateLimiter {
   constructor(options: RateLimiterMakeOptions, store: RateLimiterStore) {
-    const where = "new RateLimiterWithStore"
-    const state = core.fromOptions(where, options)
-    callable(where, "store.consume", store?.consume)
-    callable(where, "store.giveBack", store.giveBack)
-    this[rates.TypeId] = new StoreLimiter(state, new StorePort(store), platformTime())
+    super("RateLimiterWithStore", store, options)
   }
 
   /** A view of the limiter that an Effect program, or other plain code, uses: all wait in one line, on the clock of where it was made. */
-  static from(limiter: Effects.WithStore<unknown, unknown> | RateLimiterWithStore): RateLimiterWithStore {
+  static from(limiter: Effects.WithStore<unknown, unknown> | StoredRateLimiter): RateLimiterWithStore {
     return view(RateLimiterWithStore.prototype, "RateLimiterWithStore", rates.TypeId, limiter)
-  }
-
-  /** Takes units, and waits for them if it has to. */
-  consume(key = rates.defaultKey, options?: RateLimiterOptions): Promise<void> {
-    return attempt(() => taken("RateLimiter.consume", this[rates.TypeId], key, options)).then(nothing)
-  }
-
-  /** Takes units if they are to be had without waiting for more and without overtaking anybody, and says what was decided. */
-  tryConsume(key = rates.defaultKey, options?: RateLimiterOptions): Promise<Decision> {
-    return attempt(() => {
-      const where = "RateLimiter.tryConsume"
-      const limiter = this[rates.TypeId]
-      const request = requestOf(where, limiter, key, options, true)
-      return limiter.refused(key, request.cost) ?? granted(where, new Waiter(limiter, request), limiter, options)
-    })
-  }
-
-  /**
-   * Takes a place in line now, for later, and says, when the store has answered, how long it will take. What is reserved is taken when its
-   * turn comes, whether anybody waits for it or not; who does not need it any more cancels it.
-   */
-  reserve(key = rates.defaultKey, options?: RateLimiterOptions): Promise<RateLimiterReservation> {
-    return attempt(async () => {
-      const where = "RateLimiter.reserve"
-      const limiter = this[rates.TypeId]
-      const request = accepted(where, limiter, key, options)
-      const place = core.place()
-      const ticket = new ReservationTicket<Request, Outcome>({ ...request, place }, place)
-      limiter.enqueue(ticket)
-      try {
-        if (!place.known.isSet) await wait(where, place.known, undefined, options, event.enqueue, event.cancel)
-      } catch (reason) {
-        limiter.cancel(ticket)
-        throw reason
-      }
-      const failed = () => errorOf(limiter, ticket.result)
-      return failed() ?? new RateLimiterReservation(new Reservation(limiter, ticket, ticket.over, place.delay), failed)
-    })
-  }
-
-  /**
-   * Runs a function when its turn has come. An abort before that is an abort of the wait, and nothing is used; the function is given the
-   * signal.
-   */
-  run<A>(f: Work<A>, options?: RateLimiterRunOptions): Promise<A> {
-    const where = "RateLimiter.run"
-    return attempt(() => {
-      callable(where, "f", f)
-      const limiter = this[rates.TypeId]
-      const signal = options?.signal
-      const ticket = new Waiter(limiter, accepted(where, limiter, options?.key ?? rates.defaultKey, options))
-      // A reaction rather than a call from `wake`: it runs in the caller's context (AsyncLocalStorage).
-      return granted(where, ticket, limiter, options).then(() => {
-        if (!signal?.aborted) return f(new Context(signal))
-        // Aborted between the grant and this reaction.
-        limiter.cancel(ticket)
-        throw signal.reason
-      })
-    })
-  }
-
-  /** A function that runs each of its calls when its turn has come. */
-  wrap<This, Args extends Array<unknown>, A>(
-    f: (this: This, ...args: Args) => A | PromiseLike<A>,
-    options?: RateLimiterRunOptions
-  ): (this: This, ...args: Args) => Promise<A> {
-    callable("RateLimiter.wrap", "f", f)
-    const run = (call: () => A | PromiseLike<A>) => this.run(call, options)
-    return function (...args) {
-      return run(() => f.apply(this, args))
-    }
-  }
-
-  /** A frozen snapshot. */
-  stats(): rates.Stats {
-    return core.stats(this[rates.TypeId].state)
   }
 }
 

@@ -16,7 +16,7 @@ const interval = 60_000
 
 const limiter: MakeLimit = async () => {
   const { DistributedRateLimiter } = await import("effect-concurrency/promise/distributed")
-  const limiter = new DistributedRateLimiter({ limit, interval }, (await stores()).rates)
+  const limiter = new DistributedRateLimiter((await stores()).rates, { limit, interval })
   return async (key) => (await limiter.tryConsume(key)).allowed
 }
 

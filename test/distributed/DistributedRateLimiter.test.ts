@@ -8,6 +8,7 @@ import { Redis as PromiseRedis } from "effect-concurrency/promise/redis"
 import * as redisModule from "effect-concurrency/redis"
 import { Reporter } from "../../src/internal/report.js"
 import type { Answer } from "../../src/core/rateStore.js"
+import { vi } from "vitest"
 import { describeRedis } from "../utils/redis.js"
 import { rejectionOf } from "../utils/rejection.js"
 
@@ -164,6 +165,95 @@ describe("insured", () => {
   })
 })
 
+describe("DistributedRateLimiter of the facade", () => {
+  const { DistributedRateLimiter: Plain } = Facade
+  const rate = { limit: 1, interval: 60_000 }
+  const store = Promises.rateLimiterStoreMemory()
+
+  it("has the store first, as the others here; in the wrong order, the error names what is no store", () => {
+    for (const [make, error] of [
+      [() => new Plain(rate as never, store as never), "store.consume must be a function, got undefined"],
+      [() => new Plain(undefined as never, rate), "store.consume must be a function, got undefined"],
+      [() => new Plain({ consume() {} } as never, rate), "store.giveBack must be a function, got undefined"],
+      [() => new Plain(store, undefined as never), "options must be an object, got undefined"]
+    ] as const) {
+      assert.throws(make, TypeError, `new DistributedRateLimiter: ${error}`)
+    }
+    assert.throws(
+      () => new Plain(store, { ...rate, limit: 0 }),
+      RangeError,
+      "new DistributedRateLimiter: limit must be"
+    )
+    assert.throws(() => new Promises.RateLimiterWithStore(store as never, rate as never), TypeError, "store.consume")
+  })
+
+  it("is what its errors name: of its own, of a view of it, and of a view of one that an Effect program has", async () => {
+    const effects = await Effect.runPromise(
+      Effect.provide(DistributedRateLimiter.make(rate), DistributedRateLimiter.layerStoreMemory)
+    )
+    const own = new Plain(store, rate)
+    for (const limiter of [own, Plain.from(own), Plain.from(effects)]) {
+      assert.instanceOf(limiter, Plain)
+      for (const [name, call] of [
+        ["consume", () => limiter.consume("a", { cost: -1 })],
+        ["tryConsume", () => limiter.tryConsume(1 as never)],
+        ["reserve", () => limiter.reserve("a", { cost: 2 })],
+        ["run", () => limiter.run(1 as never)],
+        ["wrap", async () => limiter.wrap(1 as never)]
+      ] as const) {
+        assert.include(String(await rejectionOf(call())), `Error: DistributedRateLimiter.${name}: `)
+      }
+      await limiter.consume("b", { cost: 0 })
+      const timeout = (await rejectionOf(
+        limiter.consume("full").then(() => limiter.consume("full", { timeout: 1 }))
+      )) as Error
+      assert.include(timeout.message, "DistributedRateLimiter.consume: timed out")
+      assert.strictEqual(limiter.stats().waiting, 0)
+    }
+    assert.throws(
+      () => Plain.from({} as never),
+      TypeError,
+      "DistributedRateLimiter.from: argument must be a DistributedRateLimiter"
+    )
+  })
+
+  it("a view and what it shows are one limiter, and stand in one line", async () => {
+    const own = new Plain(store, rate)
+    const view = Promises.RateLimiterWithStore.from(own)
+    await own.consume("one line")
+    assert.isFalse((await view.tryConsume("one line")).allowed)
+    assert.include(String(await rejectionOf(view.consume("a", { cost: -1 }))), " RateLimiter.consume: ")
+  })
+
+  it("what the store fails with reaches whoever asks, also through a view of one that an Effect program has", async () => {
+    const error = down()
+    const failing = Layer.succeed(DistributedRateLimiter.Store, {
+      consume: () => Effect.fail(error),
+      giveBack: () => Effect.void
+    })
+    const effects = await Effect.runPromise(Effect.provide(DistributedRateLimiter.make(rate), failing))
+    assert.strictEqual(await rejectionOf(Plain.from(effects).consume("a")), error)
+  })
+
+  it("is named by what it reports", async () => {
+    const console = vi.spyOn(globalThis.console, "error").mockImplementation(() => {})
+    try {
+      const controller = new AbortController()
+      let fail = () => {}
+      const late = { consume: () => new Promise<never>((_, reject) => (fail = () => reject(down()))), giveBack() {} }
+      const waiting = new Plain(late, rate).consume("ada", { signal: controller.signal })
+      await new Promise((resolve) => setTimeout(resolve))
+      controller.abort()
+      await rejectionOf(waiting)
+      fail()
+      await new Promise((resolve) => setTimeout(resolve))
+      assert.match(String(console.mock.calls[0]![0]), /^DistributedRateLimiter: ada: the store failed/)
+    } finally {
+      console.mockRestore()
+    }
+  })
+})
+
 describeRedis(
   "limiters on a server",
   (redis) => {
@@ -172,7 +262,7 @@ describeRedis(
     it("of both skins share a rate", async () => {
       const facade = new PromiseRedis(options())
       redis.onClose(() => facade.close())
-      const plain = new Facade.DistributedRateLimiter({ limit: 3, interval: 60_000 }, facade.rates)
+      const plain = new Facade.DistributedRateLimiter(facade.rates, { limit: 3, interval: 60_000 })
       class Shared extends DistributedRateLimiter.Service<Shared>()("test/Shared", {
         limit: 3,
         interval: "1 minute"
@@ -192,7 +282,7 @@ describeRedis(
     it("a wait that was given up gives back what it was granted", async () => {
       const facade = new PromiseRedis(options())
       redis.onClose(() => facade.close())
-      const limiter = new Facade.DistributedRateLimiter({ limit: 1, interval: 60_000 }, facade.rates)
+      const limiter = new Facade.DistributedRateLimiter(facade.rates, { limit: 1, interval: 60_000 })
       const controller = new AbortController()
       const call = limiter.consume("given up", { signal: controller.signal })
       controller.abort("changed my mind")
@@ -203,7 +293,7 @@ describeRedis(
     it("as many as want it have the rate, and no more", async () => {
       const facade = new PromiseRedis(options())
       redis.onClose(() => facade.close())
-      const limiter = () => new Facade.DistributedRateLimiter({ limit: 50, interval: 100, burst: 1 }, facade.rates)
+      const limiter = () => new Facade.DistributedRateLimiter(facade.rates, { limit: 50, interval: 100, burst: 1 })
       const two = [limiter(), limiter()]
       const begin = performance.now()
       await Promise.all(Array.from({ length: 100 }, (_, index) => two[index % 2]!.consume("busy")))
@@ -216,7 +306,7 @@ describeRedis(
       while (!(await facade.send("PING").catch(() => false)));
       const told: Array<string> = []
       const store = Facade.insured(facade.rates, { onError: ({ message }) => told.push(message) })
-      const limiter = new Facade.DistributedRateLimiter({ limit: 2, interval: 60_000 }, store)
+      const limiter = new Facade.DistributedRateLimiter(store, { limit: 2, interval: 60_000 })
       await limiter.consume("insured")
       await redis.kill()
       assert.isTrue((await limiter.tryConsume("insured")).allowed)

@@ -21,7 +21,7 @@ describe("DistributedRateLimiter", () => {
     expect(Limit.layer).type.toBe<Layer.Layer<Limit, never, RateLimiter.Store>>()
     expect(DistributedRateLimiter.layerInsured(layerRates)).type.toBe<Layer.Layer<RateLimiter.Store, never, Redis>>()
     expect(Promises.insured(store)).type.toBe<RateLimiterStore>()
-    expect(new Promises.DistributedRateLimiter({ limit: 1, interval: 1000 }, store).consume("x")).type.toBe<
+    expect(new Promises.DistributedRateLimiter(store, { limit: 1, interval: 1000 }).consume("x")).type.toBe<
       Promise<void>
     >()
   })

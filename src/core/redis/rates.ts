@@ -16,7 +16,7 @@
 import type { Rate } from "../rate.js"
 import { checkCost } from "../rate.js"
 import type { Answer, StoreRequest, StoreReturn } from "../rateStore.js"
-import { checkName, flagReply, integerReply, keyOf, listReply, monotone, type Script } from "./script.js"
+import { checkName, flagReply, integerReply, keyOf, listReply, monotone, type Script, wrongReply } from "./script.js"
 
 /** By what a grant is known again: numbers that only the scripts of its algorithm understand. */
 type Grant = ReadonlyArray<number>
@@ -36,27 +36,34 @@ const partOf = ({ algorithm, burst, interval, limit }: Rate): string =>
 
 const micros = (milliseconds: number): number => milliseconds * 1000
 
-const decodeOne = (name: string, reply: unknown): Answer => {
-  const [yes, ...numbers] = listReply(name, reply)
-  const allowed = flagReply(name, yes)
-  const [remaining, retryAfter, resetAfter, delay, ...grant] = numbers.map((number) => integerReply(name, number))
-  return {
-    allowed,
-    remaining: integerReply(name, remaining),
-    retryAfter: integerReply(name, retryAfter) / 1000,
-    resetAfter: integerReply(name, resetAfter) / 1000,
-    delay: integerReply(name, delay) / 1000,
-    grant: allowed ? grant : undefined
+/** Of each answer: whether it is yes; how long until then, or until it could be; what remains; when all is back; and what its grant is. */
+const decode = (name: string, size: number, reply: unknown): ReadonlyArray<Answer> => {
+  const numbers = listReply(name, reply)
+  if (numbers.length % size !== 0) throw wrongReply(name, `a list of answers of ${size} numbers`, reply)
+  const at = (index: number): number => integerReply(name, numbers[index])
+  const answers: Array<Answer> = []
+  for (let i = 0; i < numbers.length; i += size) {
+    const allowed = flagReply(name, numbers[i])
+    const wait = at(i + 1) / 1000
+    const grant: Array<number> = []
+    for (let j = i + 4; j < i + size; j++) grant.push(at(j))
+    answers.push({
+      allowed,
+      remaining: at(i + 2),
+      retryAfter: allowed ? 0 : wait,
+      resetAfter: at(i + 3) / 1000,
+      delay: allowed ? wait : 0,
+      grant: allowed ? grant : undefined
+    })
   }
+  return answers
 }
 
-const decode = (name: string, reply: unknown): ReadonlyArray<Answer> =>
-  listReply(name, reply).map((answer) => decodeOne(name, answer))
-
-const asksOf = ({ ahead, asks }: StoreRequest): ReadonlyArray<number> => [
-  Math.floor(micros(ahead)),
-  ...asks.flatMap(({ cost, tries }) => [cost, tries ? 1 : 0])
-]
+const argsOf = (numbers: Array<number>, { ahead, asks }: StoreRequest): ReadonlyArray<number> => {
+  numbers.push(Math.floor(micros(ahead)))
+  for (const { cost, tries } of asks) numbers.push(cost, tries ? 1 : 0)
+  return numbers
+}
 
 const grantsOf = ({ grants }: StoreReturn): ReadonlyArray<number> =>
   grants.flatMap(({ cost, grant }) => [cost, ...(grant as Grant)])
@@ -71,58 +78,56 @@ const readBucket = `
 local text = redis.call("GET", KEYS[1])
 local base, count, total, at, till, born, seen, shift = now, 0, 0, now, now, now, now, 0
 if text then
-  if #text ~= 64 then return redis.error_reply("WRONGTYPE this is no rate") end
-  base, count, total, at, till, born, seen, shift = struct.unpack("<dddddddd", text)
+  if #text ~= 72 or string.sub(text, 1, 8) ~= "bucket/1" then return redis.error_reply("WRONGTYPE this is no rate") end
+  base, count, total, at, till, born, seen, shift = struct.unpack("<dddddddd", text, 9)
 end
 local shifted = shift
 ${monotone}
-local function spent(units) return units * interval / limit end
 `
 
 const writeBucket = `
-local state = struct.pack("<dddddddd", base, count, total, at, till, born, seen, shift)
-local rest = string.format("%.0f", math.ceil(math.max(0, spent(count) - (now - base)) / 1000) + 2)
+local state = "bucket/1" .. struct.pack("<dddddddd", base, count, total, at, till, born, seen, shift)
+local rest = string.format("%.0f", math.ceil(math.max(0, count * interval / limit - (now - base)) / 1000) + 2)
 redis.call("SET", KEYS[1], state, "PX", rest)
 `
 
 const takeFromBucket = `
 local limit, interval, burst, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 ${clock}${readBucket}
--- It has been full for a while. When it is full just now the base stays: roundings would add up.
-local function isFull(time) return spent(count) < time - base end
-local function wait(units)
-  if isFull(now) then return spent(math.max(0, units - burst)) end
-  return math.max(0, spent(count + units - burst) - (now - base))
-end
-local function remaining()
-  if isFull(now) then return burst end
-  local units = math.max(0, math.min(burst, math.floor((now - base) * limit / interval) - count + burst))
-  -- That divides where the decision multiplies, so it may be out by one.
-  while units > 0 and wait(units) > 0 do units = units - 1 end
-  while units < burst and wait(units + 1) <= 0 do units = units + 1 end
-  return units
-end
-local answers, taken = {}, false
+local answers, n, taken = {}, 0, false
 for i = 5, #ARGV, 2 do
   local cost, tries = tonumber(ARGV[i]), ARGV[i + 1] == "1"
-  local delay = math.ceil(wait(cost))
+  -- It has been full for a while. When it is full just now the base stays: roundings would add up.
+  local passed = now - base
+  local isFull = count * interval / limit < passed
+  local wait = math.max(0, isFull and (cost - burst) * interval / limit or (count + cost - burst) * interval / limit - passed)
+  local delay = math.ceil(wait)
   local allowed = delay <= (tries and 0 or ahead)
   local before = total
   if allowed and cost > 0 then
     taken = true
     at = now + delay
     till = math.max(till, at)
-    if isFull(at) then
+    if count * interval / limit < at - base then
       base = at
       count = 0
+      passed = now - base
     end
     count = count + cost
     total = total + cost
+    isFull = count * interval / limit < passed
   end
-  local reset = math.ceil(math.max(0, spent(count) - (now - base)))
-  answers[#answers + 1] = {
-    allowed and 1 or 0, remaining(), allowed and 0 or delay, reset, allowed and delay or 0, at, before, total, born
-  }
+  local left = burst
+  if not isFull then
+    left = math.max(0, math.min(burst, math.floor(passed * limit / interval) - count + burst))
+    -- That divides where the decision multiplies, so it may be out by one.
+    while left > 0 and (count + left - burst) * interval / limit > passed do left = left - 1 end
+    while left < burst and (count + left + 1 - burst) * interval / limit <= passed do left = left + 1 end
+  end
+  local reset = math.ceil(math.max(0, count * interval / limit - passed))
+  answers[n + 1], answers[n + 2], answers[n + 3], answers[n + 4] = allowed and 1 or 0, delay, left, reset
+  answers[n + 5], answers[n + 6], answers[n + 7], answers[n + 8] = at, before, total, born
+  n = n + 8
   if not allowed and not tries then break end
 end
 -- That the clock was set back is written also when nothing is taken: or each who asks would find the old time again, and nothing would come back.
@@ -136,6 +141,7 @@ return answers
 const giveBackToBucket = `
 local limit, interval = tonumber(ARGV[1]), tonumber(ARGV[2])
 ${clock}${readBucket}
+local function spent(units) return units * interval / limit end
 local changed = 0
 for i = 3, #ARGV, 5 do
   local cost, grantedAt = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
@@ -176,43 +182,45 @@ return changed
  * were cut off: with them an entry has the same number for ever, which its grant knows.
  */
 const readWindow = `
-local text = redis.call("GETRANGE", KEYS[1], -88, -1)
+local text = redis.call("GETRANGE", KEYS[1], "-88", "-1")
 local used, latest, oldest, kept, seen, shift, first, count, spare, dropped = 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 if text ~= "" then
   if string.sub(text, 1, 8) ~= "window/1" then return redis.error_reply("WRONGTYPE this is no rate") end
   used, latest, oldest, kept, seen, shift, first, count, spare, dropped = struct.unpack("<dddddddddd", text, 9)
 end
--- The part of the log that was read; and what comes behind it.
+-- What comes behind the log: how many entries, all but the last as they will be written, and the last.
+local news, new, newAt, newCost = 0, "", 0, 0
 local page, from, till = "", 0, 0
-local news, times, costs = 0, {}, {}
 local function entryAt(place)
-  if place >= count then return times[place - count + 1], costs[place - count + 1] end
+  if place == count + news - 1 and news > 0 then return newAt, newCost end
+  if place >= count then return struct.unpack("<dd", new, (place - count) * 16 + 1) end
   if place < from or place >= till then
     from, till = place, math.min(place + 100, count)
     page = redis.call("GETRANGE", KEYS[1], from * 16, till * 16 - 1)
   end
   return struct.unpack("<dd", page, (place - from) * 16 + 1)
 end
-local function write()
-  local parts = {}
-  for i = 1, news do parts[i] = struct.pack("<dd", times[i], costs[i]) end
-  local place, rest = count * 16, count - first
-  local cut = math.max(first, first + spare - news) > math.max(64, rest + news)
-  count = count + news
-  spare = math.max(0, spare - news)
-  if cut then
-    if rest > 0 then table.insert(parts, 1, redis.call("GETRANGE", KEYS[1], first * 16, place - 1)) end
-    first, count, spare, dropped = 0, count - first, 0, dropped + first
-  end
-  local ends = "window/1" .. struct.pack("<dddddddddd", used, latest, oldest, kept, seen, shift, first, count, spare, dropped)
-  if cut then
-    redis.call("SET", KEYS[1], table.concat(parts) .. ends, "KEEPTTL")
-  elseif spare == 0 then
-    redis.call("SETRANGE", KEYS[1], place, table.concat(parts) .. ends)
-  else
-    if news > 0 then redis.call("SETRANGE", KEYS[1], place, table.concat(parts)) end
-    redis.call("SETRANGE", KEYS[1], (count + spare) * 16, ends)
-  end
+`
+
+const writeWindow = `
+local behind, rest = count * 16, count - first
+local unused = spare > news and spare - news or 0
+local cut = first + unused > 64 and first + unused > rest + news
+count = count + news
+spare = unused
+if cut then
+  if rest > 0 then new = redis.call("GETRANGE", KEYS[1], first * 16, behind - 1) .. new end
+  first, count, spare, dropped = 0, count - first, 0, dropped + first
+end
+if news > 0 then new = new .. struct.pack("<dd", newAt, newCost) end
+local ends = struct.pack("<c8dddddddddd", "window/1", used, latest, oldest, kept, seen, shift, first, count, spare, dropped)
+if cut then
+  redis.call("SET", KEYS[1], new .. ends, "KEEPTTL")
+elseif spare == 0 then
+  redis.call("SETRANGE", KEYS[1], behind, new .. ends)
+else
+  if news > 0 then redis.call("SETRANGE", KEYS[1], behind, new) end
+  redis.call("SETRANGE", KEYS[1], (count + spare) * 16, ends)
 end
 `
 
@@ -222,13 +230,12 @@ ${clock}${readWindow}
 if text == "" then seen = now end
 local shifted = shift
 ${monotone}
-local before = now - interval
-local passed = used > 0 and oldest <= before
-if passed and latest <= before then
+local passed = used > 0 and oldest <= now - interval
+if passed and latest <= now - interval then
   used, latest, first = 0, 0, count
 elseif passed then
   local at, cost = entryAt(first)
-  while at <= before do
+  while at <= now - interval do
     used = used - cost
     first = first + 1
     at, cost = entryAt(first)
@@ -237,10 +244,10 @@ elseif passed then
 end
 -- The first entry that need not have gone for what is granted already, and what those before it have.
 local place, freed = first, 0
-local answers = {}
+local answers, n = {}, 0
 for i = 4, #ARGV, 2 do
   local cost, tries = tonumber(ARGV[i]), ARGV[i + 1] == "1"
-  local at = math.max(now, latest)
+  local at = latest > now and latest or now
   if used > limit then
     local _, has = entryAt(place)
     while freed + has <= used - limit do
@@ -260,29 +267,27 @@ for i = 4, #ARGV, 2 do
   local delay = at - now
   local allowed = delay <= (tries and 0 or ahead)
   if allowed and cost > 0 then
-    if times[news] == at then
-      costs[news] = costs[news] + cost
+    if news > 0 and newAt == at then
+      newCost = newCost + cost
     else
-      news = news + 1
-      times[news], costs[news] = at, cost
+      if news > 0 then new = new .. struct.pack("<dd", newAt, newCost) end
+      news, newAt, newCost = news + 1, at, cost
     end
     if used == 0 then oldest = at end
     used = used + cost
     latest = at
   end
-  local left = latest > now and 0 or limit - used
-  local reset = latest > 0 and latest + interval - now or 0
-  answers[#answers + 1] = {
-    allowed and 1 or 0, left, allowed and 0 or delay, reset, allowed and delay or 0, at, dropped + count + news - 1
-  }
+  answers[n + 1], answers[n + 2], answers[n + 3] = allowed and 1 or 0, delay, latest > now and 0 or limit - used
+  answers[n + 4] = latest > 0 and latest + interval - now or 0
+  answers[n + 5], answers[n + 6] = at, dropped + count + news - 1
+  n = n + 6
   if not allowed and not tries then break end
 end
 -- That the clock was set back is written also when nothing is taken: or each who asks would find the old time again, and nothing would come back.
 if used > 0 and (passed or news > 0 or shift > shifted) then
-  local ends = latest + interval
-  local keep = kept < ends
-  if keep then kept = ends + math.floor(interval / 8) end
-  write()
+  local keep = kept < latest + interval
+  if keep then kept = latest + interval + math.floor(interval / 8) end
+  ${writeWindow}
   if keep then
     redis.call("PEXPIRE", KEYS[1], string.format("%.0f", math.ceil((kept - now) / 1000) + 2))
   end
@@ -320,7 +325,7 @@ if changed == 1 then
       spare = spare + 1
     end
   end
-  write()
+  ${writeWindow}
 end
 return changed
 `
@@ -339,8 +344,8 @@ const gcra: Rates = {
     name: "rates.gcra",
     lua: takeFromBucket,
     keys,
-    args: (request) => [request.limit, micros(request.interval), request.burst, ...asksOf(request)],
-    decode: (reply) => decode("rates.gcra", reply)
+    args: (request) => argsOf([request.limit, micros(request.interval), request.burst], request),
+    decode: (reply) => decode("rates.gcra", 8, reply)
   },
   giveBack: {
     name: "rates.gcra.giveBack",
@@ -357,8 +362,8 @@ const slidingWindow: Rates = {
     lua: takeFromWindow,
     keys,
     // The window is never shorter than it has to be.
-    args: (request) => [request.limit, Math.ceil(micros(request.interval)), ...asksOf(request)],
-    decode: (reply) => decode("rates.slidingWindow", reply)
+    args: (request) => argsOf([request.limit, Math.ceil(micros(request.interval))], request),
+    decode: (reply) => decode("rates.slidingWindow", 6, reply)
   },
   giveBack: {
     name: "rates.slidingWindow.giveBack",

@@ -5,18 +5,46 @@
  */
 import { callable } from "../../core/arguments.js"
 import * as core from "../../core/insured.js"
+import * as rates from "../../core/rateLimiter.js"
+import type * as Effects from "../../distributed/DistributedRateLimiter.js"
+import type { RateLimiterMakeOptions } from "../RateLimiter.js"
 import type { RateLimiterStore, RateLimiterStoreDecision } from "../rateStore.js"
-import { rateLimiterStoreMemory } from "../rateStore.js"
+import { rateLimiterStoreMemory, StoredRateLimiter } from "../rateStore.js"
 import { report, type Reporter } from "../report.js"
+import { view } from "../view.js"
 
-export {
-  /**
-   * A limiter over a store: processes that give the same key and the same rate share the rate. Another rate for the same key is another count.
-   *
-   * @since 0.1.0
-   */
-  RateLimiterWithStore as DistributedRateLimiter
-} from "../rateStore.js"
+/**
+ * A rate limit over a store: processes that give the same key and the same rate share the rate. Another rate for the same key is another count.
+ *
+ * It is the limiter of `RateLimiterWithStore`, which says in full what is promised, with its arguments and its errors as the others here have them:
+ * the store comes first. `DistributedRateLimiter.from` shares one, of either skin.
+ *
+ * @example
+ * import { rateLimiterStoreMemory } from "effect-concurrency/promise"
+ * import { DistributedRateLimiter } from "effect-concurrency/promise/distributed"
+ *
+ * // For several processes: new Redis({ url }).rates, of effect-concurrency/promise/redis.
+ * const limiter = new DistributedRateLimiter(rateLimiterStoreMemory(), { limit: 600, interval: 60_000 })
+ *
+ * console.log(await limiter.run(() => "a user", { key: "api.example.org" })) // => a user
+ *
+ * @since 0.1.0
+ */
+export class DistributedRateLimiter extends StoredRateLimiter {
+  constructor(store: RateLimiterStore, options: RateLimiterMakeOptions) {
+    super("DistributedRateLimiter", store, options)
+  }
+
+  /** @internal */
+  protected override get where(): string {
+    return "DistributedRateLimiter"
+  }
+
+  /** A view of the limiter that an Effect program, or other plain code, uses: all wait in one line, on the clock of where it was made. */
+  static from(limiter: Effects.DistributedRateLimiter<unknown, unknown> | StoredRateLimiter): DistributedRateLimiter {
+    return view(DistributedRateLimiter.prototype, "DistributedRateLimiter", rates.TypeId, limiter)
+  }
+}
 
 /**
  * How a store is insured.
@@ -48,7 +76,7 @@ export interface InsuredOptions {
  * }
  * const told: Array<string> = []
  * const store = insured({ consume: down, giveBack: down }, { onError: ({ message }) => told.push(message) })
- * const limiter = new DistributedRateLimiter({ limit: 2, interval: 60_000 }, store)
+ * const limiter = new DistributedRateLimiter(store, { limit: 2, interval: 60_000 })
  *
  * const { allowed } = await limiter.tryConsume("ada")
  * console.log(allowed, told.length) // => true 1
