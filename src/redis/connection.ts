@@ -85,8 +85,7 @@ export class Connection {
   private readonly commands: Line
   private subscriptions: Subscriptions | undefined = undefined
   private isClosed = false
-  /** What the server calls a script; none while it has not said so. */
-  private readonly digests = new Map<string, string | undefined>()
+  private readonly digests: Digests
 
   constructor(
     private readonly driver: Driver,
@@ -94,20 +93,25 @@ export class Connection {
   ) {
     this.prefix = checkPrefix("Redis", prefix)
     this.timeout = checkTimeout(timeout)
+    this.digests = new Digests(driver)
     this.commands = new Line(driver, timeout, (link) => link.call("PING", []))
   }
 
   /** Sends a command. One that makes the server wait keeps all others waiting. */
   async send(command: string, args: ReadonlyArray<Argument> = [], options?: CallOptions): Promise<unknown> {
     checkCommand(command)
-    return this.commands.ask(command, options, (link) => link.call(command, args))
+    return this.commands.ask({ operation: command, put: (link) => link.call(command, args) }, options)
   }
 
   /** Runs a script. */
-  async run<In, Out>(script: Script<In, Out>, input: In, options?: CallOptions): Promise<Out> {
-    const { args, decode, keys, lua, name } = script
-    const reply = await this.eval(name, lua, keys(this.prefix, input), args(input), options)
-    return decode(reply, input)
+  run<In, Out>(script: Script<In, Out>, input: In, options?: CallOptions): Promise<Out> {
+    try {
+      const { lua, name } = script
+      const question = new Evaluation(this.digests, name, lua, script.keys(this.prefix, input), script.args(input))
+      return this.commands.ask(question, options, (reply) => script.decode(reply, input))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** Runs the text of a script. */
@@ -118,31 +122,7 @@ export class Connection {
     args: ReadonlyArray<Argument> = [],
     options?: CallOptions
   ): Promise<unknown> {
-    const rest = [keys.length, ...keys, ...args]
-    const whole = (link: Link) => link.call("EVAL", [lua, ...rest])
-    const question: Question = (link, isWanted) => {
-      const digest = this.digestOf(link, lua)
-      if (digest === undefined) return whole(link)
-      return link.call("EVALSHA", [digest, ...rest]).catch((error: unknown) => {
-        if (isUnknownScript(error) && isWanted()) return whole(link)
-        throw error
-      })
-    }
-    return this.commands.ask(operation, options, question, keys)
-  }
-
-  /** What the server calls a script. It is asked at the first time; nobody waits for that. */
-  private digestOf(link: Link, lua: string): string | undefined {
-    const { digests, driver } = this
-    if (!digests.has(lua)) {
-      digests.set(lua, undefined)
-      link.call("SCRIPT", ["LOAD", lua]).then(
-        (digest) => digests.set(lua, String(digest)),
-        // A server that does not allow it is sent the text each time.
-        (error) => driver.isReply(error) || digests.delete(lua)
-      )
-    }
-    return digests.get(lua)
+    return this.commands.ask(new Evaluation(this.digests, operation, lua, keys, args), options)
   }
 
   /**
@@ -199,14 +179,76 @@ const checkCommand = (command: string): void => {
 const checkTimeout = (timeout: number): number =>
   expect(timeout > 0 && timeout < 2 ** 31, "Redis", "timeout", "a finite time above 0", timeout, "number")
 
-/** Puts a question; `isWanted` says, later, whether there is still somebody to be answered. */
-type Question = (link: Link, isWanted: () => boolean) => Promise<unknown>
+/** What is put to the server. */
+interface Question {
+  /** What errors call it, and the keys that it touches. */
+  readonly operation: string
+  readonly keys?: ReadonlyArray<string>
+  put(link: Link): Promise<unknown>
+  /** Puts it in another way, if the answer was that the server does not understand this one. */
+  putAgain?(link: Link, error: unknown): Promise<unknown> | undefined
+}
 
-/** Somebody who waits for the connection, or for an answer. */
-interface Asker {
-  /** Called once the connection can be used. */
-  readonly go: () => void
-  readonly fail: (reason: StoreErrorReason, message: string, cause: unknown) => void
+/** What the server calls the scripts that were sent. */
+class Digests {
+  /** None while it has not said so. */
+  private readonly known = new Map<string, string | undefined>()
+
+  constructor(private readonly driver: Driver) {}
+
+  /** It is asked at the first time; nobody waits for that. */
+  of(link: Link, lua: string): string | undefined {
+    const { known } = this
+    const digest = known.get(lua)
+    if (digest === undefined && !known.has(lua)) this.ask(link, lua)
+    return digest
+  }
+
+  private ask(link: Link, lua: string): void {
+    const { driver, known } = this
+    known.set(lua, undefined)
+    link.call("SCRIPT", ["LOAD", lua]).then(
+      (digest) => known.has(lua) && known.set(lua, String(digest)),
+      // A server that does not allow it is sent the text each time.
+      (error) => driver.isReply(error) || known.delete(lua)
+    )
+    // Somebody makes a text of his own for each question.
+    if (known.size > mostDigests) known.delete(known.keys().next().value!)
+  }
+}
+
+const mostDigests = 1000
+
+/** A script that is to be run: by its digest, or by its text. */
+class Evaluation implements Question {
+  /** What is sent; before the keys and the arguments there is room for what says which script it is. */
+  private readonly rest: Array<Argument>
+
+  constructor(
+    private readonly digests: Digests,
+    readonly operation: string,
+    private readonly lua: string,
+    readonly keys: ReadonlyArray<string>,
+    args: ReadonlyArray<Argument>
+  ) {
+    this.rest = ["", keys.length, ...keys, ...args]
+  }
+
+  put(link: Link): Promise<unknown> {
+    const digest = this.digests.of(link, this.lua)
+    if (digest === undefined) return this.putText(link)
+    const { rest } = this
+    rest[0] = digest
+    return link.call("EVALSHA", rest)
+  }
+
+  putAgain(link: Link, error: unknown): Promise<unknown> | undefined {
+    return messageOf(error).startsWith("NOSCRIPT") ? this.putText(link) : undefined
+  }
+
+  private putText(link: Link): Promise<unknown> {
+    return link.call("EVAL", [this.lua, ...this.rest.slice(1)])
+  }
 }
 
 /** Why a connection is over: it was closed here, or it can never be made. */
@@ -227,13 +269,16 @@ class Line {
   private whyLost: unknown = undefined
   private outage: ReturnType<typeof setTimeout> | undefined = undefined
   private readonly heart: ReturnType<typeof setInterval>
-  private readonly waiting = new Set<Asker>()
-  private readonly asked = new Set<Asker>()
+  /** Both in the order in which they came; there is nobody in both, and who waits came later. */
+  private readonly waiting = new Set<Asker<any>>()
+  private readonly asked = new Set<Asker<any>>()
+  /** Rings when the time of whoever came first may be over: one for all, since all have the same. */
+  private timer: ReturnType<typeof setTimeout> | undefined = undefined
 
   constructor(
-    private readonly driver: Driver,
-    private readonly timeout: number,
-    private readonly beat: Question,
+    readonly driver: Driver,
+    readonly timeout: number,
+    private readonly beat: Question["put"],
     private readonly onReady: () => void = () => {},
     message: LinkEvents["message"] = () => {}
   ) {
@@ -258,7 +303,7 @@ class Line {
     this.isDown = false
     clearTimeout(this.outage)
     this.onReady()
-    for (const asker of take(this.waiting)) asker.go()
+    for (const asker of take(this.waiting)) this.put(asker)
   }
 
   private lost(error: unknown): void {
@@ -270,7 +315,7 @@ class Line {
   }
 
   /** Drops the connection, and makes another. */
-  private renew(why: unknown): void {
+  renew(why: unknown): void {
     this.link.reset()
     this.lost(why)
   }
@@ -286,86 +331,67 @@ class Line {
 
   /** One that nobody uses may have gone without a word: that is found out now, and not by whoever asks next. */
   private check(): void {
-    if (this.isReady && this.asked.size === 0) this.ask("PING", {}, this.beat).catch(() => {})
+    if (this.isReady && this.asked.size === 0) this.ask({ operation: "PING", put: this.beat }).catch(() => {})
   }
 
   private get unreachable(): string {
-    return `the server could not be reached for ${this.timeout} ms`
+    const why = this.whyLost === undefined ? "" : ` (${messageOf(this.whyLost)})`
+    return `the server could not be reached for ${this.timeout} ms${why}`
   }
 
-  /** Puts a question as soon as the connection can be used, and gives the answer. */
-  ask(
-    operation: string,
-    { signal }: CallOptions = {},
-    question: Question,
-    keys: ReadonlyArray<string> = []
-  ): Promise<unknown> {
+  /** Puts a question as soon as the connection can be used, and gives what is made of the answer. */
+  ask<A = unknown>(question: Question, { signal }: CallOptions = {}, read: (reply: unknown) => A = unread): Promise<A> {
     return new Promise((resolve, reject) => {
-      const refuse = (reason: StoreErrorReason, message: string, cause: unknown) =>
-        reject(
-          new StoreError(`${operation}: ${message}`, { operation, reason, ...(cause === undefined ? {} : { cause }) })
-        )
       if (signal?.aborted) return reject(signal.reason)
-      if (this.ended !== undefined) return refuse(this.ended.reason, this.ended.message, this.ended.cause)
-      if (this.isDown) return refuse("connection", this.unreachable, this.whyLost)
+      const asker = new Asker(this, question, signal, read, resolve, reject)
+      if (this.ended !== undefined) return asker.fail(this.ended.reason, this.ended.message, this.ended.cause)
+      if (this.isDown) return asker.fail("connection", this.unreachable, this.whyLost)
+      signal?.addEventListener("abort", asker)
+      if (this.timer === undefined) this.setTimer(this.timeout)
+      else if (this.asked.size === 0 && this.waiting.size === 0) referenced(this.timer)
+      if (this.isReady) this.put(asker)
+      else this.waiting.add(asker)
+    })
+  }
 
-      let isWanted = true
-      /** True for whoever comes first. */
-      const settles = (): boolean => {
-        if (!isWanted) return false
-        isWanted = false
-        clearTimeout(timer)
-        signal?.removeEventListener("abort", abort)
-        this.waiting.delete(asker)
-        this.asked.delete(asker)
-        return true
-      }
-      const answered = (reply: unknown) => {
-        if (settles()) resolve(reply)
-      }
-      const asker: Asker = {
-        go: () => {
-          this.asked.add(asker)
-          try {
-            question(this.link, () => isWanted).then(answered, failed)
-          } catch (error) {
-            failed(error)
-          }
-        },
-        fail: (reason, message, cause) => {
-          if (settles()) refuse(reason, message, cause)
-        }
-      }
-      const failed = (error: unknown) => {
-        const message = messageOf(error)
-        if (!this.driver.isReply(error)) asker.fail("connection", "the connection broke", error)
-        // A script says where in it that was, before or after.
-        else if (/\bWRONGTYPE\b/.test(message))
-          asker.fail("wrong type", `something else is stored: ${listed(keys)}`, error)
-        else {
-          const isNews = isWanted
-          asker.fail("server", message, error)
-          // It was the primary, and is a replica now, which keeps its connections. Whoever is primary may be had at the same address by now.
-          if (isNews && /\bREADONLY\b/.test(message)) this.renew(error)
-        }
-      }
-      const abort = () => {
-        if (settles()) reject(signal!.reason)
-      }
-      const expire = () => {
-        if (!isWanted) return
-        if (this.waiting.has(asker)) return asker.fail("timeout", this.unreachable, this.whyLost)
+  private put(asker: Asker<any>): void {
+    this.asked.add(asker)
+    asker.put(this.link)
+  }
+
+  /** Whoever has an answer, or gives up, waits for nothing any more. */
+  leave(asker: Asker<any>): void {
+    if (!this.asked.delete(asker)) this.waiting.delete(asker)
+    // It need not keep anybody awake; the next question needs it again.
+    if (this.timer !== undefined && this.asked.size === 0 && this.waiting.size === 0) unreferenced(this.timer)
+  }
+
+  private setTimer(milliseconds: number): void {
+    // After the event loop was blocked, timers come first, and what has arrived meanwhile after them: the answer may be there.
+    this.timer = setTimeout(() => afterInput(() => this.expire()), milliseconds)
+  }
+
+  private get oldest(): Asker<any> | undefined {
+    for (const asker of this.asked) return asker
+    for (const asker of this.waiting) return asker
+    return undefined
+  }
+
+  private expire(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+    for (let asker = this.oldest; asker !== undefined && this.timer === undefined; asker = this.oldest) {
+      const left = asker.endsAt - now()
+      // Timers ring up to a millisecond early.
+      if (left >= 1) this.setTimer(left)
+      else if (this.waiting.has(asker)) asker.fail("timeout", this.unreachable, this.whyLost)
+      else {
         const message = `no answer came within ${this.timeout} ms`
         asker.fail("timeout", message, undefined)
         // Answers come in the order of the questions: those of the others will not come on this connection either, or it is no better.
         this.renew(new Error(message))
       }
-      // After the event loop was blocked, timers come first, and what has arrived meanwhile after them: the answer may be there.
-      const timer = setTimeout(() => afterInput(expire), this.timeout)
-      signal?.addEventListener("abort", abort)
-      if (this.isReady) asker.go()
-      else this.waiting.add(asker)
-    })
+    }
   }
 
   /** It is over: what is not answered yet fails, and whatever is asked later. */
@@ -375,9 +401,91 @@ class Line {
     const { cause, message, reason } = ended
     this.isReady = false
     clearTimeout(this.outage)
+    clearTimeout(this.timer)
     clearInterval(this.heart)
     this.link.close()
     for (const asker of [...take(this.waiting), ...take(this.asked)]) asker.fail(reason, message, cause)
+  }
+}
+
+const unread = (reply: unknown): any => reply
+
+/** Somebody who waits for the connection, and then for an answer. */
+class Asker<A> {
+  readonly endsAt: number
+  private isWanted = true
+
+  constructor(
+    private readonly line: Line,
+    private readonly question: Question,
+    private readonly signal: AbortSignal | undefined,
+    private readonly read: (reply: unknown) => A,
+    private readonly resolve: (value: A) => void,
+    private readonly reject: (reason: unknown) => void
+  ) {
+    this.endsAt = now() + line.timeout
+  }
+
+  put(link: Link): void {
+    try {
+      this.listen(link, this.question.put(link))
+    } catch (error) {
+      this.failed(link, error)
+    }
+  }
+
+  private listen(link: Link, answer: Promise<unknown>): void {
+    answer.then(
+      (reply) => this.answered(reply),
+      (error) => this.failed(link, error)
+    )
+  }
+
+  /** True for whoever comes first. */
+  private settles(): boolean {
+    if (!this.isWanted) return false
+    this.isWanted = false
+    this.signal?.removeEventListener("abort", this)
+    this.line.leave(this)
+    return true
+  }
+
+  private answered(reply: unknown): void {
+    if (!this.settles()) return
+    try {
+      this.resolve(this.read(reply))
+    } catch (error) {
+      this.reject(error)
+    }
+  }
+
+  private failed(link: Link, error: unknown): void {
+    if (!this.isWanted) return
+    const again = this.question.putAgain?.(link, error)
+    if (again !== undefined) return this.listen(link, again)
+    const message = messageOf(error)
+    if (!this.line.driver.isReply(error)) this.fail("connection", "the connection broke", error)
+    // A script says where in it that was, before or after.
+    else if (/\bWRONGTYPE\b/.test(message))
+      this.fail("wrong type", `something else is stored: ${listed(this.question.keys)}`, error)
+    else {
+      this.fail("server", message, error)
+      // It was the primary, and is a replica now, which keeps its connections. Whoever is primary may be had at the same address by now.
+      if (/\bREADONLY\b/.test(message)) this.line.renew(error)
+    }
+  }
+
+  fail(reason: StoreErrorReason, message: string, cause: unknown): void {
+    if (!this.settles()) return
+    const { operation } = this.question
+    this.reject(
+      new StoreError(`${operation}: ${message}`, { operation, reason, ...(cause === undefined ? {} : { cause }) })
+    )
+  }
+
+  /** The signal was aborted. */
+  handleEvent(): void {
+    if (this.settles()) this.reject(this.signal!.reason)
   }
 }
 
@@ -419,10 +527,8 @@ class Subscriptions {
       if (subscribers.delete(subscriber) && subscribers.size === 0) this.drop(name, channel)
     }
     try {
-      await this.line.ask("SUBSCRIBE", options, async (link) => {
-        await (channel.asked ??= link.call("SUBSCRIBE", [name]))
-        subscriber.isOn = true
-      })
+      const put = (link: Link) => (channel.asked ??= link.call("SUBSCRIBE", [name]))
+      await this.line.ask({ operation: "SUBSCRIBE", put }, options, () => void (subscriber.isOn = true))
     } catch (error) {
       leave()
       throw error
@@ -470,6 +576,11 @@ const unreferenced = <T>(timer: T): T => {
   return timer
 }
 
+const referenced = (timer: unknown): void => (timer as { readonly ref?: () => void }).ref?.()
+
+/** Milliseconds, from whenever; looked up when it is called, so that fake timers take its place. */
+const now = (): number => globalThis.performance.now()
+
 const take = <A>(set: Set<A>): ReadonlyArray<A> => {
   const all = [...set]
   set.clear()
@@ -484,6 +595,4 @@ const afterInput = (f: () => void): void => {
   else setTimeout(f, 0)
 }
 
-const isUnknownScript = (error: unknown): boolean => messageOf(error).startsWith("NOSCRIPT")
-
-const listed = (keys: ReadonlyArray<string>): string => keys.map((key) => JSON.stringify(key)).join(", ")
+const listed = (keys: ReadonlyArray<string> = []): string => keys.map((key) => JSON.stringify(key)).join(", ")

@@ -4,15 +4,15 @@
  * @internal
  */
 import type { Answer, StoreRequest, StoreReturn } from "../core/rateStore.js"
-import { checkRequest, scriptsOf } from "../core/redis/rates.js"
+import { scriptsOf } from "../core/redis/rates.js"
 import type { Connection } from "./connection.js"
 
 /** A question is not sent twice: after a failure nobody knows whether units were taken, and at worst a few are lost. */
 export class RedisRates {
   constructor(private readonly connection: Connection) {}
 
-  async consume(request: StoreRequest): Promise<ReadonlyArray<Answer>> {
-    return this.connection.run(scriptsOf(request).take, checkRequest(request))
+  consume(request: StoreRequest): Promise<ReadonlyArray<Answer>> {
+    return this.connection.run(scriptsOf(request).take, request)
   }
 
   async giveBack(request: StoreReturn): Promise<void> {

@@ -23,13 +23,6 @@ type Grant = ReadonlyArray<number>
 
 const where = "RateLimiter.Store"
 
-/** Refuses what no script could make sense of. */
-export const checkRequest = (request: StoreRequest): StoreRequest => {
-  checkName(where, "key", request.key)
-  for (const { cost } of request.asks) checkCost(where, request, cost)
-  return request
-}
-
 /** The part of a key that says which rate it is. */
 const partOf = ({ algorithm, burst, interval, limit }: Rate): string =>
   `rate:${algorithm}:${limit}:${interval}${algorithm === "gcra" ? `:${burst}` : ""}`
@@ -59,9 +52,10 @@ const decode = (name: string, size: number, reply: unknown): ReadonlyArray<Answe
   return answers
 }
 
-const argsOf = (numbers: Array<number>, { ahead, asks }: StoreRequest): ReadonlyArray<number> => {
+const argsOf = (numbers: Array<number>, rate: StoreRequest): ReadonlyArray<number> => {
+  const { ahead, asks } = rate
   numbers.push(Math.floor(micros(ahead)))
-  for (const { cost, tries } of asks) numbers.push(cost, tries ? 1 : 0)
+  for (const { cost, tries } of asks) numbers.push(checkCost(where, rate, cost), tries ? 1 : 0)
   return numbers
 }
 
@@ -331,7 +325,7 @@ return changed
 `
 
 const keys = (prefix: string, rate: Rate & { readonly key: string }): ReadonlyArray<string> => [
-  keyOf(prefix, rate.key, partOf(rate))
+  keyOf(prefix, checkName(where, "key", rate.key), partOf(rate))
 ]
 
 interface Rates {
