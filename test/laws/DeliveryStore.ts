@@ -20,9 +20,10 @@ export interface StoreSkin {
   readonly name: string
   /** A store with nothing in it. */
   open(): Promise<OpenStore>
-  /** A lease that does not end while a test does something else, and a delay. In milliseconds. Default 100. */
-  readonly unit?: number
 }
+
+/** A delay, and a short lease, in milliseconds. */
+const unit = 100
 
 type Asked = Partial<Omit<ExchangeRequest, "settle">> & {
   readonly settle?: ReadonlyArray<readonly [delivery: string, outcome: Outcome]>
@@ -78,7 +79,7 @@ const acknowledge: Outcome = { kind: "acknowledge" }
 const giveBack: Outcome = { kind: "return" }
 const reject = (delay = 0, reason = "no"): Outcome => ({ kind: "reject", delay, reason })
 
-export const deliveryStoreLaws = ({ name, open, unit = 100 }: StoreSkin): void => {
+export const deliveryStoreLaws = ({ name, open }: StoreSkin): void => {
   const withStore = async (
     body: (queue: Queue, open: OpenStore) => Promise<void>,
     lease = 100 * unit

@@ -55,6 +55,8 @@ export const distributedSemaphoreLaws = (skin: Skin, factory: StoreFactory): voi
         const body = async ({ token }: Context) => {
           tokens.push(token)
           peak = Math.max(peak, ++running)
+          // The first one waits for another.
+          await until("two run", () => peak === 2)
           await quiet(1)
           running--
           return token

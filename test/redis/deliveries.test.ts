@@ -4,6 +4,7 @@ import { RedisDeliveries } from "../../src/redis/deliveries.js"
 import type { ExchangeRequest } from "../../src/core/deliveries.js"
 import { deliveryStoreLaws } from "../laws/DeliveryStore.js"
 import { describeRedis } from "../utils/redis.js"
+import { rejectionOf } from "../utils/rejection.js"
 
 const later = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds))
 
@@ -23,14 +24,12 @@ let opened = 0
 describeRedis("deliveries on Redis", (redis) => {
   deliveryStoreLaws({
     name: "redis",
-    unit: 30,
     open: async () => {
       // One server for the file: each store has a prefix of its own.
-      const connection = redis.connect({ prefix: `${redis.prefix}-${opened++}` })
+      const connection = redis.connectOnAClock({ prefix: `${redis.prefix}-${opened++}` })
       return {
         store: new RedisDeliveries(connection),
-        // Timers of the platform may ring a little early.
-        advance: (milliseconds) => later(milliseconds + 3),
+        advance: async (milliseconds) => void (connection.now += milliseconds * 1000),
         settle: () => later(10),
         close: async () => connection.close()
       }
@@ -78,34 +77,100 @@ describeRedis("deliveries on Redis", (redis) => {
     for (const key of keys) assert.strictEqual(/\{(.*?)\}/.exec(key)?.[1], "a")
   })
 
+  const everyQuestion = (store: RedisDeliveries): ReadonlyArray<() => Promise<unknown>> => [
+    () => store.offer({ name: "q", items: [{ id: "a", payload: "1", named: true }] }),
+    () => store.exchange(asks({ take: ["1"], settle: [{ delivery: "0", outcome: { kind: "acknowledge" } }] })),
+    () => store.counts("q"),
+    () => store.deadLetters("q", 1),
+    () => store.requeue({ name: "q" }),
+    () => store.purge({ name: "q", ids: ["a"] })
+  ]
+
+  const refuses = async (store: RedisDeliveries, key: string) => {
+    for (const ask of everyQuestion(store)) {
+      const error = await rejectionOf(ask())
+      assert.instanceOf(error, StoreError)
+      assert.strictEqual(error.reason, "wrong type")
+      assert.include(error.message, key)
+    }
+  }
+
   it("something else under one of its keys is an error that names it, whatever is asked, and is left as it is", async () => {
     const client = redis.client()
     const parts = ["ready", "items", "meta", "leased", "names", "delayed", "dead", "reasons", "done", "state"]
     for (const part of parts) {
       const prefix = `${redis.prefix}-type-${part}`
-      const store = new RedisDeliveries(redis.connect({ prefix }))
       const key = `${prefix}:{q}:queue:${part}`
       await client.set(key, "mine")
-      const questions: ReadonlyArray<() => Promise<unknown>> = [
-        () => store.offer({ name: "q", items: [{ id: "a", payload: "1", named: true }] }),
-        () => store.exchange(asks({ take: ["1"], settle: [{ delivery: "0", outcome: { kind: "acknowledge" } }] })),
-        () => store.counts("q"),
-        () => store.deadLetters("q", 1),
-        () => store.requeue({ name: "q" }),
-        () => store.purge({ name: "q", ids: ["a"] })
-      ]
-      for (const ask of questions) {
-        const error = await ask().then(
-          () => undefined,
-          (error: unknown) => error
-        )
-        assert.instanceOf(error, StoreError)
-        assert.strictEqual(error.reason, "wrong type")
-        assert.include(error.message, key)
-      }
+      await refuses(new RedisDeliveries(redis.connect({ prefix })), key)
       assert.strictEqual(await client.get(key), "mine")
       assert.deepEqual(await queueKeys(prefix), [key])
     }
+  })
+
+  it("nor is a sorted set of somebody else popped, moved or trimmed, nor his hash: also beside items of the queue", async () => {
+    const client = redis.client()
+    const micros = 1_700_000_000_000_000
+    const sets: ReadonlyArray<readonly [part: string, set: Record<string, number>]> = [
+      // Scores of a game, with names that begin as ids do; times in seconds; letters of another format.
+      ["ready", { nina: 12, gero: 3 }],
+      ["ready", { ada: micros }],
+      ["leased", { a1b2: 1_700_000_000 }],
+      ["leased", { a1b2: micros }],
+      ["delayed", { nina: 1_700_000_000 }],
+      ["delayed", { ada: 1_700_000_000_000 }],
+      ["dead", { nina: 1_700_000_000_000 }],
+      ["dead", { N: micros }],
+      ["done", { nina: -1 }],
+      ["done", { ga: 1_700_000_000_000 }]
+    ]
+    for (const [index, [part, set]] of sets.entries()) {
+      for (const isNew of [true, false]) {
+        const prefix = `${redis.prefix}-foreign-${index}-${isNew}`
+        const store = new RedisDeliveries(redis.connect({ prefix }))
+        if (!isNew) await store.offer({ name: "q", items: [{ id: "mine", payload: "1", named: true }] })
+        const key = `${prefix}:{q}:queue:${part}`
+        await client.del(key)
+        await client.zadd(key, ...Object.entries(set).flatMap(([member, score]) => [score, member]))
+        const before = await everything(prefix)
+        await refuses(store, key)
+        assert.deepEqual(await everything(prefix), before)
+      }
+    }
+    for (const [index, fields] of [{ mine: "1" }, { place: "1", clock: "queue/2 0 0 0" }].entries()) {
+      const prefix = `${redis.prefix}-foreign-state-${index}`
+      const key = `${prefix}:{q}:queue:state`
+      await client.hset(key, fields)
+      await refuses(new RedisDeliveries(redis.connect({ prefix })), key)
+      assert.deepEqual(await client.hgetall(key), fields)
+    }
+  })
+
+  /** What is stored, of all keys. */
+  const everything = async (prefix: string) => {
+    const client = redis.client()
+    const keys = (await queueKeys(prefix)).toSorted()
+    return Promise.all(keys.map(async (key) => [key, await client.dumpBuffer(key)]))
+  }
+
+  it("to look whether the sets are the queue's own is no command more: one for each says whether there is something, and whether it is due", async () => {
+    if (!redis.isOurs) return
+    const store = new RedisDeliveries(redis.connect({ prefix: `${redis.prefix}-calls` }))
+    const client = redis.client()
+    const items = Array.from({ length: 9 }, (_, i) => ({ id: `${i}`, payload: "", named: true }))
+    await store.offer({ name: "q", items })
+    await store.exchange(asks({ take: ["1", "2", "3"] }))
+    const reject = { kind: "reject", delay: 60_000, reason: "" } as const
+    await store.exchange(asks({ settle: [{ delivery: "1", outcome: reject }] }))
+    await client.config("RESETSTAT")
+    await store.exchange(asks({ settle: [{ delivery: "2", outcome: { kind: "acknowledge" } }], take: ["4"] }))
+    const stats = (await client.info("commandstats")).matchAll(/^cmdstat_(\w+):calls=(\d+)/gm)
+    const calls = new Map(Array.from(stats, ([, name, calls]) => [name!, Number(calls)]))
+    // One for each set, and no more: its first says also that nothing is due.
+    assert.deepEqual(
+      ["zrange", "zcard", "exists", "zrangebyscore"].map((name) => calls.get(name) ?? 0),
+      [5, 0, 0, 0]
+    )
   })
 
   it("tokens grow also when the server has forgotten everything", async () => {
