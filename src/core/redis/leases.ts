@@ -29,7 +29,8 @@ const keys = (prefix: string, { name }: { readonly name: string }): ReadonlyArra
 
 /**
  * Reads what holds for all and the field of who asks. What is of another type, or somebody else's hash, fails here, before anything is written.
- * Fields are packed numbers, eight bytes each: as text, to read and to write them would take the server as long as all the rest.
+ * Fields are packed numbers, eight bytes each: as text, to read and to write them would take the server as long as all the rest. For the same
+ * reason these parts are no functions of Lua.
  */
 const read = `
 local time = redis.call("TIME")
@@ -38,27 +39,29 @@ local now = math.floor(micros / 1000)
 local mine = ":" .. ARGV[1]
 local fields = redis.call("HMGET", KEYS[1], "state", mine)
 local limit, used, fence, seen, shift, first, kept = 0, 0, 0, 0, 0, 0, 0
-local isOurs = fields[1] and #fields[1] == 56
-if isOurs then limit, used, fence, seen, shift, first, kept = struct.unpack("<ddddddd", fields[1]) end
-if not isOurs and (fields[1] or redis.call("EXISTS", KEYS[1]) == 1) then
+if fields[1] and #fields[1] == 56 then
+  limit, used, fence, seen, shift, first, kept = struct.unpack("<ddddddd", fields[1])
+elseif fields[1] or redis.call("EXISTS", KEYS[1]) == 1 then
   return redis.error_reply("WRONGTYPE this hash has no leases")
 end
 local shifted = shift
-${monotone}local function holding(field)
-  if field and #field == 24 then return struct.unpack("<ddd", field) end
-end
-local held, token, ends = holding(fields[2])
-local function state() return struct.pack("<ddddddd", limit, used, fence, seen, shift, first, kept) end
-local function grant(lease)
-  ends = now + lease
-  -- What others hold may end before.
-  first = used == held and ends or math.min(first, ends)
-  local keep = kept < ends + 43200000
-  if keep then kept = ends + 86400000 end
-  redis.call("HSET", KEYS[1], "state", state(), mine, struct.pack("<ddd", held, token, ends))
-  if keep then
-    redis.call("PEXPIRE", KEYS[1], string.format("%.0f", kept - now))
-  end
+${monotone}
+local held, token, ends
+if fields[2] and #fields[2] == 24 then held, token, ends = struct.unpack("<ddd", fields[2]) end
+`
+
+const state = `struct.pack("<ddddddd", limit, used, fence, seen, shift, first, kept)`
+
+/** From now on who asks has what he holds for as long as `lease`. */
+const write = `
+ends = now + lease
+-- What others hold may end before.
+first = used == held and ends or math.min(first, ends)
+local keep = kept < ends + 43200000
+if keep then kept = ends + 86400000 end
+redis.call("HSET", KEYS[1], "state", ${state}, mine, struct.pack("<ddd", held, token, ends))
+if keep then
+  redis.call("PEXPIRE", KEYS[1], string.format("%.0f", kept - now))
 end
 `
 
@@ -69,13 +72,16 @@ if used > 0 and first <= now then
   local all = redis.call("HGETALL", KEYS[1])
   used, first, changed = 0, now + lease, true
   for i = 1, #all, 2 do
-    local has, _, till = holding(all[i + 1])
-    if has and till > now then
-      used = used + has
-      first = math.min(first, till)
-    elseif has then
-      redis.call("HDEL", KEYS[1], all[i])
-      if all[i] == mine then held = nil end
+    -- That of a holder.
+    if #all[i + 1] == 24 then
+      local has, _, till = struct.unpack("<ddd", all[i + 1])
+      if till > now then
+        used = used + has
+        first = math.min(first, till)
+      else
+        redis.call("HDEL", KEYS[1], all[i])
+        if all[i] == mine then held = nil end
+      end
     end
   end
 end
@@ -83,7 +89,7 @@ if used == 0 then limit = asked end
 if not held then
   if used + permits > limit then
     -- That the clock was set back is written also by who is refused: perhaps nobody else comes.
-    if changed or shift > shifted then redis.call("HSET", KEYS[1], "state", state()) end
+    if changed or shift > shifted then redis.call("HSET", KEYS[1], "state", ${state}) end
     return { 0, used > 0 and math.max(1, first - now) or lease, limit }
   end
   token = math.max(fence + 1, micros)
@@ -91,7 +97,7 @@ if not held then
   held = permits
   used = used + permits
 end
-grant(lease)
+${write}
 return { 1, token, limit }
 `
 
@@ -99,7 +105,8 @@ const renewLua = `${read}
 if not ends or ends <= now then return 0 end
 -- A server without memory refuses what may take more, unless a script has written before. Nobody is to lose for that what he holds. (No field has no name.)
 redis.call("HDEL", KEYS[1], "")
-grant(tonumber(ARGV[2]))
+local lease = tonumber(ARGV[2])
+${write}
 return 1
 `
 
@@ -107,7 +114,7 @@ const releaseLua = `${read}
 if not ends then return { 0, 0 } end
 used = math.max(0, used - held)
 redis.call("HDEL", KEYS[1], mine)
-redis.call("HSET", KEYS[1], "state", state())
+redis.call("HSET", KEYS[1], "state", ${state})
 return { ends > now and 1 or 0, redis.call("PUBLISH", ARGV[2], "") }
 `
 
