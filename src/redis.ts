@@ -237,7 +237,7 @@ export const layerRates: Layer.Layer<RateLimiter.Store, never, Redis> = store(Ra
 /**
  * Leases of permits: see `DistributedMutex` and `DistributedSemaphore`.
  *
- * **Details**: one script a request, by the server's clock. A name has two keys, which expire a day after its last lease. Tokens are the server's time
+ * **Details**: one script a request, by the server's clock. A name has one key, which expires at least half a day after its last lease. Tokens are the server's time
  * in microseconds, or one more than the latest: so they also grow when the server has lost its data.
  *
  * @since 0.1.0

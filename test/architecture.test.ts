@@ -71,6 +71,8 @@ const allowed: Record<string, (edge: Edge) => boolean> = {
   // Neither Effect nor a driver, so that both skins use it: it is handed one, or loads it.
   redis: ({ file, to }) =>
     inLayers(to, "core", "redis") ||
+    // The only clock beside those of the skins.
+    to === "src/promise/clock.ts" ||
     (to === "ioredis" && file === "src/redis/ioredis.ts") ||
     // For users of another package: it has an entry of its own.
     (file === "src/redis/experimental.ts" &&

@@ -8,7 +8,8 @@
  *
  * - I1 Fewer wait than there are parties, and nobody waits at a broken barrier.
  * - I2 The indices of those who wait are distinct and smaller than the number of parties, also after somebody withdrew.
- * - I3 What became of a party is decided once, and remembered for twice its lease: it asks again within one, as long as it can.
+ * - I3 What became of a party is decided once, and remembered for twice its lease: it asks again within one, as long as it can. One that withdrew
+ *   before its arrival came, to break the barrier, does that when it comes: once.
  * - I4 A name that nobody waits under, that is not broken, and of which nothing is remembered, is not here.
  *
  * Transitions: `arrive`, `renew`, `withdraw`, `reset`, `abort`. It has no timers: that a lease has ended is found by whoever asks next.
@@ -26,7 +27,7 @@ interface Waiting {
 
 /** What became of a party. */
 interface Past {
-  readonly index: number | "broken" | "withdrawn"
+  readonly index: number | "broken" | "withdrawn" | "to break"
   readonly until: number
 }
 
@@ -51,10 +52,16 @@ export class MemoryParties {
 
   arrive({ lease, name, parties, party }: ArriveRequest): Answer {
     return this.at(name, (barrier, now) => {
-      if (this.knows(barrier, party)) return this.answer(barrier, party, lease, now)
+      // Whoever withdrew to break the barrier, and was faster than its arrival, does so now.
+      const isLate = barrier.past.get(party)?.index === "to break"
+      if (!isLate && this.knows(barrier, party)) return this.answer(barrier, party, lease, now)
       if (barrier.waiting.size === 0) {
         barrier.parties = parties
         barrier.generation = ++this.generations
+      }
+      if (isLate) {
+        barrier.past.set(party, { index: "broken", until: now + 2 * lease })
+        if (!barrier.broken) this.break(name, barrier, now)
       }
       if (barrier.broken) return { kind: "broken", parties: barrier.parties }
       barrier.waiting.set(party, { index: freeIndex(barrier), lease, until: now + lease })
@@ -72,7 +79,8 @@ export class MemoryParties {
       const isWaiting = barrier.waiting.has(party)
       if (isWaiting && breaks) return this.break(name, barrier, now)
       // Should its arrival come after this, it does not count.
-      if (isWaiting || !barrier.past.has(party)) barrier.past.set(party, { index: "withdrawn", until: now + 2 * lease })
+      const index = breaks ? "to break" : "withdrawn"
+      if (isWaiting || !barrier.past.has(party)) barrier.past.set(party, { index, until: now + 2 * lease })
       barrier.waiting.delete(party)
     })
   }
@@ -141,7 +149,7 @@ export class MemoryParties {
       return { kind: "waiting", parties, generation }
     }
     const index = past.get(party)?.index ?? "withdrawn"
-    if (index === "withdrawn") return { kind: "unknown" }
+    if (index === "withdrawn" || index === "to break") return { kind: "unknown" }
     return index === "broken" ? { kind: "broken", parties } : { kind: "passed", parties, index }
   }
 

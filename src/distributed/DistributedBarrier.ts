@@ -70,7 +70,7 @@ export interface Options {
   readonly lease?: DurationInput | undefined
   /**
    * What an interrupted wait does to the others: `"withdraw"`, the default, has them wait for one more to arrive in its place;
-   * `"break"` breaks the barrier.
+   * `"break"` breaks the barrier, as soon as the store has heard of both the arrival and the end of the wait; without an arrival it breaks nothing.
    */
   readonly onInterrupt?: core.OnInterrupt | undefined
   /**

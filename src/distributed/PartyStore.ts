@@ -81,7 +81,10 @@ export interface PartyStoreShape<out E = StoreError> {
   readonly arrive: (request: ArriveRequest) => Effect.Effect<Answer, E>
   /** Says what has become of a party. If it waits, its lease counts from now. */
   readonly renew: (request: PartyRequest) => Effect.Effect<Answer, E>
-  /** A party that waits does not any more. One that is not there does not arrive later, should its arrival come after this. */
+  /**
+   * A party that waits does not any more; with `breaks`, that breaks the barrier. One that is not there does not arrive later, should its arrival come
+   * after this; with `breaks`, that arrival breaks the barrier, once. (It is not broken before: perhaps none comes, and nobody was kept waiting.)
+   */
   readonly withdraw: (request: WithdrawRequest) => Effect.Effect<void, E>
   /** Breaks the generation of those who wait. The barrier itself is not broken any more. */
   readonly reset: (name: string) => Effect.Effect<void, E>

@@ -14,6 +14,7 @@ import * as core from "../core/rateStore.js"
 import { type Port, StoreLimiter } from "../core/storeLimiter.js"
 import type * as Effects from "../RateLimiter.js"
 import { Context } from "./context.js"
+import { ask } from "./ask.js"
 import { attempt, checkWait, park, PromiseTicket, wait } from "./park.js"
 import type { RateLimiterMakeOptions, RateLimiterOptions, RateLimiterRunOptions, Work } from "./RateLimiter.js"
 import { RateLimiterReservation, ReservationTicket } from "./RateLimiter.js"
@@ -88,9 +89,8 @@ class StorePort implements Port {
   ) {}
 
   ask(request: StoreRequest, answer: (answers: ReadonlyArray<Answer>) => void, fail: (failure: unknown) => void): void {
-    attempt(() => this.store.consume(request))
-      .then((answers) => core.checkAnswers(request.asks, answers))
-      .then(answer, fail)
+    const check = (answers: ReadonlyArray<Answer>) => core.checkAnswers(request.asks, answers)
+    ask(() => this.store.consume(request), check, answer, fail)
   }
 
   giveBack(request: StoreReturn, over: () => void): void {

@@ -18,6 +18,7 @@ import { expect } from "../core/arguments.js"
 import type { Argument, Script } from "../core/redis/script.js"
 import { checkPrefix } from "../core/redis/script.js"
 import { StoreError, type StoreErrorReason } from "../core/storeError.js"
+import { now } from "../promise/clock.js"
 
 /**
  * What becomes of a connection to the server. None is called while the driver's own functions run.
@@ -577,9 +578,6 @@ const unreferenced = <T>(timer: T): T => {
 }
 
 const referenced = (timer: unknown): void => (timer as { readonly ref?: () => void }).ref?.()
-
-/** Milliseconds, from whenever; looked up when it is called, so that fake timers take its place. */
-const now = (): number => globalThis.performance.now()
 
 const take = <A>(set: Set<A>): ReadonlyArray<A> => {
   const all = [...set]

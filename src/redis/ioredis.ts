@@ -67,6 +67,9 @@ const ours = (connectTimeout: number) => ({
   protocol: 2
 })
 
+/** How many commands leave in one write. */
+const mostGathered = 8
+
 /** What was not sent by then when a connection is closed will not be. */
 const linger = 250
 
@@ -74,8 +77,9 @@ class IoRedisLink implements Link {
   private client: Client | undefined = undefined
   private isClosed = false
   private timer: ReturnType<typeof setTimeout> | undefined = undefined
-  /** What holds back what is written to it until this tick is over. */
+  /** What holds back what is written to it until this tick is over, and how much it was sent since. */
   private gathering: Stream | undefined = undefined
+  private gathered = 0
 
   /** Who wants quick answers may still be far away, or have much to agree upon at first. */
   private readonly patience: number
@@ -132,10 +136,21 @@ class IoRedisLink implements Link {
     return this.client!.call(name, ...args)
   }
 
-  /** What is sent in one tick leaves in one write: that each leaves in its own is most of what a command costs. */
+  /**
+   * What is sent in one tick leaves in one write: that each leaves in its own is most of what a command costs. What is much leaves in several, so
+   * that the server begins while the rest is made.
+   */
   private gather(): void {
     const stream = this.client?.stream
-    if (stream === undefined || stream === this.gathering) return
+    if (stream === undefined) return
+    if (stream === this.gathering) {
+      if (++this.gathered % mostGathered === 0) {
+        stream.uncork()
+        stream.cork()
+      }
+      return
+    }
+    this.gathered = 0
     this.gathering = stream
     stream.cork()
     process.nextTick(() => {

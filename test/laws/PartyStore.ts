@@ -154,7 +154,56 @@ export const partyStoreLaws = ({ name: skin, open, slack = 0 }: StoreSkin<PartyS
         waits(await store.arrive(arrival("two")))
         await store.withdraw({ ...of("ghost"), breaks: true })
         waits(await store.renew(of("two")))
+        unknown(await store.renew(of("ghost")))
         passed(await store.arrive(arrival("three")), 1)
+      }))
+
+    it("who withdraws with `breaks` before the arrival comes breaks the barrier when it does: once, and whoever waits hears of it", () =>
+      withStore(async (store) => {
+        let heard = 0
+        const stop = await store.watch("a", () => void heard++)
+        waits(await store.arrive(arrival("one", 3)), 3)
+        await store.withdraw({ ...of("ghost"), breaks: true })
+        assert.isFalse(await store.isBroken("a"))
+        broken(await store.arrive(arrival("ghost", 3)))
+        assert.isTrue(await store.isBroken("a"))
+        broken(await store.renew(of("one")))
+        broken(await store.arrive(arrival("two", 3)))
+        await until("it is told", () => heard === 1)
+        await store.reset("a")
+        // Its arrival was put twice, for an answer was lost.
+        broken(await store.arrive(arrival("ghost", 3)))
+        broken(await store.renew(of("ghost")))
+        await store.withdraw({ ...of("ghost"), breaks: true })
+        assert.isFalse(await store.isBroken("a"))
+        waits(await store.arrive(arrival("three", 3)), 3)
+        stop()
+      }))
+
+    it("it does so also if nobody waits, if it is the last, and if the barrier is broken already; the number of parties is its own or theirs", () =>
+      withStore(async (store) => {
+        await store.withdraw({ ...of("ghost", "alone"), breaks: true })
+        assert.deepStrictEqual(await store.arrive(arrival("ghost", 3, "alone")), { kind: "broken", parties: 3 })
+        assert.isTrue(await store.isBroken("alone"))
+        await store.withdraw({ ...of("ghost", "only"), breaks: true })
+        broken(await store.arrive(arrival("ghost", 1, "only")))
+        waits(await store.arrive(arrival("one")))
+        await store.withdraw({ ...of("ghost"), breaks: true })
+        assert.deepStrictEqual(await store.arrive(arrival("ghost", 5)), { kind: "broken", parties: 2 })
+        broken(await store.renew(of("one")))
+        await store.withdraw({ ...of("other"), breaks: true })
+        broken(await store.arrive(arrival("other")))
+        await store.reset("a")
+        broken(await store.arrive(arrival("other")))
+        assert.isFalse(await store.isBroken("a"))
+      }))
+
+    it("it is forgotten after twice its lease", () =>
+      withStore(async (store, advance) => {
+        await store.withdraw({ ...of("ghost"), breaks: true })
+        await advance(2 * lease + slack)
+        waits(await store.arrive(arrival("ghost")))
+        assert.isFalse(await store.isBroken("a"))
       }))
 
     it("who withdraws when all have passed changes nothing; with `breaks`, those who wait are broken", () =>

@@ -18,7 +18,10 @@ import {
 import { DistributedQueue, DeliveryStore } from "effect-concurrency/distributed"
 import * as Redis from "effect-concurrency/redis"
 import { layerPersistedQueueStore, layerRateLimiterStore } from "effect-concurrency/redis/experimental"
+import { fixedWindow, tokenBucket } from "../../src/core/redis/windows.js"
+import type { StoreError } from "../../src/core/storeError.js"
 import { describeRedis } from "../utils/redis.js"
+import { rejectionOf } from "../utils/rejection.js"
 
 let count = 0
 
@@ -145,6 +148,64 @@ describeRedis("the stores of @effect/experimental", (redis) => {
           assert.strictEqual(yield* Effect.promise(() => client.get(`${prefix}:{a}:experimental:bucket`)), "mine")
         })
       ))
+
+    const clocked = (script: "window" | "bucket") => {
+      const prefix = `${redis.prefix}-${count++}`
+      const on = redis.connectOnAClock({ prefix })
+      const advance = (milliseconds: number) => void (on.now += milliseconds * 1000)
+      /** A token comes back each 100 ms; there are three. */
+      const take = async (tokens: number): Promise<number> => {
+        const request = { key: "a", tokens, refill: 100, limit: 3 }
+        return script === "bucket"
+          ? on.run(tokenBucket, { ...request, overflow: false })
+          : (await on.run(fixedWindow, request))[0]
+      }
+      return { advance, take, key: `${prefix}:{a}:experimental:${script}` }
+    }
+
+    const hour = 3_600_000
+
+    it("a server's clock that is set back makes no window longer, also when everybody is refused", async () => {
+      const { advance, take } = clocked("window")
+      assert.strictEqual(await take(3), 3)
+      for (let i = 0; i < 3; i++) {
+        advance(-hour)
+        assert.strictEqual(await take(1), 4)
+      }
+      advance(299)
+      assert.strictEqual(await take(1), 4)
+      advance(1)
+      assert.strictEqual(await take(1), 1)
+    })
+
+    it("nor does it keep tokens from coming back", async () => {
+      const { advance, take } = clocked("bucket")
+      assert.strictEqual(await take(3), 0)
+      advance(50)
+      assert.strictEqual(await take(1), -1)
+      advance(-hour)
+      assert.strictEqual(await take(1), -1)
+      advance(49)
+      assert.strictEqual(await take(1), -1)
+      advance(1)
+      assert.strictEqual(await take(1), 0)
+    })
+
+    it("a hash of somebody else, or of another format, is left alone", async () => {
+      const client = redis.client()
+      for (const [script, fields] of [
+        ["window", { mine: "1" }],
+        ["window", { count: "1", until: "2" }],
+        ["bucket", { tokens: "1", since: "2", seen: "x", shift: "0" }]
+      ] as const) {
+        const { key, take } = clocked(script)
+        await client.hset(key, fields)
+        const error = (await rejectionOf(take(1))) as StoreError
+        assert.strictEqual(error.reason, "wrong type")
+        assert.include(error.message, key)
+        assert.deepEqual<Record<string, string>>(await client.hgetall(key), fields)
+      }
+    })
   }
 
   function describeQueue(): void {
@@ -262,7 +323,7 @@ describeRedis("the stores of @effect/experimental", (redis) => {
           const client = redis.client()
           const leased = `${prefix}:{q}:queue:leased`
           const [name] = yield* Effect.promise(() => client.zrange(leased, 0, 0))
-          yield* Effect.promise(() => client.zadd(leased, 1, name!))
+          yield* Effect.promise(() => client.zadd(leased, 1_000_000_000_000, name!))
           const item = yield* Scope.extend(store.take({ name: "q", maxAttempts: 9 }), two!)
           assert.deepEqual(item.element, 7)
           yield* Scope.close(one!, Exit.void)

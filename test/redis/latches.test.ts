@@ -1,5 +1,5 @@
 /** Flags on a Redis server: the laws of every store, those of the events over it, and what only a server has. */
-import { assert, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { DistributedEvent as Effects } from "effect-concurrency/distributed"
 import { DistributedEvent, type LatchStore } from "effect-concurrency/promise/distributed"
@@ -116,6 +116,125 @@ describeRedis("flags on Redis", (redis) => {
     }
     assert.strictEqual(await client.get(key), "mine")
     assert.strictEqual(await client.pttl(key), -1)
+  })
+
+  it("a hash that has no count, or no clock, is somebody else's, whatever else it has: it is left alone", async () => {
+    const client = redis.client()
+    for (const fields of [
+      { count: "5" },
+      { count: "5", until: "inf" },
+      { count: "many", seen: "1", shift: "0" },
+      { count: "5", until: "tomorrow", seen: "1", shift: "0" },
+      { count: "5", seen: "1.2.3", shift: "0" },
+      { format: "2", count: "5", seen: "1" }
+    ]) {
+      const { key, store } = storeOf(redis)
+      await client.hset(key, fields)
+      for (const ask of [
+        () => store.set({ name: "a" }),
+        () => store.clear("a"),
+        () => store.pulse("a"),
+        () => store.look("a")
+      ]) {
+        const error = (await rejectionOf(ask())) as StoreError
+        assert.strictEqual(error.reason, "wrong type")
+        assert.include(error.message, key)
+      }
+      assert.deepEqual<Record<string, string>>(await client.hgetall(key), fields)
+    }
+  })
+
+  describe("a server's clock that is set back", () => {
+    const hour = 3_600_000
+
+    const open = () => {
+      const on = redis.connectOnAClock({ prefix: `${redis.prefix}-${prefixes++}` })
+      const store = new RedisLatches(on)
+      const advance = (milliseconds: number) => void (on.now += milliseconds * 1000)
+      return { store, advance, isSet: async () => (await store.look("a")).isSet, key: `${on.prefix}:{a}:latch:state` }
+    }
+
+    it("keeps no flag that is set for a time, also when everybody only looks, and when it is set back again", async () => {
+      const { advance, isSet, store } = open()
+      await store.set({ name: "a", timeToLive: 1000 })
+      for (let i = 0; i < 3; i++) {
+        advance(-hour)
+        assert.isTrue(await isSet())
+      }
+      advance(999)
+      assert.isTrue(await isSet())
+      advance(1)
+      assert.isFalse(await isSet())
+    })
+
+    it("lets it last longer by what had passed since it was set or pulsed, and no more", async () => {
+      const { advance, isSet, store } = open()
+      await store.set({ name: "a", timeToLive: 1000 })
+      advance(300)
+      await store.pulse("a")
+      advance(200)
+      advance(-hour)
+      assert.isTrue(await isSet())
+      advance(699)
+      assert.isTrue(await isSet())
+      advance(1)
+      assert.isFalse(await isSet())
+    })
+
+    it("whoever sets it then sets it for as long as he says; for ever is for ever; and the counts grow", async () => {
+      const { advance, isSet, store } = open()
+      await store.set({ name: "a", timeToLive: 1000 })
+      const { count } = await store.look("a")
+      advance(-hour)
+      await store.set({ name: "a", timeToLive: 2000 })
+      assert.strictEqual((await store.look("a")).count, count + 1)
+      advance(1999)
+      assert.isTrue(await isSet())
+      advance(1)
+      assert.isFalse(await isSet())
+      await store.set({ name: "a" })
+      advance(-hour)
+      assert.isTrue(await isSet())
+      advance(2 * hour)
+      assert.isTrue(await isSet())
+      await store.clear("a")
+      assert.isFalse(await isSet())
+      advance(-hour)
+      await store.set({ name: "a", timeToLive: 1000 })
+      advance(1000)
+      assert.isFalse(await isSet())
+    })
+
+    it("is written by who only looks once, and only if a flag is set for a time; otherwise to look is two commands, and to set five", async () => {
+      if (!redis.isOurs) return
+      const { advance, isSet, key, store } = open()
+      const client = redis.client()
+      /** What is done is a question of the store; the test's own are a SET and the GET that stand for the clock. */
+      const commands = async (f: () => Promise<unknown>) => {
+        await client.config("RESETSTAT")
+        await f()
+        const stats = (await client.info("commandstats")).matchAll(/^cmdstat_(\w+):calls=(\d+)/gm)
+        return Array.from(stats, ([, name, calls]) => `${name} ${calls}`)
+          .filter((each) => /^(h|p|exists|del)/.test(each) && !each.startsWith("ping"))
+          .toSorted()
+      }
+      await store.set({ name: "a", timeToLive: 1000 })
+      assert.deepEqual(await commands(isSet), ["hmget 1"])
+      assert.deepEqual(await commands(() => store.set({ name: "a", timeToLive: 1000 })), [
+        "hmget 1",
+        "hset 1",
+        "persist 1",
+        "publish 1"
+      ])
+      advance(-hour)
+      assert.deepEqual(await commands(isSet), ["hmget 1", "hset 1"])
+      assert.deepEqual(await commands(isSet), ["hmget 1"])
+      await store.set({ name: "a" })
+      const before = await client.hgetall(key)
+      advance(-hour)
+      assert.deepEqual(await commands(isSet), ["hmget 1"])
+      assert.deepEqual(await client.hgetall(key), before)
+    })
   })
 
   it("a program of effects and one of promises share a flag", async () => {

@@ -135,6 +135,46 @@ describeRedis("barriers on Redis", (redis) => {
     }
   })
 
+  it("a sorted set, or a hash, of somebody else is left alone, also beside a barrier", async () => {
+    const client = redis.client()
+    const everything = async (prefix: string) => {
+      const keys = (await client.keys(`${prefix}:*`)).toSorted()
+      return Promise.all(keys.map(async (each) => [each, await client.dumpBuffer(each)]))
+    }
+    const refuses = async (store: RedisParties, key: string) => {
+      for (const question of [
+        () => store.arrive(arrival("two")),
+        () => store.renew(of("one")),
+        () => store.withdraw({ ...of("one"), breaks: true }),
+        () => store.reset("a"),
+        () => store.abort("a"),
+        () => store.isBroken("a")
+      ]) {
+        const error = (await rejectionOf(question())) as StoreError
+        assert.strictEqual(error.reason, "wrong type")
+        assert.include(error.message, key)
+      }
+    }
+    for (const part of ["waiting", "past"]) {
+      for (const score of [3, -1, 1_700_000_000, 1_700_000_000_000_000]) {
+        for (const isNew of [true, false]) {
+          const { key, prefix, store } = storeOf(redis)
+          if (!isNew) await store.arrive(arrival("one"))
+          await client.del(key(part))
+          await client.zadd(key(part), score, "mine")
+          const before = await everything(prefix)
+          await refuses(store, key(part))
+          assert.deepStrictEqual(await everything(prefix), before)
+        }
+      }
+    }
+    const { key, prefix, store } = storeOf(redis)
+    await client.hset(key("state"), { parties: "2", generation: "1", broken: "0", seen: "1", shift: "parties/2" })
+    const before = await everything(prefix)
+    await refuses(store, key("state"))
+    assert.deepStrictEqual(await everything(prefix), before)
+  })
+
   it("if the server loses one of the keys, nobody is waited for who does not wait; a new generation passes", async () => {
     for (const part of parts) {
       const { key, store } = storeOf(redis)

@@ -12,6 +12,8 @@ declare const effect: Effect.Effect<"a", "e", "r">
 declare const redis: RedisShape
 declare const config: Config.Config<{ url: string }>
 declare const store: RateLimiterStore
+declare const shared: DistributedRateLimiter.DistributedRateLimiter<DistributedRateLimiter.RateLimited>
+declare const limiter: RateLimiter.RateLimiter
 
 class Limit extends DistributedRateLimiter.Service<Limit>()("app/Limit", { limit: 1, interval: "1 minute" }) {}
 
@@ -24,6 +26,9 @@ describe("DistributedRateLimiter", () => {
     expect(new Promises.DistributedRateLimiter(store, { limit: 1, interval: 1000 }).consume("x")).type.toBe<
       Promise<void>
     >()
+    expect(Promises.DistributedRateLimiter).type.not.toBeConstructableWith({ limit: 1, interval: 1000 }, store)
+    expect(Promises.DistributedRateLimiter.from(shared)).type.toBe<Promises.DistributedRateLimiter>()
+    expect(Promises.DistributedRateLimiter.from).type.not.toBeCallableWith(limiter)
   })
 })
 

@@ -16,6 +16,10 @@
  * An id is kept with a letter before it: `n` if a caller chose it, `g` if not. Whatever holds no item is no key: a queue that is empty
  * leaves nothing behind that does not expire.
  *
+ * What somebody else keeps under one of the keys is left alone. So the first of each sorted set is looked at before anything is written: an id has
+ * its letter, and a score is a time of this century, in the unit of that set (the server's clock has to be set as far as that). `state` has the
+ * clock, or is not there. The hashes are not told apart; but in them no field is read or written that is not of an id or a delivery of the queue.
+ *
  * @internal
  */
 import type {
@@ -44,18 +48,30 @@ export const channel = (prefix: string, name: string): string => channelOf(prefi
 
 /**
  * What all scripts begin with. Each key is looked at before the first write: one that holds something else ends the script there. (Of the names of
- * deliveries, `exchange` asks for more than that.)
+ * deliveries, `exchange` asks for more than that.) The first of a set says what a command more would: whether there is any, and whether one is due.
  */
 const first = `
 local ready, items, meta, leased, names, delayed, dead, reasons, done, state = unpack(KEYS)
-local before, inHand, later = redis.call("ZCARD", ready), redis.call("ZCARD", leased), redis.call("ZCARD", delayed)
-redis.call("ZCARD", dead)
-redis.call("ZCARD", done)
+local isOurs = true
+local function firstOf(key, form, unit)
+  local head = redis.call("ZRANGE", key, "0", "0", "WITHSCORES")
+  local score = tonumber(head[2])
+  if score and not (string.find(head[1], form) and score >= unit and score < unit * 1000) then isOurs = false end
+  return score
+end
+local ms, micros = 1000000000000, 1000000000000000
+local firstReady = firstOf(ready, "^[ng]", micros)
+local firstLeased = firstOf(leased, "", ms)
+local firstDelayed = firstOf(delayed, "^[ng]", ms)
+firstOf(dead, "^[ng]", micros)
+firstOf(done, "^n", ms)
 redis.call("HLEN", items)
 redis.call("HLEN", meta)
 redis.call("HLEN", reasons)
 local latest = redis.call("HMGET", state, "place", "token", "clock")
 local seen, shift, kept = string.match(latest[3] or "", "^(%d+) (%d+) (%d+)$")
+if not seen and redis.call("EXISTS", state) == 1 then isOurs = false end
+if not isOurs then return redis.error_reply("WRONGTYPE this is no queue") end
 seen, shift, kept = tonumber(seen or 0), tonumber(shift or 0), tonumber(kept or 0)
 local shifted = shift
 local time = redis.call("TIME")
@@ -85,7 +101,7 @@ local function publish(change)
   redis.call("PUBLISH", string.gsub(ready, "queue:ready$", "queue:changes"), change)
 end
 local function tellIfReady()
-  if before == 0 and redis.call("ZCARD", ready) > 0 then publish("ready") end
+  if not firstReady and redis.call("ZCARD", ready) > 0 then publish("ready") end
 end
 -- The clock, and what else is to be known, with a time until which it matters.
 local function note(till, ...)
@@ -259,14 +275,14 @@ local taken, died = {}, {}
 local count, retry = 0, -1
 local token = math.max(tonumber(latest[2] or 0) + 1, us)
 if takes > 0 then
-  local lapsed = inHand > #ended and redis.call("ZRANGEBYSCORE", leased, "-inf", now, "LIMIT", 0, 100) or {}
+  local lapsed = firstLeased and firstLeased <= now and redis.call("ZRANGEBYSCORE", leased, "-inf", now, "LIMIT", 0, 100) or {}
   local lost = found(names, lapsed)
   many("ZREM", leased, lapsed)
   many("HDEL", names, lapsed)
   for i = 1, #lapsed do
     if lost[i] and fail(lost[i], 0, ARGV[7], false) then died[#died + 1] = string.sub(lost[i], 2) end
   end
-  local due = later > 0 and redis.call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, 100) or {}
+  local due = firstDelayed and firstDelayed <= now and redis.call("ZRANGEBYSCORE", delayed, "-inf", now, "LIMIT", 0, 100) or {}
   many("ZREM", delayed, due)
   for _, id in ipairs(due) do redis.call("ZADD", ready, placeOf(id), id) end
 
@@ -299,7 +315,7 @@ if takes > 0 then
       retry = 0
     else
       for _, key in ipairs({leased, delayed}) do
-        local head = redis.call("ZRANGE", key, 0, 0, "WITHSCORES")
+        local head = redis.call("ZRANGE", key, "0", "0", "WITHSCORES")
         if head[2] then
           local wait = math.max(0, tonumber(head[2]) - now)
           if retry < 0 or wait < retry then retry = wait end
@@ -362,7 +378,7 @@ export const counts: Script<{ readonly name: string }, Counts> = {
   keys,
   args: () => [],
   lua: `${prelude}
-return {before, later, inHand, redis.call("ZCARD", dead)}
+return {redis.call("ZCARD", ready), redis.call("ZCARD", delayed), redis.call("ZCARD", leased), redis.call("ZCARD", dead)}
 `,
   decode: (reply) => {
     const [ready, delayed, leased, dead] = listReply(counts.name, reply, 4).map((n) => integerReply(counts.name, n))

@@ -3,7 +3,7 @@
  *
  * A name has three keys. `parties:state` is a hash: how many parties there are, the number of the generation, the indices of those who withdrew
  * (`free`), whether the barrier is broken; and of each party (`:id`) its index and its lease. For an index, `-1` says that its generation was broken,
- * and `-2` that it was withdrawn. `parties:waiting` is a sorted set: of each party that waits, when its lease ends. `parties:past` is one, too: of
+ * `-2` that it was withdrawn, and `-3` that it was withdrawn before it arrived, to break the barrier when it does. `parties:waiting` is a sorted set: of each party that waits, when its lease ends. `parties:past` is one, too: of
  * each party that something has become of, until when that is remembered: for twice its lease.
  *
  * All expire: those of a barrier that is broken a day after that, of any other a minute after nothing need be remembered any more.
@@ -13,6 +13,9 @@
  *
  * The number of a generation is the server's time in microseconds, or one more than the latest. A server's clock that is set back stands still
  * until the old time is reached (`seen`, `shift`): see the leases.
+ *
+ * What somebody else keeps under one of the keys is left alone: a hash that has not all of those numbers, and a sorted set whose first score is no time of
+ * this century in milliseconds. If only the hash was lost, whoever waited is forgotten.
  *
  * @internal
  */
@@ -51,14 +54,18 @@ local parties, generation, broken = tonumber(fields[1]), tonumber(fields[2]), to
 local seen, shift = tonumber(fields[4]), tonumber(fields[5])
 local free = fields[6] or ""
 local known = parties and generation and broken and seen and shift
-local first = redis.call("ZRANGE", KEYS[2], 0, 0, "WITHSCORES")
-redis.call("ZCARD", KEYS[3])
+local function firstOf(key)
+  return tonumber(redis.call("ZRANGE", key, "0", "0", "WITHSCORES")[2])
+end
+local function isTime(score) return not score or score >= 1000000000000 and score < 1000000000000000 end
+local firstEnd, firstPast = firstOf(KEYS[2]), firstOf(KEYS[3])
+local isOurs = isTime(firstEnd) and isTime(firstPast) and (known or redis.call("EXISTS", KEYS[1]) == 0)
+if not isOurs then return redis.error_reply("WRONGTYPE these are no parties") end
 local changed = false
 if not known then
-  if redis.call("EXISTS", KEYS[1]) == 1 then return redis.error_reply("WRONGTYPE this hash has no parties") end
   parties, generation, broken, seen, shift = 1, 0, 0, 0, 0
-  redis.call("DEL", KEYS[1], KEYS[2], KEYS[3])
-  first = {}
+  redis.call("DEL", KEYS[2], KEYS[3])
+  firstEnd, firstPast = nil, nil
 end
 local now = math.floor(micros / 1000)
 local shifted = shift
@@ -107,30 +114,38 @@ local function answer()
     note(id, index, lease)
     return { 0, parties, text(generation) }
   end
-  if not index or index == "-2" or not redis.call("ZSCORE", KEYS[3], id) then return { 3, 0, "0" } end
+  if not index or index == "-2" or index == "-3" or not redis.call("ZSCORE", KEYS[3], id) then return { 3, 0, "0" } end
   if index == "-1" then return { 2, parties, "0" } end
   return { 1, parties, index }
 end
-for _, each in ipairs(redis.call("ZRANGEBYSCORE", KEYS[3], "-inf", text(now), "LIMIT", 0, 1000)) do
-  redis.call("ZREM", KEYS[3], each)
-  redis.call("HDEL", KEYS[1], ":" .. each)
+if firstPast and firstPast <= now then
+  for _, each in ipairs(redis.call("ZRANGEBYSCORE", KEYS[3], "-inf", text(now), "LIMIT", 0, 1000)) do
+    redis.call("ZREM", KEYS[3], each)
+    redis.call("HDEL", KEYS[1], ":" .. each)
+  end
 end
-if first[2] and tonumber(first[2]) <= now then breaks() end
+if firstEnd and firstEnd <= now then breaks() end
 `
 
 const arriveLua = `${read}
-if not party(id) then
+local index = party(id)
+local isLate = index == "-3"
+if isLate or not index then
   local waiting = redis.call("ZCARD", KEYS[2])
   if waiting == 0 then
     parties = tonumber(ARGV[4])
     generation = math.max(generation + 1, micros)
     free = ""
   end
+  if isLate then
+    -- Whoever withdrew to break the barrier, and was faster than its arrival, does so now.
+    remember(id, "-1", lease)
+    if broken == 0 then breaks() end
+  end
   if broken == 1 then
     save()
     return { 2, parties, "0" }
   end
-  local index
   for each in string.gmatch(free, "%d+") do
     if not index or tonumber(each) < tonumber(index) then index = each end
   end
@@ -160,7 +175,7 @@ elseif waits or not index then
     redis.call("ZREM", KEYS[2], id)
     free = free .. "<" .. index .. ">"
   end
-  remember(id, "-2", lease)
+  remember(id, ARGV[4] == "1" and "-3" or "-2", lease)
 end
 save()
 return 1

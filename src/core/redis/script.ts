@@ -3,6 +3,11 @@
  *
  * The keys of one name have one hash tag, so that in a cluster they are on one server. Each key that a script touches is one of its `KEYS`.
  *
+ * **Formats**: before it writes anything, a script checks the form of what it finds: how long a packed value is, which fields a hash has, whether the
+ * scores of a set are times, or, in `rates.ts`, a name with a number such as `window/1`. What has another form is refused with WRONGTYPE, a
+ * `StoreError` whose reason is `"wrong type"`, and stays as it is: also what a later version has stored that stores differently. So whoever changes how
+ * something is stored changes one of those, too. (The hashes of a queue have none: its sets and its state are checked for them.)
+ *
  * @internal
  */
 import { expect } from "../arguments.js"

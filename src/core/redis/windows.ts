@@ -5,9 +5,13 @@
  * one comes back, so that the limiter can tell the window from the count. A bucket: how many tokens are in it, and since when. It is
  * refilled by whole tokens, and is forgotten when it would be full.
  *
+ * Each is a hash of two numbers and the clock (`seen`, `shift`); one that has not all of them is somebody else's, and left alone. A server's clock that
+ * is set back goes on from the latest time that was written, as with the leases: otherwise a window would not be over, and no token would come back,
+ * until the old time is reached. Whoever asks writes it, also when he is refused, if it was set back.
+ *
  * @internal
  */
-import { keyOf, listReply, numberReply, type Script } from "./script.js"
+import { keyOf, listReply, monotone, numberReply, type Script } from "./script.js"
 
 export interface WindowRequest {
   readonly key: string
@@ -27,11 +31,19 @@ export interface BucketRequest {
   readonly overflow: boolean
 }
 
-/** No key is kept for longer: a hundred years. */
-const prelude = `
+/** Reads a hash, of which two fields are its own. No key is kept for longer than a hundred years. */
+const prelude = (...own: readonly [string, string]): string => `
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
-local function text(n) return string.format("%.17g", n) end
+local kept = redis.call("HMGET", KEYS[1], "${own[0]}", "${own[1]}", "seen", "shift")
+for i = 1, 4 do kept[i] = tonumber(kept[i] or "") end
+local isNew = not (kept[1] and kept[2] and kept[3] and kept[4])
+if isNew and redis.call("EXISTS", KEYS[1]) == 1 then return redis.error_reply("WRONGTYPE this hash has no count") end
+local seen, shift = 0, 0
+if not isNew then seen, shift = kept[3], kept[4] end
+local shifted = shift
+${monotone}local function text(n) return string.format("%.17g", n) end
+local function write(...) redis.call("HSET", KEYS[1], "seen", text(seen), "shift", text(shift), ...) end
 local function expire(us)
   redis.call("PEXPIRE", KEYS[1], string.format("%.0f", math.max(1, math.min(math.ceil(us / 1000), 3153600000000))))
 end
@@ -47,18 +59,19 @@ export const fixedWindow: Script<WindowRequest, readonly [count: number, ttl: nu
   name: "experimental.fixedWindow",
   keys: (prefix, { key }) => [keyOf(prefix, key, "experimental:window")],
   args: ({ limit, refill, tokens }) => [tokens, micros(refill), limit ?? ""].map(String),
-  lua: `${prelude}
+  lua: `${prelude("count", "until")}
 local tokens, refill, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local kept = redis.call("HMGET", KEYS[1], "count", "until")
-local count, over = tonumber(kept[1]), tonumber(kept[2])
-if not count or not over or over <= now then
+local count, over = kept[1], kept[2]
+if isNew or over <= now then
   count, over = 0, now
 end
 local next = count + tokens
 if not limit or next <= limit then
   over = over + refill * tokens
-  redis.call("HSET", KEYS[1], "count", text(next), "until", text(over))
+  write("count", text(next), "until", text(over))
   expire(over - now)
+elseif shift > shifted then
+  write()
 end
 return {text(next), text((over - now) / 1000)}
 `,
@@ -73,14 +86,12 @@ export const tokenBucket: Script<BucketRequest, number> = {
   name: "experimental.tokenBucket",
   keys: (prefix, { key }) => [keyOf(prefix, key, "experimental:bucket")],
   args: ({ limit, overflow, refill, tokens }) => [tokens, micros(refill), limit, overflow ? 1 : 0].map(String),
-  lua: `${prelude}
+  lua: `${prelude("tokens", "since")}
 local tokens, refill, limit, overflow = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == "1"
-local kept = redis.call("HMGET", KEYS[1], "tokens", "since")
-local current, since = tonumber(kept[1]), tonumber(kept[2])
-if not current or not since then
+local current, since = kept[1], kept[2]
+if isNew then
   current, since = limit, now
 end
--- A clock that was set back has no time gone by.
 local back = math.max(0, refill > 0 and math.floor((now - since) / refill) or limit)
 if back > 0 then
   current = math.min(current + back, limit)
@@ -89,7 +100,7 @@ end
 local next = current - tokens
 if next >= 0 or overflow then current = next end
 if current < limit then
-  redis.call("HSET", KEYS[1], "tokens", text(current), "since", text(since))
+  write("tokens", text(current), "since", text(since))
   expire(since + (limit - current) * refill - now)
 else
   redis.call("DEL", KEYS[1])

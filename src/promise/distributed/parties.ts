@@ -30,7 +30,10 @@ export interface PartyStore {
   arrive(request: ArriveRequest): Answer | PromiseLike<Answer>
   /** Says what has become of a party. If it waits, its lease counts from now. */
   renew(request: PartyRequest): Answer | PromiseLike<Answer>
-  /** A party that waits does not any more. One that is not there does not arrive later, should its arrival come after this. */
+  /**
+   * A party that waits does not any more; with `breaks`, that breaks the barrier. One that is not there does not arrive later, should its arrival come
+   * after this; with `breaks`, that arrival breaks the barrier, once.
+   */
   withdraw(request: WithdrawRequest): void | PromiseLike<void>
   /** Breaks the generation of those who wait. The barrier itself is not broken any more. */
   reset(name: string): void | PromiseLike<void>

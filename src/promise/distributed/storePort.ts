@@ -4,6 +4,7 @@
  * @internal
  */
 import { checkName } from "../../core/naming.js"
+import { ask } from "../ask.js"
 import { attempt } from "../park.js"
 import { roll } from "../random.js"
 import { report } from "../report.js"
@@ -26,7 +27,7 @@ export abstract class Asker<in out Change = void> {
     answer: (answer: A) => void,
     fail: Fail
   ): void {
-    attempt(question).then(check).then(answer, fail)
+    ask(question, check, answer, fail)
   }
 
   watch(name: string, changed: (change: Change) => void, watching: () => void, fail: Fail): () => void {
