@@ -16,7 +16,7 @@
  * An id is kept with a letter before it: `n` if a caller chose it, `g` if not. Whatever holds no item is no key: a queue that is empty
  * leaves nothing behind that does not expire.
  *
- * What somebody else keeps under one of the keys is left alone. So the first of each sorted set is looked at before anything is written: an id has
+ * What somebody else keeps under one of the keys is left alone. So the first of each sorted set that a script touches is looked at before anything is written: an id has
  * its letter, and a score is a time of this century, in the unit of that set (the server's clock has to be set as far as that). `state` has the
  * clock, or is not there. The hashes are not told apart; but in them no field is read or written that is not of an id or a delivery of the queue.
  *
@@ -47,10 +47,10 @@ const keys = (prefix: string, { name }: { readonly name: string }): ReadonlyArra
 export const channel = (prefix: string, name: string): string => channelOf(prefix, name, "queue:changes")
 
 /**
- * What all scripts begin with. Each key is looked at before the first write: one that holds something else ends the script there. (Of the names of
- * deliveries, `exchange` asks for more than that.) The first of a set says what a command more would: whether there is any, and whether one is due.
+ * What all scripts begin with. The first of a set says what a command more would: whether there is any, and whether one is due. A queue that has no
+ * `state` has nothing under its keys, so all are looked at; of one that has, `looks` says which are besides `ready`, `items` and `meta`.
  */
-const first = `
+const first = (looks: string): string => `
 local ready, items, meta, leased, names, delayed, dead, reasons, done, state = unpack(KEYS)
 local isOurs = true
 local function firstOf(key, form, unit)
@@ -60,17 +60,29 @@ local function firstOf(key, form, unit)
   return score
 end
 local ms, micros = 1000000000000, 1000000000000000
-local firstReady = firstOf(ready, "^[ng]", micros)
-local firstLeased = firstOf(leased, "", ms)
-local firstDelayed = firstOf(delayed, "^[ng]", ms)
-firstOf(dead, "^[ng]", micros)
-firstOf(done, "^n", ms)
+local firstReady, firstLeased, firstDelayed = firstOf(ready, "^[ng]", micros)
+local function lookAtHands()
+  firstLeased = firstOf(leased, "", ms)
+  firstDelayed = firstOf(delayed, "^[ng]", ms)
+end
+local function lookAtDead()
+  firstOf(dead, "^[ng]", micros)
+  redis.call("HLEN", reasons)
+end
+local function lookAtDone() firstOf(done, "^n", ms) end
 redis.call("HLEN", items)
 redis.call("HLEN", meta)
-redis.call("HLEN", reasons)
 local latest = redis.call("HMGET", state, "place", "token", "clock")
 local seen, shift, kept = string.match(latest[3] or "", "^(%d+) (%d+) (%d+)$")
-if not seen and redis.call("EXISTS", state) == 1 then isOurs = false end
+if seen then
+  ${looks}
+else
+  lookAtHands()
+  lookAtDead()
+  lookAtDone()
+  redis.call("HLEN", names)
+  if redis.call("EXISTS", state) == 1 then isOurs = false end
+end
 if not isOurs then return redis.error_reply("WRONGTYPE this is no queue") end
 seen, shift, kept = tonumber(seen or 0), tonumber(shift or 0), tonumber(kept or 0)
 local shifted = shift
@@ -112,8 +124,8 @@ local function note(till, ...)
 end
 `
 
-const prelude = `${first}redis.call("HLEN", names)
-`
+/** Of a script that is not run for each item. */
+const all = first(`lookAtHands() lookAtDead() lookAtDone() redis.call("HLEN", names)`)
 
 const letter = (named: boolean): string => (named ? "n" : "g")
 
@@ -122,7 +134,7 @@ export const offer: Script<OfferRequest, ReadonlyArray<boolean>> = {
   name: "deliveries.offer",
   keys,
   args: ({ items }) => items.flatMap(({ id, named, payload }) => [letter(named) + id, payload]),
-  lua: `${prelude}
+  lua: `${first("")}
 local place = math.max(tonumber(latest[1] or 0) + 1, us)
 local news, added, texts, metas, met = {}, {}, {}, {}, {}
 for i = 1, #ARGV, 2 do
@@ -187,7 +199,7 @@ export const exchange: Script<ExchangeRequest, ExchangeAnswer> = {
     ...renew,
     ...take
   ],
-  lua: `${first}
+  lua: `${first('if ARGV[5] ~= "0" or ARGV[6] ~= "0" then lookAtHands() end')}
 local lease, attempts, remember = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local settles, renews, takes = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local isDelayed = false
@@ -223,8 +235,19 @@ local verdicts, ended, finished, remembered = {}, {}, {}, {}
 local asked = slice(at, settles, 4)
 for i = 1, renews do asked[settles + i] = ARGV[at + settles * 4 + i - 1] end
 -- A server without memory refuses what may take more, unless a script has written before. What is done, or still worked on, is heard all the same.
-if #asked == 0 then redis.call("HLEN", names) else redis.call("HDEL", names, "") end
+if #asked > 0 then redis.call("HDEL", names, "") end
 local ids, gone = found(names, asked), {}
+-- Before anything is written: which of the other keys it will be.
+local buries = firstLeased and firstLeased <= now
+local remembers = false
+for i = 1, settles do
+  local kind = ARGV[at + (i - 1) * 4 + 1]
+  if kind == "j" or kind == "b" then buries = true end
+  if kind == "a" and remember > 0 and ids[i] and string.sub(ids[i], 1, 1) == "n" then remembers = true end
+end
+if buries then lookAtDead() end
+if remembers then lookAtDone() end
+if not isOurs then return redis.error_reply("WRONGTYPE this is no queue") end
 for i = 1, settles do
   local name, id, kind = asked[i], ids[i], ARGV[at + 1]
   verdicts[i] = "l"
@@ -339,12 +362,14 @@ return {table.concat(verdicts), table.concat(renewed), taken, integer(retry), di
   decode: (reply, { renew, settle }) => {
     const { name } = exchange
     const [verdict, kept, flat, retry, died] = listReply(name, reply, 5)
-    const settled = Array.from(textReply(name, verdict), (each) => {
+    const settled: Array<Settled> = []
+    for (const each of textReply(name, verdict)) {
       const what = verdicts[each]
       if (what === undefined) throw wrongReply(name, "s, b or l", each)
-      return what
-    })
-    const renewed = Array.from(textReply(name, kept), (each) => each === "1")
+      settled.push(what)
+    }
+    const renewed: Array<boolean> = []
+    for (const each of textReply(name, kept)) renewed.push(each === "1")
     if (settled.length !== settle.length || renewed.length !== renew.length) {
       throw wrongReply(name, `an answer to ${settle.length} and ${renew.length} deliveries`, reply)
     }
@@ -377,7 +402,7 @@ export const counts: Script<{ readonly name: string }, Counts> = {
   name: "deliveries.counts",
   keys,
   args: () => [],
-  lua: `${prelude}
+  lua: `${all}
 return {redis.call("ZCARD", ready), redis.call("ZCARD", delayed), redis.call("ZCARD", leased), redis.call("ZCARD", dead)}
 `,
   decode: (reply) => {
@@ -391,7 +416,7 @@ export const deadLetters: Script<{ readonly name: string; readonly limit: number
   name: "deliveries.deadLetters",
   keys,
   args: ({ limit }) => [limit],
-  lua: `${prelude}
+  lua: `${all}
 local list = redis.call("ZRANGE", dead, 0, tonumber(ARGV[1]) - 1, "WITHSCORES")
 local reply = {}
 for i = 1, #list, 2 do
@@ -435,7 +460,7 @@ export const move: Script<MoveRequest, Moved> = {
   name: "deliveries.move",
   keys,
   args: ({ ids, to, until = "" }) => [to, until, ids === undefined ? "all" : "some", ...(ids ?? [])],
-  lua: `${prelude}
+  lua: `${all}
 local upTo = ARGV[2]
 local list = {}
 local more = 0

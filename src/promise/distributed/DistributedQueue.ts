@@ -360,12 +360,16 @@ export class DistributedQueue<in out A = unknown> {
   /** Puts an item in. */
   offer(item: A, options: DistributedQueueOfferOptions = {}): Promise<Effects.Offered> {
     const where = "DistributedQueue.offer"
-    return bounded(where, options, async (signal) => {
+    return bounded(where, options, (signal) => {
       const { id } = options
       if (id !== undefined) core.checkId(where, id)
-      const one = await this.newItem(item, id)
-      const [isNew] = await this.put([one], signal)
-      return { id: one.id, isNew: isNew! }
+      const put = (payload: string) => {
+        const one = this.newItem(payload, id)
+        return attempt(() => this.put([one], signal)).then(([isNew]) => ({ id: one.id, isNew: isNew! }))
+      }
+      // Most codecs have no need to wait.
+      const payload = this[core.TypeId].encode(item)
+      return typeof payload === "string" ? put(payload) : Promise.resolve(payload).then(put)
     })
   }
 
@@ -375,7 +379,7 @@ export class DistributedQueue<in out A = unknown> {
     return bounded(where, options, async (signal) => {
       expect(typeof items?.[Symbol.iterator] === "function", where, "items", "an iterable", items)
       const all: Array<core.NewItem> = []
-      for (const item of items) all.push(await this.newItem(item, undefined))
+      for (const item of items) all.push(this.newItem(await this[core.TypeId].encode(item), undefined))
       for (let i = 0; i < all.length; i += batch) {
         signal?.throwIfAborted()
         await this.put(all.slice(i, i + batch), signal)
@@ -487,10 +491,9 @@ export class DistributedQueue<in out A = unknown> {
     return this[core.TypeId].deliverer.settings.name
   }
 
-  private async newItem(item: A, id: string | undefined): Promise<core.NewItem> {
-    const { deliverer, encode } = this[core.TypeId]
-    const payload = core.checkPayload("DistributedQueue.offer", await encode(item))
-    return { id: id ?? deliverer.port.unique(), payload, named: id !== undefined }
+  private newItem(payload: string, id: string | undefined): core.NewItem {
+    core.checkPayload("DistributedQueue.offer", payload)
+    return { id: id ?? this[core.TypeId].deliverer.port.unique(), payload, named: id !== undefined }
   }
 
   private put(
