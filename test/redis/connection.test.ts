@@ -131,6 +131,37 @@ describe("a connection", () => {
     connection.close()
   })
 
+  it("each question has its whole time, though one timer is for all: also when those before it were answered, or given up", async () => {
+    const { connection, link } = fake({ timeout: 100 })
+    const timers = vi.getTimerCount()
+    link.events.ready()
+    const controller = new AbortController()
+    const one = connection.send("ONE")
+    vi.advanceTimersByTime(30)
+    const two = connection.send("TWO", [], { signal: controller.signal }).catch((reason: unknown) => reason)
+    vi.advanceTimersByTime(30)
+    const three = failsWith(connection.send("THREE"), "timeout", /^THREE: no answer came within 100 ms$/)
+    assert.isAtMost(vi.getTimerCount(), timers)
+    link.answer(1)
+    assert.strictEqual(await one, 1)
+    controller.abort("enough")
+    assert.strictEqual(await two, "enough")
+    vi.advanceTimersByTime(99)
+    assert.strictEqual(link.resets, 0)
+    vi.advanceTimersByTime(1)
+    await three
+    assert.strictEqual(link.resets, 1)
+    // Nobody waits, and later somebody does again.
+    link.events.ready()
+    vi.advanceTimersByTime(250)
+    const four = failsWith(connection.send("FOUR"), "timeout", /^FOUR: no answer/)
+    vi.advanceTimersByTime(99)
+    assert.strictEqual(link.resets, 1)
+    vi.advanceTimersByTime(1)
+    await four
+    connection.close()
+  })
+
   it("fails what is in flight at once when it breaks, with why, and does not send it again", async () => {
     const { connection, link } = fake()
     link.events.ready()
