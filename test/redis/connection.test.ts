@@ -751,7 +751,7 @@ describe("a client of ioredis", () => {
     }
   })
 
-  it("sends what is asked in one tick in one write, also when its socket is another by then", async () => {
+  it("sends what is asked in one tick in one write, or in a few, also when its socket is another by then", async () => {
     const { client, connection } = open()
     client.emit("ready")
     const counts = ({ cork, uncork }: FakeClient["stream"]) => [cork.mock.calls.length, uncork.mock.calls.length]
@@ -767,6 +767,11 @@ describe("a client of ioredis", () => {
     await Promise.all([more, connection.send("PING"), nextTick()])
     assert.deepStrictEqual(counts(before), [2, 2])
     assert.deepStrictEqual(counts(after), [1, 1])
+    // Of so much some leaves before the rest: the server need not wait for it.
+    const many = Array.from({ length: 20 }, () => connection.send("PING"))
+    assert.deepStrictEqual(counts(after), [4, 3])
+    await Promise.all([...many, nextTick()])
+    assert.deepStrictEqual(counts(after), [4, 4])
     connection.close()
   })
 
