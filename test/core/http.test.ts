@@ -13,6 +13,7 @@ describe("Retry-After", () => {
     ["120", 120],
     [" 7 ", 7],
     ["1.5", 1.5],
+    ["1.25", 1.25],
     ["Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37.000Z"],
     ["Sunday, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37.000Z"],
     ["Sun Nov  6 08:49:37 1994", "1994-11-06T08:49:37.000Z"],
@@ -20,6 +21,8 @@ describe("Retry-After", () => {
     ["Friday, 06-Nov-26 08:49:37 GMT", "2026-11-06T08:49:37.000Z"],
     ["Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00.000Z"],
     ["Thu, 29 Feb 2024 23:59:59 GMT", "2024-02-29T23:59:59.000Z"],
+    ["Saturday, 06-Nov-69 08:49:37 GMT", "2069-11-06T08:49:37.000Z"],
+    ["Friday, 06-Nov-70 08:49:37 GMT", "1970-11-06T08:49:37.000Z"],
     // A leap second is the first of the next minute.
     ["Sat, 31 Dec 2016 23:59:60 GMT", "2017-01-01T00:00:00.000Z"]
   ])("%j is %s", (text, expected) => {
@@ -40,6 +43,13 @@ describe("Retry-After", () => {
     "Sun, 06 Nov 1994 08:49:61 GMT",
     "Sun, 00 Nov 1994 08:49:37 GMT",
     "Sun, 32 Nov 1994 08:49:37 GMT",
+    "on Sun, 06 Nov 1994 08:49:37 GMT",
+    "Sun, 06 Nov 1994 08:49:37 GMT+1",
+    "on Sun Nov  6 08:49:37 1994",
+    "Sun Nov  6 08:49:37 19945",
+    "Sun Nov x6 08:49:37 1994",
+    "Sun, 06 Nov 1994 8:49:370 GMT",
+    "Sun, 06 Nov 1994 :08:49:3 GMT",
     "Sun, 06 Brumaire 1994 08:49:37 GMT",
     "Sun, 06 Bru 1994 08:49:37 GMT"
   ])("%j says nothing", (text) => {
@@ -102,6 +112,8 @@ describe("what is transient", () => {
     [new TypeError("fetch failed", { cause: coded("ENOTFOUND") }), false],
     [new TypeError("fetch failed", { cause: coded("CERT_HAS_EXPIRED") }), false],
     [new TypeError("undefined is not a function"), false],
+    [new TypeError("the fetch failed"), false],
+    [new TypeError("fetch failed to be a function"), false],
     [new Error("fetch failed"), false],
     [coded("ENOENT"), false],
     [new DOMException("stopped", "AbortError"), false],
@@ -109,6 +121,14 @@ describe("what is transient", () => {
     ["ECONNRESET", false]
   ])("%s is an error of the network: %s", (error, expected) => {
     assert.strictEqual(core.isNetworkError(error), expected)
+  })
+
+  it("each way in which a connection breaks, or does not come about, is one: a retry is for them", () => {
+    const breaks = ["ECONNABORTED", "ECONNREFUSED", "ECONNRESET", "EPIPE", "ENETRESET", "ETIMEDOUT"]
+    const unreached = ["EAI_AGAIN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"]
+    const undici = ["BODY_TIMEOUT", "CONNECT_TIMEOUT", "HEADERS_TIMEOUT", "SOCKET"].map((what) => `UND_ERR_${what}`)
+    for (const code of [...breaks, ...unreached, ...undici]) assert.isTrue(core.isNetworkError(coded(code)), code)
+    assert.isFalse(core.isNetworkError(coded("")))
   })
 
   it("what may be done twice", () => {

@@ -1,8 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as board from "../../src/core/board.js"
 import * as core from "../../src/core/executor.js"
-import { type End, Job, JobTimeout, WorkerDied, type Work } from "../../src/core/job.js"
-import { type Listener, Pool, type Port } from "../../src/core/pool.js"
+import {
+  type End,
+  type ExecutorClosed,
+  ExecutorFull,
+  Job,
+  JobTimeout,
+  WorkerDied,
+  type Work
+} from "../../src/core/job.js"
+import { isOfCloning, type Listener, Pool, type Port } from "../../src/core/pool.js"
 import { Do, type Hello, type Order, type Run, Say } from "../../src/core/protocol.js"
 import { wake } from "../../src/core/ticket.js"
 import * as wire from "../../src/core/wire.js"
@@ -480,5 +488,151 @@ describe("core/pool", () => {
     world.port.ready()
     world.port.answer("again")
     assert.deepInclude(call!.result, { value: "again" })
+  })
+
+  it("a worker that says of itself that it failed is none: whoever waits is told why", () => {
+    const world = new World()
+    const call = world.submit()
+    for (let n = 0; n < 10 && !call.settled; n++) {
+      world.port.listener.message([Say.failed, wire.encode(new RangeError("no module"), () => true)])
+      world.port.exit()
+      world.time.sleep(5_000)
+    }
+    const error = failure(call) as WorkerDied
+    assert.instanceOf(error, WorkerDied)
+    assert.strictEqual((error.cause as Error).message, "no module")
+    assert.strictEqual(world.ports[0]!.fate, "killed")
+  })
+
+  it("of several classes that were named, each is expected", () => {
+    class NotFound extends Error {}
+    const world = ready()
+    const call = world.submit([], { errors: [RangeError, NotFound] })
+    const encoded = wire.encode(new NotFound("no"), () => true)
+    world.port.listener.message([Say.error, world.port.runs[0]![1], encoded, undefined])
+    assert.deepInclude(call.result, { expected: true })
+  })
+
+  it("one primitive among the arguments does not make the others so: jobs have still no object in common", () => {
+    const world = new World()
+    const shared = { n: 0 }
+    world.submit([null, shared])
+    world.submit([shared, 1])
+    world.port.ready()
+    const { runs, sent } = world.port
+    assert.deepStrictEqual([sent[1]![0], sent[2]![0]], [Do.run, Do.run])
+    assert.notStrictEqual(runs[0]![3][2][1], runs[1]![3][2][0])
+  })
+
+  it("what has no identity goes with one message, and null is such", () => {
+    const world = new World()
+    world.submit([null])
+    world.submit([undefined, 1n, "a", true], { context: null })
+    world.port.ready()
+    assert.strictEqual(world.port.sent[1]![0], Do.several)
+  })
+
+  it.each([[() => 1], [Symbol("s")]])("%s cannot be sent: its own job fails, and not its neighbour", (value) => {
+    const world = new World()
+    const [bad, good] = [world.submit([value]), world.submit([1])]
+    world.port.ready()
+    assert.instanceOf(failure(bad), wire.NotCloneable)
+    assert.isFalse(good.settled)
+    world.port.answer("good")
+    assert.deepInclude(good.result, { value: "good" })
+  })
+
+  it("a worker that is gone is heard no more, and its port not asked for anything", () => {
+    const world = ready()
+    const call = world.submit()
+    const { port } = world
+    const [, id] = port.runs[0]!
+    port.exit()
+    const { result } = call
+    const told: Array<boolean> = []
+    port.hold = (held) => void told.push(held)
+    port.listener.message([Say.value, id, 1, undefined])
+    port.ready()
+    assert.deepStrictEqual(told, [])
+    assert.strictEqual(call.result, result)
+    core.check(world.pool.state)
+  })
+
+  it("a worker whose only job was had back keeps nothing alive, and one that has another does", () => {
+    const world = ready()
+    const [one, two] = [world.submit(), world.submit()]
+    world.cancel(one)
+    assert.isTrue(world.port.held)
+    world.cancel(two)
+    assert.isFalse(world.port.held)
+  })
+
+  it("a job that was given up before it had a worker is nobody's", () => {
+    const world = new World()
+    const calls = Array.from({ length: 40 }, () => world.submit())
+    for (const call of calls) world.cancel(call)
+    assert.isTrue(calls.every(({ settled }) => settled))
+    core.check(world.pool.state)
+  })
+
+  it("one that would have to wait for room is refused, when it is not to wait", () => {
+    const world = new World({ backlog: 0 })
+    const submitNow = () => {
+      const target = ["file:///m.js", "f", []] as const
+      const work = { name: "f", target, context: undefined, transfer: undefined, timeout: Infinity, errors: [] }
+      const call = new Call(new Job(work), 0)
+      world.pool.submitNow(call)
+      return call
+    }
+    const calls = Array.from({ length: 100 }, submitNow)
+    assert.isFalse(calls[0]!.settled)
+    assert.instanceOf(failure(calls[99]!), ExecutorFull)
+    core.check(world.pool.state)
+  })
+
+  it("who asks for a warm pool is told when it is", () => {
+    const world = new World()
+    const ticket = new TestTicket<number, WorkerDied | ExecutorClosed | undefined>(1, 0)
+    wake(world.pool.warm(ticket))
+    assert.strictEqual(world.ports.length, 1)
+    assert.isFalse(ticket.settled)
+    world.port.ready()
+    assert.strictEqual(ticket.wakes, 1)
+  })
+
+  it("a port is told once whether it keeps the process alive: to tell it costs", () => {
+    const world = ready()
+    const told: Array<boolean> = []
+    world.port.hold = (held) => void told.push(held)
+    world.submit()
+    world.submit()
+    world.port.answer(1, 0)
+    world.port.answer(2, 1)
+    assert.deepStrictEqual(told, [true, false])
+  })
+
+  it("terminating keeps the process alive until all have ended", () => {
+    const world = ready()
+    assert.isFalse(world.port.held)
+    world.pool.terminate()
+    assert.isTrue(world.port.held)
+  })
+})
+
+describe("what says that something cannot be cloned", () => {
+  it("is the platform, by a name, a code, or words at the end; and no other error", () => {
+    const unmoved = { code: "ERR_MISSING_TRANSFERABLE_IN_TRANSFER_LIST", message: "a port" }
+    for (const error of [new DOMException("it", "DataCloneError"), unmoved, new Error("#<X> could not be cloned.")])
+      assert.isTrue(isOfCloning(error))
+    assert.isTrue(isOfCloning(new Error("#<X> could not be cloned")))
+    const others = [
+      undefined,
+      null,
+      "text",
+      {},
+      new Error("no room"),
+      new Error("could not be cloned, since it is red")
+    ]
+    for (const error of others) assert.isFalse(isOfCloning(error))
   })
 })

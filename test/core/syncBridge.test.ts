@@ -176,6 +176,53 @@ describe("the core of a bridge", () => {
     assert.throws(() => core.valueOf({ _tag: "error", error: new NotFound("x") }), NotFound)
   })
 
+  it("of several classes, each is one that the function fails with; and what it gives is no failure", () => {
+    const state = core.make("here", { ...source, errors: [RangeError, NotFound] }, {})
+    for (const error of [new NotFound(), new RangeError()])
+      assert.isTrue(core.isFailure(state, { _tag: "error", error }))
+    assert.isFalse(core.isFailure(state, { _tag: "value", value: new NotFound(), error: new NotFound() } as never))
+  })
+
+  it("a worker that does not listen yet is given up by closing; where there is none, none is", () => {
+    const state = make()
+    assert.isFalse(core.close(state))
+    const starting = make()
+    core.start(starting)
+    assert.isTrue(core.close(starting))
+    assert.isTrue(core.close(listening().state))
+  })
+
+  it("a worker that dies while it runs a call has started it: whoever calls again may do it twice", () => {
+    const { state, worker } = listening()
+    const died = core.died(state, worker, call(state), new Error("crash"))!
+    assert.deepStrictEqual([died.started, died.message], [true, 'the worker ended while it ran "f": crash'])
+  })
+
+  it("one of which nobody has asked anything has no worker", () => {
+    assert.strictEqual(make().phase, "none")
+  })
+
+  it("reports say whose worker it was, and what was not possible", () => {
+    assert.strictEqual(core.unended, "the worker of a bridge cannot be ended")
+    assert.strictEqual(core.diedIdle, "the worker ended while nothing was called; the next call starts another")
+  })
+
+  it("takes the limits of a worker as they are", () => {
+    const resourceLimits = { maxOldGenerationSizeMb: 64 }
+    assert.strictEqual(make({ resourceLimits }).resourceLimits, resourceLimits)
+  })
+
+  it("a refusal names what is wrong, and what would be right", () => {
+    const refused = (options: any, message: string) => assert.throws(() => make(options), message)
+    refused({ timeout: -1 }, "here: timeout must be 0 or more milliseconds, got -1")
+    refused({ startTimeout: -1 }, "here: startTimeout must be 0 or more milliseconds, got -1")
+    refused({ resourceLimits: 1 }, "here: resourceLimits must be an object, got 1")
+    refused({ resourceLimits: null }, "here: resourceLimits must be an object, got null")
+    const state = make()
+    assert.throws(() => core.begin(state, "here", 1 as any, []), "here: name must be the name of a function, got 1")
+    assert.throws(() => call(state, -1), "here: timeout must be 0 or more milliseconds, got -1")
+  })
+
   it("refuses what makes no sense", () => {
     const refused = (options: any) => assert.throws(() => make(options), /^here: /)
     for (const options of [null, 1, { timeout: -1 }, { timeout: NaN }, { startTimeout: "1" }, { resourceLimits: 1 }])

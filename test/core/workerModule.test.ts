@@ -41,10 +41,11 @@ describe("a handle of a module", () => {
   })
 
   it("refuses what is no URL: what a path is relative to would be another place there", () => {
-    for (const url of ["./x.js", "/x.js", "C:\\x.js", "x"]) {
+    for (const url of ["./x.js", "/x.js", "C:\\x.js", "x", "/data:x.js", "a%:x.js"]) {
       assert.throws(() => make(url), TypeError, /^here: url must be a URL, as of new URL\(/)
     }
-    for (const url of [undefined, null, 1, {}]) assert.throws(() => core.make("here", url as any), TypeError)
+    for (const url of [undefined, null, 1, {}])
+      assert.throws(() => core.make("here", url as any), TypeError, /^here: url must be a URL, got /)
   })
 
   it("refuses errors that are not classes with names", () => {
@@ -68,5 +69,45 @@ describe("what is no module, or no function of one", () => {
     for (const value of [undefined, null, {}, "sha256", () => {}, make()]) {
       assert.throws(() => core.callOf("here", value as any), TypeError, /^here: call must be a function of a module/)
     }
+  })
+})
+
+describe("a call with a contract", () => {
+  const codec = (encode: core.Codec["encode"]): core.Codec => ({ encode, success: (a) => a, failure: (e) => e })
+
+  it("has its codec, and is otherwise what it was", () => {
+    const { sha256 } = make()
+    const hex = codec((args) => args)
+    const translated = core.withCodec(sha256, hex)
+    assert.strictEqual(core.codecOf(translated), hex)
+    assert.deepStrictEqual([translated.href, translated.name], [sha256.href, sha256.name])
+    assert.isTrue(Object.isFrozen(translated))
+    assert.strictEqual(core.callOf("here", translated), translated)
+    // None: not yet a contract, no call of a module, nothing at all.
+    for (const call of [sha256, {} as any, undefined]) assert.isUndefined(core.codecOf(call))
+  })
+
+  it("that is made later is sent as its contract says; without one, as it is", () => {
+    const args = [1, 2]
+    const { sha256 } = make()
+    assert.strictEqual(core.encodeNow("here", sha256, args), args)
+    const encoded = core.encodeNow("here", core.withCodec(sha256, codec((given) => given.map(String))), args) // prettier-ignore
+    assert.deepStrictEqual(encoded, ["1", "2"])
+  })
+
+  it("whose contract has to wait is refused, and how that ends goes to nobody", async () => {
+    // Were nobody to handle it, the process would end of it.
+    const rejected = Promise.reject(new Error("a schema that waits and fails"))
+    const waits = codec(() => rejected)
+    const unhandled: Array<unknown> = []
+    const hear = (error: unknown) => void unhandled.push(error)
+    process.on("unhandledRejection", hear)
+    assert.throws(
+      () => core.encodeNow("here", core.withCodec(make().sha256, waits), []),
+      /^here: the arguments of sha256 cannot be encoded at once: its contract has a schema that waits$/
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off("unhandledRejection", hear)
+    assert.deepStrictEqual(unhandled, [])
   })
 })
