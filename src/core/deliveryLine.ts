@@ -271,9 +271,8 @@ export const due = (state: State, now: number, name: () => string, done: Done): 
   const { settings, waiting } = state
   const renewing = renewals(state, now, done)
   if (state.question !== undefined) return undefined
-  const asks = waiting.size > 0 && state.askAt <= now
-  const settles = state.settling.length > 0 && state.settleAt <= now
-  if (!asks && !settles && renewing.length === 0) return undefined
+  // There is a time only for what there is (I1).
+  if (state.askAt > now && state.settleAt > now && renewing.length === 0) return undefined
 
   for (const one of renewing) lease.due(one, now)
   // Whatever made it necessary: who waits is asked for as well, since it costs nothing more.
@@ -356,7 +355,7 @@ export const answered = (state: State, answer: ExchangeAnswer, now: number, roll
   for (const id of answer.died) done.notes.push({ kind: "buried", id, reason: leaseEnded, cause: undefined })
   for (const given of answer.taken) hand(state, new Held(given, state.settings, sentAt), now, done)
   if (state.waiting.size > 0) {
-    const isEmpty = request.take.length > 0 && answer.taken.length < request.take.length
+    const isEmpty = answer.taken.length < request.take.length
     state.askAt = isEmpty && !state.hasChanged ? now + pause(state, answer.retryAfter, roll) : now
   } else state.askAt = Infinity
   if (isFlushed(state)) done.chain = waitList.settleAll(state.flushing, done.chain, undefined)

@@ -85,9 +85,9 @@ class Ready {
   }
 
   shift(): Item | undefined {
-    const [back] = this.back
+    // What has come back was taken before all that has not been.
+    if (this.back.length > 0) return this.back.shift()
     const fresh = this.fresh[this.first]
-    if (back !== undefined && (fresh === undefined || back.rank < fresh.rank)) return this.back.shift()
     if (fresh === undefined) return undefined
     this.first++
     // Half of it is gone: time to let go of that.
@@ -99,7 +99,7 @@ class Ready {
   }
 
   all(): ReadonlyArray<Item> {
-    return [...this.fresh.slice(this.first), ...this.back].sort((one, other) => one.rank - other.rank)
+    return [...this.back, ...this.fresh.slice(this.first)]
   }
 }
 
@@ -274,7 +274,8 @@ export class MemoryDeliveries {
       }
       if (leased.heap.length !== leases.size)
         throw new Error(`I1: ${leases.size} deliveries, ${leased.heap.length} leases`)
-      if (new Set(all).size < all.length) throw new Error("I2: an item is ready twice")
+      const early = all.find(({ rank }, i) => i > 0 && all[i - 1]!.rank >= rank)
+      if (early !== undefined) throw new Error(`I2: ${early.id} is ready before its turn, or twice`)
       if (items.size + done.size + watchers.size === 0) throw new Error(`I3: there is nothing about ${name}`)
     }
   }

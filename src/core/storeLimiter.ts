@@ -113,9 +113,7 @@ export class StoreLimiter {
   proceed(key: core.Key, { back, chain }: Step): void {
     const { state } = this
     const due = core.due(state, key, this.time.now())
-    const at = core.wakeAt(state, key)
-    if (at < Infinity) this.time.set(key, at)
-    else this.time.clear(key)
+    this.time.set(key, core.wakeAt(state, key))
     if (core.isIdle(key)) state.keys.delete(key.name)
     // What goes back goes before the next question.
     this.giveBack(key.name, back)

@@ -447,6 +447,62 @@ describe("core/breaker", () => {
     assert.isFrozen(core.stats(state, 2))
   })
 
+  it("what it remembered while it was closed counts again after a restart, as old as it is", () => {
+    const options = { trip: { kind: "time", window: 1_000, rate: 0.5, minimum: 3 } } as const
+    const before = make(options)
+    end(before, "failure", 100, 2)
+    const saved = core.snapshot(before, 200, 50_000)
+    // 300 ms later, in a process whose clock begins at 7.
+    const after = make(options)
+    core.restore("here", after, saved, 7, 50_300)
+    core.check(after)
+    assert.deepInclude(core.stats(after, 7), { state: "closed", calls: 2, failures: 2 })
+    assert.deepInclude(core.stats(after, 606), { calls: 2 })
+    assert.deepInclude(core.stats(after, 607), { calls: 0 })
+    const soon = make(options)
+    core.restore("here", soon, saved, 7, 50_300)
+    end(soon, "failure", 8)
+    assert.strictEqual(soon.phase, "open")
+    // One that was open knows nothing of calls.
+    const open = make(options)
+    core.restore("here", open, { ...saved, state: "open", until: 60_000, openings: 1 }, 7, 50_300)
+    core.check(open)
+    assert.strictEqual(core.stats(open, 7).calls, 0)
+  })
+
+  it("who leaves after it has opened, or closed, frees no place in a sample that he is not of (I6)", () => {
+    const state = make({ halfOpen: { after: 100, sample: 2 } })
+    const early = core.begin(state, 0)!
+    end(state, "failure", 0, 2)
+    core.leave(state, early)
+    core.check(state)
+    const late = core.begin(state, 100)!
+    core.leave(state, early)
+    core.check(state)
+    assert.isDefined(core.begin(state, 100))
+    assert.isUndefined(core.begin(state, 100))
+    core.failure(state, late, 100)
+    assert.strictEqual(state.phase, "open")
+    core.leave(state, late)
+    core.check(state)
+    core.reset(state)
+    const closed = core.begin(state, 200)!
+    core.leave(state, closed)
+    core.check(state)
+  })
+
+  it("says of a sample how many have ended, and how many of them failed", () => {
+    const state = make({ halfOpen: { after: 100, sample: 5, successes: 3 } })
+    end(state, "failure", 0, 2)
+    const [one, two] = [core.begin(state, 100)!, core.begin(state, 100)!]
+    core.success(state, one, 100)
+    assert.deepInclude(core.stats(state, 100), { calls: 1, failures: 0, retryAfter: 0 })
+    core.failure(state, two, 100)
+    assert.deepInclude(core.stats(state, 100), { calls: 2, failures: 1 })
+    core.reset(state)
+    assert.strictEqual(core.retryAfter(state, 100), 0)
+  })
+
   it("check sees what is wrong", () => {
     const broken = (phase: core.Phase, change: Partial<core.State>, message: string) => {
       const state = make({ halfOpen: { after: 100, sample: 3, successes: 2 } })
@@ -461,6 +517,12 @@ describe("core/breaker", () => {
     broken("halfOpen", { succeeded: 2 }, "I4: 2 succeeded")
     broken("halfOpen", { failed: 2 }, "I4: 0 succeeded and 2 failed")
     broken("open", { running: 1 }, "I5: a sample, and it is open")
+    broken("open", { succeeded: 1, running: 1 }, "I5: a sample, and it is open")
+    broken("open", { succeeded: 1 }, "I5: a sample, and it is open")
+    broken("open", { failed: 1 }, "I5: a sample, and it is open")
+    broken("halfOpen", { running: 1, succeeded: 1, failed: 2 }, "I3: 1 run, 1 succeeded and 2 failed, of 3")
+    broken("halfOpen", { running: 3, succeeded: 1 }, "I3: 3 run, 1 succeeded and 0 failed, of 3")
+    broken("halfOpen", { running: 3, failed: 1 }, "I3: 3 run, 0 succeeded and 1 failed, of 3")
     broken("closed", { openings: 1 }, "I7: 1 openings, and it is closed")
     broken("open", { openings: 0 }, "I7: 0 openings, and it is open")
     const state = make()

@@ -408,6 +408,7 @@ describe("the line at a queue", () => {
       const judge = new Judge(undefined, 0)
       machine.settle(all[0]!, acknowledge, judge)
       machine.answer()
+      assert.strictEqual(judge.result!.kind, "lost")
       assert.strictEqual((judge.result as { loss: LeaseLost }).loss.reason, "unknown to the store")
       assert.deepEqual(machine.notes, [])
       machine.settle(all[1]!, acknowledge)
@@ -544,11 +545,8 @@ describe("the line at a queue", () => {
       }
       assert.isTrue(core.isIdle(machine.state))
       assert.deepEqual(
-        machine.notes.map((note) => [note.kind, note.kind === "lost" && note.loss.reason]),
-        [
-          ["outage", false],
-          ["lost", "expired"]
-        ]
+        machine.notes.map((note) => (note.kind === "lost" ? [note.id, note.loss.reason] : note.kind)),
+        ["outage", ["i0", "expired"]]
       )
     })
 
@@ -595,6 +593,28 @@ describe("the line at a queue", () => {
       assert.isFalse(gone.settled)
     })
 
+    it("waits for nothing when the store is only asked for items", () => {
+      const machine = new Machine()
+      machine.wait()
+      assert.isTrue(flush(machine).settled)
+    })
+
+    it("does not wait while the store cannot be reached, and does while it is tried again", () => {
+      const machine = new Machine()
+      machine.offer()
+      machine.settle(machine.take(), acknowledge)
+      machine.fail()
+      assert.isTrue(flush(machine).settled)
+      machine.sleep()
+      const waits = flush(machine)
+      assert.isFalse(waits.settled)
+      machine.answer()
+      assert.isTrue(waits.settled)
+      // Whoever is told too late that he may go takes nobody's place.
+      core.cancelFlush(machine.state, waits)
+      core.check(machine.state)
+    })
+
     it("or could not be told: it is told later", () => {
       const machine = new Machine()
       machine.offer()
@@ -603,6 +623,185 @@ describe("the line at a queue", () => {
       machine.fail()
       assert.isTrue(waits.settled)
     })
+  })
+
+  describe("what it tells of itself", () => {
+    it("it is idle only when nobody waits, nothing is in hand, and the store knows of everything", () => {
+      const machine = new Machine()
+      assert.isTrue(core.isIdle(machine.state))
+      const ticket = machine.wait()
+      machine.answer()
+      assert.isFalse(core.isIdle(machine.state), "somebody sleeps")
+      machine.offer()
+      machine.advance(400)
+      machine.answer()
+      assert.isFalse(core.isIdle(machine.state), "something is in hand")
+      machine.settle(heldOf(ticket), acknowledge)
+      machine.fail()
+      assert.isFalse(core.isIdle(machine.state), "something is to be told")
+      machine.sleep()
+      machine.answer()
+      assert.isTrue(core.isIdle(machine.state))
+      // Nobody is kept awake for the lease that was.
+      assert.strictEqual(core.wakeAt(machine.state), Infinity)
+    })
+
+    it("it wants to hear of changes only while somebody sleeps", () => {
+      const machine = new Machine()
+      machine.offer()
+      machine.take()
+      assert.isFalse(core.wantsWatch(machine.state, machine.now))
+      core.enqueue(machine.state, new Waiter({ patient: true }, 0), machine.now)
+      // He is asked for in this moment.
+      assert.isFalse(core.wantsWatch(machine.state, machine.now))
+      assert.isTrue(core.wantsWatch(machine.state, machine.now - 1))
+    })
+
+    it("what is settled counts until the store has answered", () => {
+      const machine = new Machine()
+      machine.offer(2)
+      const [one, two] = [machine.take(), machine.take()]
+      machine.settle(one!, acknowledge)
+      machine.settle(two!, acknowledge)
+      assert.deepEqual(core.stats(machine.state), { waiting: 0, held: 0, settling: 2 })
+      machine.answer()
+      assert.deepEqual(core.stats(machine.state), { waiting: 0, held: 0, settling: 1 })
+    })
+  })
+
+  it("more than fits one question goes in the next, at once: renewals, and what is settled", () => {
+    const machine = new Machine()
+    const n = core.most.settle + 1
+    machine.offer(n)
+    const all = Array.from({ length: n }, () => machine.wait())
+    while (machine.asked !== undefined) machine.answer()
+    machine.sleep()
+    assert.strictEqual(machine.asked!.request.renew.length, core.most.renew)
+    machine.answer()
+    assert.deepEqual(machine.asked!.request.renew.length, 1)
+    for (const ticket of all) machine.settle(heldOf(ticket), acknowledge)
+    machine.answer()
+    assert.strictEqual(machine.asked!.request.settle.length, core.most.settle)
+    machine.answer()
+    assert.strictEqual(machine.asked!.request.settle.length, 1)
+    machine.answer()
+    assert.isTrue(core.isIdle(machine.state))
+    assert.deepEqual(machine.counts(), [0, 0, 0, 0])
+  })
+
+  it("a lease that was due while the store did not answer is renewed as soon as it does", () => {
+    const machine = new Machine()
+    machine.offer(2)
+    machine.take()
+    machine.advance(300)
+    const other = machine.take()
+    machine.sleep()
+    assert.deepEqual(machine.asked!.request.renew, ["d0"])
+    // The first is lost meanwhile, and the other is past its third.
+    machine.sleep()
+    assert.strictEqual(machine.now, 988)
+    machine.answer()
+    assert.deepEqual(machine.asked!.request.renew, ["d1"])
+    machine.answer()
+    machine.advance(600)
+    assert.strictEqual(other.status, "held")
+  })
+
+  describe("a lease that is over before anybody noticed", () => {
+    const over = () => {
+      const machine = new Machine()
+      machine.offer()
+      const ticket = machine.wait()
+      machine.answer()
+      machine.now += 1000
+      return { machine, ticket, held: heldOf(ticket) }
+    }
+
+    it("is found by who looks, and told once", () => {
+      const { held, machine } = over()
+      machine.done(core.look(machine.state, held, machine.now))
+      machine.done(core.look(machine.state, held, machine.now))
+      assert.deepEqual(machine.notes, [{ kind: "lost", id: "i0", loss: held.loss! }])
+      assert.isTrue(held.over.isSet)
+    })
+
+    it("is told in a note when nobody waits for what becomes of it", () => {
+      const { held, machine } = over()
+      machine.settle(held, acknowledge)
+      assert.deepEqual(machine.notes, [{ kind: "lost", id: "i0", loss: held.loss! }])
+    })
+
+    it("is no news when nobody had begun with it", () => {
+      const { held, machine, ticket } = over()
+      machine.cancel(ticket)
+      assert.strictEqual(held.status, "lost")
+      assert.deepEqual(machine.notes, [])
+      assert.isUndefined(machine.asked)
+    })
+
+    it("is found when its renewal fails", () => {
+      const machine = new Machine()
+      machine.offer()
+      const held = machine.take()
+      machine.sleep()
+      machine.now = 2000
+      machine.fail()
+      assert.isTrue(held.over.isSet)
+      assert.deepEqual(
+        machine.notes.map(({ kind }) => kind),
+        ["lost", "outage"]
+      )
+      assert.strictEqual(core.wakeAt(machine.state), Infinity)
+    })
+  })
+
+  it("who waits for it is told that what he gave back was not his any more", () => {
+    const machine = new Machine()
+    machine.offer()
+    const held = machine.take()
+    machine.store.exchange({ ...ask, settle: [{ delivery: "d0", outcome: giveBack }] })
+    const judge = new Judge(undefined, 0)
+    machine.settle(held, giveBack, judge)
+    machine.answer()
+    assert.strictEqual(judge.result!.kind, "lost")
+    assert.deepEqual(machine.notes, [])
+  })
+
+  it("a store that buries what was acknowledged is believed", () => {
+    const machine = new Machine()
+    machine.offer()
+    machine.settle(machine.take(), acknowledge)
+    machine.asked = undefined
+    const answer = { settled: ["buried" as const], renewed: [], taken: [], died: [], retryAfter: Infinity }
+    machine.done(core.answered(machine.state, answer, machine.now, () => 1))
+    assert.deepEqual(machine.notes, [{ kind: "buried", id: "i0", reason: "", cause: undefined }])
+  })
+
+  it("I4: what the store may have delivered is given back until its lease would have ended, however often that fails", () => {
+    const machine = new Machine()
+    machine.cancel(machine.wait())
+    machine.fail()
+    for (let i = 0; i < 3; i++) {
+      machine.sleep()
+      assert.deepEqual(machine.asked!.request.settle, [{ delivery: "d0", outcome: giveBack }])
+      machine.fail()
+    }
+    machine.sleep()
+    machine.now = 1000
+    machine.fail()
+    assert.isTrue(core.isIdle(machine.state))
+  })
+
+  it("who has gone while the store was asked is not told that it failed", () => {
+    const machine = new Machine()
+    const [first, second] = [machine.wait(), machine.wait()]
+    machine.fail()
+    assert.isTrue(first!.settled)
+    machine.sleep()
+    machine.cancel(second!)
+    machine.fail()
+    assert.strictEqual(second!.wakes, 0)
+    assert.isFalse(second!.settled)
   })
 
   it("an answer that fits no question is refused", () => {
@@ -620,6 +819,8 @@ describe("the line at a queue", () => {
       { ...answer, renewed: [true] },
       { ...answer, taken: undefined },
       { ...answer, taken: [given, given] },
+      { ...answer, renewed: undefined },
+      { ...answer, taken: [given, { ...given, delivery: undefined }] },
       { ...answer, taken: [{ ...given, delivery: "another" }] },
       { ...answer, died: undefined },
       { ...answer, retryAfter: NaN }
@@ -627,8 +828,10 @@ describe("the line at a queue", () => {
       const error = thrown(() => core.checkAnswer(request, wrong as deliveries.ExchangeAnswer))
       assert.instanceOf(error, StoreError)
       assert.strictEqual(error.reason, "reply")
-      assert.include(error.message, "DeliveryStore.exchange")
+      assert.match(error.message, /DeliveryStore\.exchange.*an answer to each part of the question/)
     }
+    const now = { ...answer, retryAfter: 0 }
+    assert.strictEqual(core.checkAnswer(request, now), now)
   })
 
   it("a failure passes unless something is wrong with the data", () => {
@@ -762,10 +965,26 @@ describe("the line at a queue", () => {
       broken(({ state }) => (state.settleAt = 0)),
       /I1: 0 are settled/
     )
-    assert.match(
-      broken(({ state }) => state.flushing.size++),
-      /I1/
+    const flush = ({ state }: Machine) => core.flush(state, new TestTicket<undefined, undefined>(undefined, 0))
+    assert.strictEqual(
+      broken((machine) => {
+        machine.settle([...machine.state.held][0]!, acknowledge)
+        flush(machine)
+        machine.state.question = undefined
+      }),
+      "I1: 1 wait for nothing to be told"
     )
+    for (const line of ["waiting", "flushing"] as const) {
+      assert.strictEqual(
+        broken((machine) => {
+          machine.wait()
+          machine.settle([...machine.state.held][0]!, acknowledge)
+          flush(machine)
+          machine.state[line].size++
+        }),
+        "I1: size 2, but 1 tickets"
+      )
+    }
     assert.match(
       broken(({ state }) => (state.endAt = Infinity)),
       /I1: a lease ends/
@@ -776,6 +995,18 @@ describe("the line at a queue", () => {
     )
     assert.match(
       broken(({ state }) => ([...state.held][0]!.isSettled = true)),
+      /I2: what is in hand/
+    )
+    assert.match(
+      broken(({ state }) => ([...state.held][0]!.sentAt = 0)),
+      /I3: the next renewal is due/
+    )
+    assert.match(
+      broken(({ state }) => {
+        const [held] = state.held
+        held!.status = "over"
+        held!.renewAt = Infinity
+      }),
       /I2: what is in hand/
     )
     const settling = (held: core.Held | undefined, delivery = "d"): core.Settling => ({

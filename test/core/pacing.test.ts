@@ -459,3 +459,152 @@ describe("the errors", () => {
     ])
   })
 })
+
+describe("windows", () => {
+  const begun = (kind: core.Kind, options: Partial<core.Options>) => {
+    const state = core.make("here", kind, { wait: 100, ...options })
+    const line = core.lineOf(state, "key")
+    const run = core.call(state, line, [], 0)
+    return { state, line, run }
+  }
+  const ended: core.End = { failed: false, value: undefined, account: undefined }
+
+  it("the end of a window is outside of it: a call at that time is a leading edge again", () => {
+    const { line, run, state } = begun("Throttle", { edges: "leading" })
+    assert.strictEqual(core.start(state, line, 0), run)
+    assert.strictEqual(core.wakeAt(state, line), Infinity)
+    core.end(run, ended)
+    assert.strictEqual(core.wakeAt(state, line), 100)
+    assert.strictEqual(core.call(state, line, [], 99), run)
+    const next = core.call(state, line, [], 100)
+    assert.notStrictEqual(next, run)
+    assert.isTrue(next.atOnce)
+  })
+
+  it("a throttle without a leading edge waits an interval from the first call, and then from each start", () => {
+    const { line, run, state } = begun("Throttle", { edges: "trailing" })
+    core.call(state, line, [], 60)
+    assert.strictEqual(core.wakeAt(state, line), 100)
+    assert.isUndefined(core.start(state, line, 99))
+    assert.strictEqual(core.start(state, line, 100), run)
+    core.end(run, ended)
+    core.call(state, line, [], 150)
+    assert.strictEqual(core.wakeAt(state, line), 200)
+  })
+
+  it("with both edges, a call behind a long run goes as soon as that has ended, and not an interval later", () => {
+    const { line, run, state } = begun("Throttle", { edges: "both" })
+    core.start(state, line, 0)
+    const next = core.call(state, line, [], 150)
+    core.end(run, ended)
+    assert.strictEqual(core.start(state, line, 160), next)
+  })
+
+  it("after a cancel a debounce begins anew, and a throttle keeps the interval since what has run", () => {
+    for (const [kind, atOnce, until] of [
+      ["Debounce", true, 160],
+      ["Throttle", false, 100]
+    ] as const) {
+      const { line, run, state } = begun(kind, { edges: "both" })
+      core.start(state, line, 0)
+      core.end(run, ended)
+      const pending = core.call(state, line, [], 50)
+      const { runs } = core.cancel(state, [line], { ...ended, failed: true })
+      assert.deepStrictEqual([runs.length, runs[0] === pending, pending.status], [1, true, "cancelled"])
+      assert.strictEqual(core.call(state, line, [], 60).atOnce, atOnce, kind)
+      assert.strictEqual(line.until, until, kind)
+    }
+  })
+
+  it("a line is not forgotten while it has a run; and one that has come since is left alone", () => {
+    const { line, run, state } = begun("Debounce", { edges: "both" })
+    assert.isFalse(core.retire(state, line, 1000))
+    core.start(state, line, 0)
+    assert.isFalse(core.retire(state, line, 1000))
+    core.end(run, ended)
+    assert.isFalse(core.retire(state, line, 99))
+    assert.isTrue(core.retire(state, line, 100))
+    const other = core.lineOf(state, "key")
+    assert.isTrue(core.retire(state, line, 100))
+    assert.strictEqual(state.lines.get("key"), other)
+  })
+
+  it("a failure is for the report once, and not when somebody hears of it (I5)", () => {
+    const failed = { ...ended, failed: true }
+    const heard = begun("Throttle", {})
+    core.wait(heard.run, new TestTicket<core.Run, core.End>(heard.run, 0))
+    core.start(heard.state, heard.line, 0)
+    assert.isUndefined(core.late(heard.run))
+    core.end(heard.run, failed)
+    assert.isUndefined(core.late(heard.run))
+    const { line, run, state } = begun("Throttle", {})
+    core.start(state, line, 0)
+    core.end(run, failed)
+    assert.deepStrictEqual([core.late(run), core.late(run)], [failed, undefined])
+    assert.strictEqual(core.unheard, "it failed, and nobody waits for it")
+  })
+
+  it("who no longer waits for a flush is not woken by it", () => {
+    const { line, run, state } = begun("Throttle", {})
+    core.start(state, line, 0)
+    const flush = core.flush([line])
+    const ticket = new TestTicket<core.Flush, undefined>(flush, 0)
+    core.awaitFlush(flush, ticket)
+    core.leaveFlush(flush)
+    core.end(run, ended)
+    assert.isUndefined(core.told(run))
+    assert.isFalse(ticket.settled)
+  })
+
+  it("how many run, and how many calls wait, of all keys", () => {
+    const { line, run, state } = begun("Throttle", { name: "name" })
+    assert.strictEqual(state.name, "name")
+    core.start(state, line, 0)
+    core.call(state, core.lineOf(state, "other"), [], 0)
+    core.call(state, core.lineOf(state, "other"), [], 0)
+    assert.deepStrictEqual(core.stats(state), { keys: 2, pending: 2, running: 1, isClosed: false })
+    core.end(run, ended)
+    assert.strictEqual(core.stats(state).running, 0)
+  })
+
+  it("check finds what does not hold", () => {
+    const failed = { ...ended, failed: true }
+    const broken = (phase: "pending" | "running" | "ended", change: (line: any, run: any, state: any) => void) => {
+      const { line, run, state } = begun("Throttle", {})
+      core.wait(run, new TestTicket<core.Run, core.End>(run, 0))
+      if (phase !== "pending") core.start(state, line, 0)
+      if (phase === "ended") core.end(run, failed)
+      core.check(state, 0, [run])
+      core.check(state, 0)
+      change(line, run, state)
+      let message = "nothing"
+      try {
+        core.check(state, 50, [run])
+      } catch (error) {
+        message = (error as Error).message
+      }
+      return message
+    }
+    const found = (phase: "pending" | "running" | "ended", change: Parameters<typeof broken>[1], message: string) =>
+      assert.strictEqual(broken(phase, change), message)
+    found("running", (_, run) => (run.status = "ended"), "I1: the run in progress is ended")
+    found("running", (line) => (line.latest = undefined), "I1: the run in progress is running")
+    found("pending", (_, run) => (run.status = "running"), "I1: the pending run is running")
+    found("ended", (line) => (line.until = 50), "I3: a line that nothing needs is kept")
+    found("ended", (line) => (line.until = 51), "nothing")
+    found("ended", (_, __, state) => (state.closed = true), "I3: a line that nothing needs is kept")
+    found("running", (line) => (line.until = 50), "nothing")
+    found("pending", (line) => (line.until = 50), "nothing")
+    found("pending", (_, run) => (run.end = ended), "I2: 1 wait for a run that has ended")
+    found("pending", (line) => ((line.pending = undefined), (line.until = 51)), "I2: a run was lost")
+    found("running", (_, __, state) => state.lines.clear(), "I3: a line that is needed was forgotten")
+    found("ended", (_, run) => (run.heard = -1), "I5: more have gone than were there")
+    found("running", (_, run) => (run.reported = true), "I5: what is no failure was reported")
+    found("ended", (_, run) => ((run.reported = true), (run.end = ended)), "I5: what is no failure was reported")
+    found("ended", (_, run) => (run.reported = true), "nothing")
+    assert.notStrictEqual(
+      broken("pending", (_, run) => run.waiting.size++),
+      "nothing"
+    )
+  })
+})

@@ -179,6 +179,7 @@ describe("the limiter", () => {
     const refused = machine.ask("a", 1) as core.RateLimited
     assert.instanceOf(refused, core.RateLimited)
     assert.deepStrictEqual([refused._tag, refused.key, refused.retryAfter], ["RateLimited", "a", 16])
+    assert.strictEqual(refused.name, "RateLimited")
     assert.strictEqual(refused.message, 'the rate limit of "a" is reached, and no more may wait: retry after 16 ms')
     assert.isFalse(machine.ask("b", 1) instanceof Error)
     machine.cancel(waits)
@@ -221,5 +222,86 @@ describe("the limiter", () => {
     assert.throws(() => core.checkRequest("take", rate, "a", { cost: 3 }), RangeError, "take: cost")
     assert.strictEqual(core.checkRequest("take", rate, "a", { cost: 2 }), 2)
     assert.strictEqual(core.checkRequest("take", rate, "a", undefined), 1)
+  })
+
+  it("who names no key shares one with all who name none", () => assert.strictEqual(core.defaultKey, "default"))
+
+  it("says what is left while nobody waits, and to who would pass others when those have gone", () => {
+    const machine = new Machine({ limit: 3, interval: 30, burst: 3 })
+    const key = machine.key("a")
+    const { decision } = core.decide(key, 1, 0)
+    assert.deepInclude(decision, { allowed: true, remaining: 2, retryAfter: 0 })
+    machine.ask("a", 3)
+    machine.check()
+    const refused = core.decide(key, 1, 0)
+    assert.isUndefined(refused.grant)
+    assert.deepInclude(refused.decision, { allowed: false, remaining: 0, retryAfter: 20 })
+  })
+
+  it("I5: a key that somebody waits for is not forgotten, however late its timer is", () => {
+    const machine = new Machine({ limit: 1, interval: 10 })
+    machine.ask("a", 1)
+    machine.ask("a", 1)
+    const key = machine.state.keys.get("a")
+    machine.now = 100
+    for (let i = 0; i < 10; i++) machine.key(`${i}`)
+    assert.strictEqual(machine.state.keys.get("a"), key)
+  })
+
+  it("the only key is kept: whoever has one need not make it anew for each call", () => {
+    const machine = new Machine({ limit: 1, interval: 10 })
+    const key = machine.key("a")
+    for (let i = 0; i < 10; i++) assert.strictEqual(machine.key("a"), key)
+  })
+
+  it("check finds what does not hold", () => {
+    const broken = (change: (key: core.Key, machine: Machine) => void, backlog = 5) => {
+      const machine = new Machine({ limit: 1, interval: 10, backlog })
+      machine.ask("a", 1)
+      machine.now = 4
+      machine.ask("a", 1)
+      machine.check()
+      change(machine.key("a"), machine)
+      let message = "nothing"
+      try {
+        machine.check()
+      } catch (error) {
+        message = (error as Error).message
+      }
+      return message
+    }
+    assert.strictEqual(
+      broken((key) => key.ahead++),
+      "I2: 1 units are wanted, not 2"
+    )
+    assert.strictEqual(
+      broken((key) => (key.wakeAt = 9)),
+      "I3: the first can go at 10, not 9"
+    )
+    assert.strictEqual(
+      broken((key) => (key.wakeAt = 11)),
+      "I3: the first can go at 10, not 11"
+    )
+    // The timer is late.
+    assert.strictEqual(
+      broken((_, machine) => (machine.now = 15)),
+      "nothing"
+    )
+    assert.strictEqual(
+      broken((_, { state }) => ((state as { backlog: number }).backlog = 0)),
+      "I4: 1 wait"
+    )
+    assert.strictEqual(
+      broken((key, { state }) => {
+        state.keys.delete("a")
+        const other = new Key("a", key.usage)
+        state.keys.set("a", Object.assign(other, { line: key.line, ahead: key.ahead, wakeAt: key.wakeAt }))
+      }),
+      "I5: somebody waits for a key that is not here"
+    )
+    assert.notStrictEqual(
+      broken((key) => key.line.size++),
+      "nothing"
+    )
   })
 })

@@ -851,3 +851,99 @@ describe("the line at a store", () => {
     assert.isAtMost(machine.questions, 202)
   })
 })
+
+describe("check finds what does not hold", () => {
+  /** Two in line: of whom nothing is known yet, or who wait. */
+  const broken = (
+    kind: "undecided" | "waiting",
+    change: (key: any, tickets: ReadonlyArray<any>, state: any) => void
+  ) => {
+    const state = core.fromOptions("test", { limit: 2, interval: 10, backlog: 2 })
+    const key = new Key("a")
+    state.keys.set("a", key)
+    if (kind === "waiting") key.refusal = { cost: 1, at: 10, askAt: 10 }
+    const tickets = [1, 1].map((cost) => new Waiter({ key, cost }, 0))
+    for (const ticket of tickets) core.enqueue(state, ticket, 0)
+    core.check(state)
+    change(key, tickets, state)
+    let message = "nothing"
+    try {
+      core.check(state)
+    } catch (error) {
+      message = (error as Error).message
+    }
+    return message
+  }
+  const found = (kind: "undecided" | "waiting", message: string, change: Parameters<typeof broken>[1]) =>
+    assert.strictEqual(broken(kind, change), message)
+  /** All have units, in these slots. */
+  const have = (
+    key: any,
+    tickets: ReadonlyArray<any>,
+    ...slots: ReadonlyArray<readonly [cost: number, at: number]>
+  ) => {
+    for (const { request } of tickets) request.hasUnits = true
+    key.open = undefined
+    key.wanted = 0
+    for (const [cost, at] of slots) key.slots.push({ cost, at, grant: undefined })
+  }
+
+  it("I1: somebody who is never asked for, and a line that says that it is longer than it is", () => {
+    found("undecided", "I1: 2 have no units, and the next question is due at Infinity", (key) => {
+      key.open = undefined
+    })
+    for (const kind of ["undecided", "waiting"] as const) {
+      found(kind, "I1: size 3, but 2 tickets", (key) => key[kind].size++)
+    }
+  })
+
+  it("I2: sums that are wrong, and who is in line for another key", () => {
+    found("undecided", "I2: 2 units are wanted, not 3", (key) => key.wanted++)
+    found("undecided", "I2: 0 only try, not 1", (key) => key.tries++)
+    found("undecided", "I2: somebody is in line for another key", (_, [, second]) => {
+      second.request.key = new Key("b")
+    })
+  })
+
+  it("I3: units that are not those of the first in line, or not in order", () => {
+    found("undecided", "I3: the first without units is another", (key, [, second]) => (key.open = second))
+    found("undecided", "I3: somebody has units who is not among the first", (key, [, second]) => {
+      second.request.hasUnits = true
+      key.wanted = 1
+    })
+    found("undecided", "I3: the slots have 1 units", (key) => key.slots.push({ cost: 1, at: 0 }))
+    found("undecided", "I3: the slots are not in order", (key, all) => have(key, all, [1, 5], [1, 4]))
+    found("undecided", "I3: the slots are not in order", (key, all) => have(key, all, [0, 1], [2, 2]))
+    found("waiting", "nothing", (key, all) => {
+      have(key, all, [1, 5], [1, 5])
+      key.refusal = undefined
+    })
+  })
+
+  it("I4: more than may be there", () => {
+    found("waiting", "I4: 2 wait", (_, __, state) => (state.backlog = 1))
+    found("undecided", "I4: 2 can come to wait", (_, __, state) => {
+      state.backlog = 1
+      state.rate = { ...state.rate, burst: 0 }
+    })
+    for (const [n, message] of [
+      [1000, "nothing"],
+      [1001, "I4: 1001 only try"]
+    ] as const) {
+      found("undecided", message, (key, _, state) => {
+        for (let i = 0; i < n; i++) core.enqueue(state, new Waiter({ key, cost: 1, tries: true }, 0), 0)
+      })
+    }
+  })
+
+  it("I5: who only tries and waits, a refusal of nobody, and somebody who does not know that he waits", () => {
+    found("waiting", "I5: who only tries waits", (key, [, second]) => {
+      second.request.tries = true
+      key.tries = 1
+    })
+    found("waiting", "I5: a refusal of nobody", (key, all) => have(key, all, [2, 5]))
+    found("undecided", "I5: somebody waits, and somebody does not know that he has to", (key) => {
+      key.refusal = { cost: 1, at: 10, askAt: 10 }
+    })
+  })
+})

@@ -262,3 +262,188 @@ describe("when the store fails", () => {
     assert.strictEqual(machine.store.usage.resetAt(200), 200)
   })
 })
+
+describe("one step at a time", () => {
+  /** A store that answers when it is told to. */
+  class Hand implements Port {
+    readonly jumps = new Jumps(0)
+    readonly limiter: StoreLimiter
+    readonly asked: Array<core.StoreRequest> = []
+    readonly reports: Array<readonly [key: string, failure: unknown]> = []
+    readonly back: Array<core.StoreReturn> = []
+    readonly overs: Array<() => void> = []
+    private answers: Array<{
+      readonly answer: (answers: ReadonlyArray<core.Answer>) => void
+      readonly fail: (failure: unknown) => void
+    }> = []
+
+    constructor(backlog = 10) {
+      const state = core.fromOptions("test", { limit: 2, interval: 100, burst: 1, backlog })
+      this.limiter = new StoreLimiter(state, this, new Timekeeper(this.jumps))
+    }
+
+    ask(
+      request: core.StoreRequest,
+      answer: (answers: ReadonlyArray<core.Answer>) => void,
+      fail: (failure: unknown) => void
+    ) {
+      this.asked.push(request)
+      this.answers.push({ answer, fail })
+    }
+    giveBack(request: core.StoreReturn, over: () => void) {
+      this.back.push(request)
+      this.overs.push(over)
+    }
+    report(key: string, failure: unknown) {
+      this.reports.push([key, failure])
+    }
+    errorOf(failure: unknown) {
+      return failure
+    }
+
+    grant(n = 1): void {
+      const one = { allowed: true, delay: 0, remaining: 0, retryAfter: 0, resetAfter: 50, grant: "units" }
+      this.answers.shift()!.answer(Array.from({ length: n }, () => one))
+    }
+    grantLater(delay: number): void {
+      const one = { allowed: true, delay, remaining: 0, retryAfter: 0, resetAfter: 50, grant: "units" }
+      this.answers.shift()!.answer([one])
+    }
+    refuse(retryAfter: number): void {
+      this.answers.shift()!.answer([{ allowed: false, delay: 0, remaining: 0, retryAfter, resetAfter: retryAfter }])
+    }
+    fail(): void {
+      this.answers.shift()!.fail("down")
+    }
+    wait(name = "a"): Waiter {
+      const ticket = new Waiter({ key: this.limiter.key(name), cost: 1 }, 0)
+      this.limiter.enqueue(ticket)
+      return ticket
+    }
+    get keys(): number {
+      return this.limiter.state.keys.size
+    }
+  }
+
+  it("asks what is wanted of which rate", () => {
+    const hand = new Hand()
+    hand.wait("b")
+    assert.deepStrictEqual(hand.asked, [
+      { algorithm: "gcra", limit: 2, interval: 100, burst: 1, key: "b", asks: [{ cost: 1, tries: false }], ahead: 0 }
+    ])
+    hand.grant()
+    assert.deepStrictEqual([hand.keys, hand.jumps.size], [0, 0])
+  })
+
+  it("nothing is known of a key that nobody is in line for: whoever asks is not refused", () => {
+    const hand = new Hand(1)
+    assert.isUndefined(hand.limiter.refusal("a", 1))
+    assert.isUndefined(hand.limiter.refused("a", 1))
+    assert.strictEqual(hand.keys, 0)
+  })
+
+  it("who finds the line full, or somebody waiting, is refused without a question", () => {
+    const hand = new Hand(1)
+    hand.wait()
+    assert.isUndefined(hand.limiter.refusal("a", 1))
+    assert.isUndefined(hand.limiter.refused("a", 1))
+    hand.refuse(50)
+    assert.deepInclude(hand.limiter.refusal("a", 1), { key: "a", retryAfter: 100 })
+    assert.deepInclude(hand.limiter.refused("a", 1), { allowed: false, retryAfter: 100 })
+    assert.strictEqual(hand.asked.length, 1)
+    hand.jumps.time = 20
+    assert.strictEqual(hand.limiter.refused("a", 1)!.retryAfter, 80)
+  })
+
+  it("who comes when a timer is late finds the line as if it had not been", () => {
+    for (const late of [0, 30]) {
+      for (const look of ["refused", "refusal", "key"] as const) {
+        const hand = new Hand()
+        hand.wait()
+        hand.refuse(50)
+        hand.jumps.time = 49.9
+        hand.limiter[look]("a", 1)
+        assert.strictEqual(hand.asked.length, 1)
+        hand.jumps.time = 50 + late
+        hand.limiter[look]("a", 1)
+        assert.strictEqual(hand.asked.length, 2, look)
+        // No timer while a question is in flight.
+        assert.strictEqual(hand.jumps.size, 0)
+      }
+    }
+  })
+
+  it("what was granted to who has gone is given back, also when its key is gone", () => {
+    const hand = new Hand()
+    const ticket = hand.wait()
+    hand.grant()
+    assert.isTrue(ticket.settled)
+    assert.strictEqual(hand.keys, 0)
+    hand.limiter.cancel(ticket)
+    const rate = { algorithm: "gcra" as const, limit: 2, interval: 100, burst: 1 }
+    assert.deepStrictEqual(hand.back, [{ ...rate, key: "a", grants: [{ cost: 1, grant: "units" }] }])
+    hand.overs.pop()!()
+    assert.deepStrictEqual([hand.keys, hand.jumps.size, hand.asked.length], [0, 0, 1])
+  })
+
+  it("the timer of a key asks again, and who leaves frees his units for the next", () => {
+    const hand = new Hand()
+    const [first, second] = [hand.wait(), hand.wait()]
+    hand.refuse(50)
+    assert.isTrue(hand.jumps.jump(Infinity))
+    assert.strictEqual(hand.jumps.time, 50)
+    assert.strictEqual(hand.asked.length, 2)
+    hand.grant()
+    assert.isTrue(first!.settled)
+    hand.limiter.cancel(second!)
+    hand.refuse(50)
+    // Nobody is left: no timer, and nothing is asked.
+    assert.deepStrictEqual([hand.jumps.size, hand.keys, hand.asked.length], [0, 0, 3])
+  })
+
+  it("nothing is given back for who had nothing, nor asked for nobody", () => {
+    const hand = new Hand()
+    hand.limiter.cancel(hand.wait())
+    assert.strictEqual(hand.keys, 1)
+    hand.refuse(50)
+    assert.deepStrictEqual([hand.back.length, hand.keys, hand.jumps.size], [0, 0, 0])
+  })
+
+  it("units for later go to the next when their owner leaves, and back to the store when there is no next", () => {
+    const hand = new Hand()
+    const [first, second] = [hand.wait(), hand.wait()]
+    hand.grantLater(40)
+    hand.limiter.cancel(first!)
+    assert.strictEqual(hand.back.length, 0)
+    hand.limiter.cancel(second!)
+    assert.deepStrictEqual(
+      hand.back.map(({ grants }) => grants),
+      [[{ cost: 1, grant: "units" }]]
+    )
+  })
+
+  it("what was given back may be had at once: the line does not wait for the time that it was told before", () => {
+    const hand = new Hand()
+    const first = hand.wait()
+    hand.grant()
+    hand.wait()
+    hand.refuse(50)
+    assert.strictEqual(hand.asked.length, 2)
+    hand.limiter.cancel(first)
+    assert.strictEqual(hand.asked.length, 2)
+    hand.overs.pop()!()
+    assert.strictEqual(hand.asked.length, 3)
+  })
+
+  it("a failure that somebody hears of is not reported, and one that nobody hears of is", () => {
+    const hand = new Hand()
+    const ticket = hand.wait()
+    hand.fail()
+    assert.deepStrictEqual([ticket.wakes, ticket.result], [1, { kind: "failed", failure: "down" }])
+    assert.deepStrictEqual(hand.reports, [])
+    hand.limiter.cancel(hand.wait("b"))
+    hand.fail()
+    assert.deepStrictEqual(hand.reports, [["b", "down"]])
+    assert.deepStrictEqual([hand.keys, hand.jumps.size], [0, 0])
+  })
+})

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { cameToRest, comesToRest, Inside, options, SlowStore } from "./DistributedMutex.js"
+import { cameToRest, comesToRest, Inside, options, passHeldUp, SlowStore, unlessHeldUp } from "./DistributedMutex.js"
 import type { Explored, Library } from "./scenario.js"
 import { ended, fork, same, settled } from "./tools.js"
 
@@ -23,15 +23,17 @@ export const scenarios: ReadonlyArray<Explored> = [
     scenario: (library) =>
       Effect.gen(function* () {
         const { inside, semaphore, store, view } = yield* make(library)
-        const a = yield* fork("a", semaphore.withPermit("x", inside.body("a")))
+        const a = yield* fork("a", unlessHeldUp(semaphore.withPermit("x", inside.body("a"))))
         const b = yield* fork(
           "b",
-          semaphore.withPermits("x", 2, (lease) => {
-            same(lease.permits, 2, "permits")
-            return inside.body("b")(lease)
-          })
+          unlessHeldUp(
+            semaphore.withPermits("x", 2, (lease) => {
+              same(lease.permits, 2, "permits")
+              return inside.body("b")(lease)
+            })
+          )
         )
-        const c = yield* fork("c", semaphore.withPermit("x", inside.body("c")))
+        const c = yield* fork("c", unlessHeldUp(semaphore.withPermit("x", inside.body("c"))))
         yield* ended(a, b, c)
         yield* comesToRest(store, () => view.stats())
       })
@@ -51,11 +53,13 @@ export const scenarios: ReadonlyArray<Explored> = [
       )
       if (made === undefined) return
       const { inside, semaphore, store, view } = made
-      const fiber = tasks.fork("fiber", semaphore.withPermit("x", inside.body("fiber")))
+      const fiber = tasks.fork("fiber", unlessHeldUp(semaphore.withPermit("x", inside.body("fiber"))))
       const task = tasks.spawn("task", ({ signal }) =>
-        view.run("x", () => same(inside.inside, 0, "others inside, of one who holds all"), { signal, permits: 2 })
+        view
+          .run("x", () => same(inside.inside, 0, "others inside, of one who holds all"), { signal, permits: 2 })
+          .catch(passHeldUp)
       )
-      const other = tasks.fork("other", semaphore.withPermit("x", inside.body("other")))
+      const other = tasks.fork("other", unlessHeldUp(semaphore.withPermit("x", inside.body("other"))))
       await settled<unknown>(fiber, task, other)
       await cameToRest(store, () => view.stats())
     }
