@@ -130,7 +130,7 @@ export const due = (lease: Lease, now: number): "renew" | LeaseLost | undefined 
 /** The store has answered the renewal in flight. */
 export const renewed = (lease: Lease, held: boolean, now: number): LeaseLost | undefined => {
   const loss = look(lease, now)
-  if (loss !== undefined || lease.status !== "held") return loss
+  if (lease.status !== "held") return loss
   if (!held) return refused(lease)
   const sentAt = lease.sentAt!
   lease.sentAt = undefined
@@ -142,7 +142,7 @@ export const renewed = (lease: Lease, held: boolean, now: number): LeaseLost | u
 /** The renewal in flight has failed: nobody knows what the store has done. A random number from 0 to 1 spreads those that failed together. */
 export const failed = (lease: Lease, now: number, random: number): LeaseLost | undefined => {
   const loss = look(lease, now)
-  if (loss !== undefined || lease.status !== "held") return loss
+  if (lease.status !== "held") return loss
   lease.sentAt = undefined
   lease.renewAt = now + (lease.duration / 10) * (0.5 + random / 2)
   return undefined

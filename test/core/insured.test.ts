@@ -36,7 +36,7 @@ describe("insured rates", () => {
   it("I1: whatever comes in whatever order, beginning and end take turns", () => {
     const event = fc.record({ kind: fc.constantFrom("ask", "fail", "work"), n: fc.nat() })
     fc.assert(
-      fc.property(fc.array(event), (events) => {
+      fc.property(fc.array(event, { maxLength: 60, size: "max" }), (events) => {
         const state = core.make()
         const open: Array<number> = []
         const told: Array<string> = []
@@ -58,9 +58,15 @@ describe("insured rates", () => {
   })
 
   it("check says what is wrong", () => {
-    assert.throws(() => core.check({ questions: 1, downAt: undefined, upAt: 2 }), /I1/)
-    assert.throws(() => core.check({ questions: 1, downAt: 2, upAt: 0 }), /I1/)
-    assert.throws(() => core.check({ questions: 3, downAt: 2, upAt: 2 }), /I1/)
+    const check = (questions: number, downAt: number | undefined, upAt: number) => () =>
+      core.check({ questions, downAt, upAt })
+    assert.doesNotThrow(check(2, undefined, 2))
+    assert.doesNotThrow(check(2, 2, 1))
+    assert.doesNotThrow(check(0, undefined, 0))
+    assert.throws(check(1, undefined, 2), "I1: there were fewer questions")
+    assert.throws(check(1, 2, 0), "I1: there were fewer questions")
+    assert.throws(check(3, 2, 2), "I1: it is down since 2, and up since 2")
+    assert.throws(check(3, 1, 2), "I1: it is down since 1, and up since 2")
   })
 
   it("the stand-in is asked when the store is down, and not for what it would only hide", () => {
@@ -81,6 +87,13 @@ describe("insured rates", () => {
     assert.deepStrictEqual(core.returns({ ...rate, grants }), {
       toStore: { ...rate, grants: [{ cost: 1, grant: "g" }] },
       toSubstitute: { ...rate, grants: [{ cost: 2, grant: "g" }] }
+    })
+  })
+
+  it("what is reported says what becomes of the rates", () => {
+    assert.deepStrictEqual(core.reports, {
+      down: "the store cannot be reached: until it can, rates are kept apart from it",
+      up: "the store can be reached again, and keeps the rates"
     })
   })
 })

@@ -161,7 +161,7 @@ describe("those who wait for a flag of a store", () => {
       "change"
     )
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
         const machine = new Machine()
         const all: Array<{ waiter: Waiter; from: number | undefined; reason: boolean }> = []
         /** What the store said when the question came there; and for whom. */
@@ -224,5 +224,12 @@ describe("those who wait for a flag of a store", () => {
       }),
       { numRuns: 300 }
     )
+  })
+
+  it("check finds what does not hold", () => {
+    const state = core.make(100)
+    assert.doesNotThrow(() => core.check(state))
+    state.lookout.wakeAt = 5
+    assert.throws(() => core.check(state), "I1: 0 wait, the next question is due at 5")
   })
 })

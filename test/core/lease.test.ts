@@ -107,6 +107,38 @@ describe("a lease", () => {
     core.check(lease)
   })
 
+  it("that is being given back is not lost by a renewal that the store answers or fails after that", () => {
+    const lease = make()
+    core.due(lease, 400)
+    core.ending(lease)
+    assert.isUndefined(core.renewed(lease, false, 450))
+    assert.strictEqual(lease.status, "ending")
+    core.check(lease)
+    assert.isUndefined(core.renewed(lease, true, 450))
+    assert.strictEqual(lease.deadline, deadline)
+    core.check(lease)
+    core.failed(lease, 450, 0)
+    core.check(lease)
+  })
+
+  it("is over at once for a holder who does not hear what became of the release", () => {
+    const lease = make()
+    core.end(lease)
+    assert.strictEqual(lease.status, "over")
+    core.check(lease)
+  })
+
+  it("tells of the loss when it would be renewed, or a renewal has failed, too late", () => {
+    const lease = make()
+    const loss = core.due(lease, deadline)
+    assert.instanceOf(loss, core.LeaseLost)
+    assert.strictEqual(lease.loss, loss)
+    const other = make()
+    core.due(other, 400)
+    assert.strictEqual(core.failed(other, deadline, 0), other.loss)
+    assert.strictEqual(other.loss?.reason, "expired")
+  })
+
   it("that the store does not know when it is given back was lost before", () => {
     const lease = make()
     core.ending(lease)
@@ -117,10 +149,15 @@ describe("a lease", () => {
   })
 
   it("says what was lost, and why", () => {
-    assert.strictEqual(
-      new core.LeaseLost("orders", 5, "expired").message,
-      `the lease of "orders" with the token 5 is lost: it was not renewed in time`
-    )
+    for (const [reason, why] of [
+      ["expired", "it was not renewed in time"],
+      ["taken", "somebody else has it"],
+      ["unknown to the store", "the store does not know it"]
+    ] as const)
+      assert.strictEqual(
+        String(new core.LeaseLost("orders", 5, reason)),
+        `LeaseLost: the lease of "orders" with the token 5 is lost: ${why}`
+      )
   })
 
   it("lasts from 100 ms to a day, in whole milliseconds", () => {
@@ -133,6 +170,22 @@ describe("a lease", () => {
     assert.throws(() => core.checkDuration("f", 50), /f: lease must be from 100 ms to a day .*, got 50/)
   })
 
+  it("check finds what does not hold", () => {
+    const broken = (change: Partial<Lease>) => () => core.check(Object.assign(make(), change))
+    const loss = new core.LeaseLost("a", 7, "expired")
+    const never = { renewAt: Infinity }
+    const said = `LeaseLost: ${loss.message}`
+    assert.throws(broken({ loss }), `I1: held, and the loss is ${said}`)
+    assert.throws(broken({ status: "lost", ...never }), "I1: lost, and the loss is undefined")
+    for (const status of ["ending", "over"] as const) {
+      assert.doesNotThrow(broken({ status, ...never }))
+      assert.throws(broken({ status }), `I1: ${status}, and renewed`)
+      assert.throws(broken({ status, sentAt: 5, ...never }), `I1: ${status}, and renewed`)
+    }
+    assert.throws(broken(never), "I3: the next renewal is due at Infinity, and one was sent at undefined")
+    assert.throws(broken({ renewAt: 5, sentAt: 4 }), "I3: the next renewal is due at 5, and one was sent at 4")
+  })
+
   it("whatever is slow or fails, the holder never relies on it when the store does not, and finds that out (I1 to I4)", () => {
     /** How long a request takes to get there, and its answer back; whether either is lost. */
     const trip = fc.record({
@@ -142,7 +195,7 @@ describe("a lease", () => {
     })
     fc.assert(
       fc.property(
-        fc.array(trip, { minLength: 1, maxLength: 30 }),
+        fc.array(trip, { minLength: 1, maxLength: 30, size: "max" }),
         fc.double({ min: 0.99, max: 1.01, noNaN: true }),
         (trips, rate) => {
           // The store's clock runs at another rate than the holder's. All times are the holder's.

@@ -126,4 +126,73 @@ describe("a party of a barrier of a store", () => {
     const forgotten = new Machine().answer(waits).advance(86_400_000).answer({ kind: "unknown" })
     assert.isTrue(forgotten.outcome?.kind === "lost" && forgotten.outcome.loss.reason === "unknown to the store")
   })
+
+  it("asks as often as it polls, where that is more often than a third of its lease", () => {
+    assert.strictEqual(new Party("a", "id", 900, 200).lookout.poll, 200)
+    assert.strictEqual(new Party("a", "id", 900, 1000).lookout.poll, 300)
+  })
+
+  it("I2: a question that fails is put once more, also when that has happened before", () => {
+    const machine = new Machine().answer(waits)
+    for (const [at, asked] of [
+      [300, 3],
+      [600, 5]
+    ] as const) {
+      machine.advance(at - machine.now).fail()
+      assert.strictEqual(machine.asked.length, asked)
+      machine.answer(waits)
+    }
+  })
+
+  it("I3: its lease counts from when the question was put, and ends in that moment", () => {
+    const machine = new Machine()
+    machine.now = 500
+    machine.answer(waits)
+    assert.strictEqual(machine.party.deadline, 900)
+    machine.now = 899
+    machine.proceed()
+    machine.fail()
+    assert.isUndefined(machine.outcome)
+    machine.now = 900
+    machine.fail()
+    assert.strictEqual(machine.party.outcome?.kind, "lost")
+  })
+
+  it("I1: one whose caller has gone is neither doubtful nor asked for again when its question fails", () => {
+    const machine = new Machine()
+    assert.isTrue(core.cancel(machine.party, machine.ticket))
+    machine.fail().fail()
+    assert.deepStrictEqual([machine.doubtful, machine.asked], [0, ["arrive"]])
+    const late = new Machine()
+    core.cancel(late.party, late.ticket)
+    late.answer(waits).advance(10_000)
+    assert.deepStrictEqual([late.party.status, late.asked, late.party.outcome], ["over", ["arrive"], undefined])
+  })
+
+  it("one that the store does not know any more says which generation it was of", () => {
+    const machine = new Machine().answer(waits).advance(300).answer({ kind: "unknown" })
+    const { outcome } = machine
+    assert.strictEqual(
+      outcome?.kind === "lost" ? String(outcome.loss) : outcome?.kind,
+      'LeaseLost: the lease of "a" with the token 7 is lost: the store does not know it'
+    )
+  })
+
+  it("check finds what does not hold", () => {
+    const broken = (change: Partial<Party>, wakeAt = Infinity, size = 0) => {
+      const party = Object.assign(new Party("a", "id", 900, 1000), change)
+      party.lookout.wakeAt = wakeAt
+      if (size > 0) lookout.enqueue(party.lookout, new Waiter(undefined, 0), wakeAt)
+      return () => core.check(party)
+    }
+    const outcome = { kind: "broken" } as const
+    assert.doesNotThrow(broken({}))
+    assert.doesNotThrow(broken({ status: "over", outcome }))
+    assert.doesNotThrow(broken({ status: "over" }))
+    assert.throws(broken({}, 5), "I1: 0 wait, the next question is due at 5")
+    assert.throws(broken({ outcome }), "I1: new, and broken")
+    assert.throws(broken({ status: "arrived", outcome }), "I1: arrived, and broken")
+    assert.doesNotThrow(broken({ status: "arrived" }, 5, 1))
+    assert.throws(broken({ status: "over" }, 5, 1), "I1: it is over, and something is asked")
+  })
 })
