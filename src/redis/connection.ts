@@ -460,10 +460,15 @@ class Asker<A> {
     }
   }
 
-  private failed(link: Link, error: unknown): void {
+  private failed(link: Link, failure: unknown): void {
     if (!this.isWanted) return
-    const again = this.question.putAgain?.(link, error)
-    if (again !== undefined) return this.listen(link, again)
+    let error = failure
+    try {
+      const again = this.question.putAgain?.(link, failure)
+      if (again !== undefined) return this.listen(link, again)
+    } catch (thrown) {
+      error = thrown
+    }
     const message = messageOf(error)
     if (!this.line.driver.isReply(error)) this.fail("connection", "the connection broke", error)
     // A script says where in it that was, before or after.

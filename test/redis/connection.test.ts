@@ -274,6 +274,22 @@ describe("a connection", () => {
     connection.close()
   })
 
+  it("of a driver that throws when a script has to be sent whole fails with that, too", async () => {
+    const { connection, link } = fake()
+    link.events.ready()
+    const known = connection.eval("e", "return 1", [])
+    link.answer(1)
+    link.answer("digest")
+    await known
+    const again = failsWith(connection.eval("e", "return 1", []), "connection", /the connection broke/)
+    link.call = () => {
+      throw new Error("a bug")
+    }
+    link.refuse("NOSCRIPT No matching script.")
+    assert.strictEqual(((await again).cause as Error).message, "a bug")
+    connection.close()
+  })
+
   it("is over when it is closed: what is in flight, what waits, what comes later", async () => {
     const { connection, link } = fake()
     const closed = /: the connection is closed$/
