@@ -2,39 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Look, Result } from "../../src/core/latch.js"
 import type { Line, Port } from "../../src/core/latches.js"
 import * as core from "../../src/core/latches.js"
-import type { Time } from "../../src/core/timekeeper.js"
-import type { Timer } from "../../src/core/timers.js"
+import { HandClock } from "../utils/handClock.js"
 import { TestTicket } from "../utils/tickets.js"
 
 class Waiter extends TestTicket<undefined, Result> {}
-
-/** A clock that is moved by hand. */
-class Clock implements Time {
-  at = 0
-  readonly timers = new Map<Timer, number>()
-
-  now(): number {
-    return this.at
-  }
-
-  set(timer: Timer, at: number): void {
-    this.timers.set(timer, at)
-  }
-
-  clear(timer: Timer): void {
-    this.timers.delete(timer)
-  }
-
-  /** Moves to a time, and fires what is due by then. */
-  to(at: number): void {
-    this.at = at
-    for (const [timer, due] of this.timers) {
-      if (due > at) continue
-      this.timers.delete(timer)
-      timer.fire()
-    }
-  }
-}
 
 interface Question {
   readonly name: string
@@ -43,7 +14,7 @@ interface Question {
 }
 
 const setup = () => {
-  const time = new Clock()
+  const time = new HandClock()
   const questions: Array<Question> = []
   const watches: Array<{ readonly name: string; readonly changed: () => void; ended: boolean }> = []
   const none = () => assert.fail("nobody asked for that")

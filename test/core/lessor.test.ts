@@ -2,8 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Outcome, Request } from "../../src/core/leaseLine.js"
 import type { Answer, AcquireRequest, Holder, Port, Released, RenewRequest } from "../../src/core/lessor.js"
 import * as core from "../../src/core/lessor.js"
-import type { Time } from "../../src/core/timekeeper.js"
-import type { Timer } from "../../src/core/timers.js"
+import { HandClock } from "../utils/handClock.js"
 import { TestTicket } from "../utils/tickets.js"
 
 class Waiter extends TestTicket<Request, Outcome> {
@@ -11,39 +10,6 @@ class Waiter extends TestTicket<Request, Outcome> {
   get held(): core.Held {
     assert.strictEqual(this.result?.kind, "granted")
     return (this.result as Extract<Outcome, { kind: "granted" }>).lease as core.Held
-  }
-}
-
-/** A clock that is moved by hand. */
-class Clock implements Time {
-  at = 0
-  readonly timers = new Map<Timer, { readonly at: number; readonly idle: boolean }>()
-
-  now(): number {
-    return this.at
-  }
-
-  set(timer: Timer, at: number, idle = false): void {
-    this.timers.set(timer, { at, idle })
-  }
-
-  clear(timer: Timer): void {
-    this.timers.delete(timer)
-  }
-
-  /** Moves to a time, and fires what is due by then. */
-  to(at: number): void {
-    this.at = at
-    for (const [timer, due] of this.timers) {
-      if (due.at > at) continue
-      this.timers.delete(timer)
-      timer.fire()
-    }
-  }
-
-  /** Moves to a time, and fires nothing: as when the process was stopped. */
-  stopped(at: number): void {
-    this.at = at
   }
 }
 
@@ -63,7 +29,7 @@ interface Watch {
 }
 
 const setup = (options: Partial<core.Options> = {}) => {
-  const time = new Clock()
+  const time = new HandClock()
   const acquired: Array<Question<AcquireRequest, Answer>> = []
   const renewed: Array<Question<RenewRequest, boolean>> = []
   const released: Array<Question<Holder, Released>> = []

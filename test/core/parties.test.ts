@@ -3,39 +3,10 @@ import type { Result } from "../../src/core/lookout.js"
 import type { Arrival, ArriveRequest, PartyRequest, Port, WithdrawRequest } from "../../src/core/parties.js"
 import * as core from "../../src/core/parties.js"
 import type { Answer } from "../../src/core/party.js"
-import type { Time } from "../../src/core/timekeeper.js"
-import type { Timer } from "../../src/core/timers.js"
+import { HandClock } from "../utils/handClock.js"
 import { TestTicket } from "../utils/tickets.js"
 
 class Waiter extends TestTicket<undefined, Result> {}
-
-/** A clock that is moved by hand. */
-class Clock implements Time {
-  at = 0
-  readonly timers = new Map<Timer, number>()
-
-  now(): number {
-    return this.at
-  }
-
-  set(timer: Timer, at: number): void {
-    this.timers.set(timer, at)
-  }
-
-  clear(timer: Timer): void {
-    this.timers.delete(timer)
-  }
-
-  /** Moves to a time, and fires what is due by then. */
-  to(at: number): void {
-    this.at = at
-    for (const [timer, due] of this.timers) {
-      if (due > at) continue
-      this.timers.delete(timer)
-      timer.fire()
-    }
-  }
-}
 
 interface Question {
   readonly kind: "arrive" | "renew"
@@ -51,7 +22,7 @@ interface Withdrawal {
 }
 
 const setup = (options: Partial<core.Options> = {}) => {
-  const time = new Clock()
+  const time = new HandClock()
   const questions: Array<Question> = []
   const withdrawals: Array<Withdrawal> = []
   const watches: Array<{ readonly name: string; readonly changed: () => void; ended: boolean }> = []
